@@ -1,0 +1,2 @@
+//! narthex, an AI gateway on Pingora.
+pub mod simulator;
