@@ -1,0 +1,158 @@
+//! From the tree to the [`Config`]: the settings, their defaults and their limits.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::node::{Node, Problems, Section};
+use super::{Access, Config, Log, Routing, Server, Strategy, Tenant, models, providers, units};
+use crate::providers::ListMode;
+use crate::secret::{KeyDigest, Secret};
+
+const MAX_BODY: usize = 64 << 20;
+
+/// Reads the whole tree. `None`, and for every problem an entry in `problems`, when it cannot be used.
+pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: &mut Vec<String>) -> Option<Config> {
+    let mut root = Section::new("", Some(tree), problems);
+    let mut server = root.section("server");
+    let master_key = server.text("master_key").map(Secret::new);
+    let allow_open = server.read("allow_open", units::flag).unwrap_or(false);
+    let server = read_server(server);
+    let access = read_access(root.section("keys"), master_key, allow_open, server.listen);
+    let log = read_log(root.section("log"));
+    let routing = read_routing(root.section("routing"));
+
+    let mut inventory = root.section("inventory");
+    let list_mode = inventory.read("mode", list_mode).unwrap_or_default();
+    let inventory_refresh = inventory.read("refresh", units::duration).unwrap_or(Duration::from_secs(3600));
+    inventory.finish();
+
+    let mut instances = providers::read(root.section("providers"), list_mode, by_variable, problems, remarks);
+    let is_demonstration = instances.is_empty();
+    if is_demonstration {
+        instances.push(providers::simulator());
+    }
+    let models = models::read(root.section("models"), &instances);
+    root.finish();
+    Some(Config { server, access, log, routing, inventory_refresh, instances, models, is_demonstration })
+}
+
+fn read_server(mut section: Section<'_>) -> Server {
+    let port = section.number("port", "a port number").unwrap_or(8080);
+    let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let usual_admin = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081));
+    let server = Server {
+        listen: section.read("listen", |text| units::address(text, usual)).unwrap_or(usual),
+        admin_listen: match section.read("admin_listen", |text| match text {
+            "off" | "false" | "no" => Ok(None),
+            _ => units::address(text, usual_admin).map(Some),
+        }) {
+            Some(given) => given,
+            None => Some(usual_admin),
+        },
+        threads: section
+            .read("threads", |text| match text.parse() {
+                Ok(threads @ 1..=1024) => Ok(threads),
+                _ => Err(format!("`{text}` is not a number of threads from 1 to 1024")),
+            })
+            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |cores| cores.get())),
+        max_body: section
+            .read("max_body", |text| match units::bytes(text)? {
+                size @ 1024..=0x4000_0000 => Ok(size),
+                _ => Err(format!("`{text}` is not between 1K and 1G")),
+            })
+            .unwrap_or(MAX_BODY),
+        ca_file: section.read("ca_file", readable_certificates),
+        drain: section.read("drain", units::duration).unwrap_or(Duration::from_secs(600)),
+        keep_alive: section.read("keep_alive", units::duration).unwrap_or(Duration::from_secs(75)),
+    };
+    section.finish();
+    server
+}
+
+/// Checked here because the TLS connector does not forgive a bad file later.
+fn readable_certificates(text: &str) -> Result<PathBuf, String> {
+    let pem = std::fs::read_to_string(text).map_err(|why| format!("`{text}` cannot be read: {why}"))?;
+    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+        return Err(format!("`{text}` holds no certificate in PEM"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open: bool, listen: SocketAddr) -> Access {
+    let mut tenants = Vec::new();
+    if let Some(key) = master_key {
+        tenants.push(Tenant { name: "master".to_owned(), key: key.digest(), models: None });
+    }
+    for (name, _) in section.user_entries() {
+        let mut entry = section.section(&name);
+        let value = entry.text("value").map(|key| KeyDigest::of(key.as_bytes()));
+        let file = entry.read("file", |path| {
+            let key = std::fs::read_to_string(path).map_err(|why| format!("`{path}` cannot be read: {why}"))?;
+            match key.trim() {
+                "" => Err(format!("`{path}` is empty")),
+                key => Ok(KeyDigest::of(key.as_bytes())),
+            }
+        });
+        let digest = entry.read("sha256", |hex| KeyDigest::from_hex(hex).ok_or_else(|| "expected 64 hexadecimal digits".to_owned()));
+        let models = entry.list("models");
+        match [value, file, digest].into_iter().flatten().collect::<Vec<_>>().as_slice() {
+            [key] => tenants.push(Tenant { name: name.clone(), key: *key, models }),
+            [] => entry.problem("needs one of `value`, `file` and `sha256`"),
+            _ => entry.problem("has more than one of `value`, `file` and `sha256`"),
+        }
+        entry.finish();
+    }
+    if !tenants.is_empty() {
+        Access::Keys(tenants)
+    } else if allow_open || listen.ip().is_loopback() {
+        Access::Open
+    } else {
+        Access::MakeKey
+    }
+}
+
+fn read_log(mut section: Section<'_>) -> Log {
+    let log = Log {
+        level: section
+            .read("level", |text| match text.to_ascii_lowercase().as_str() {
+                "warning" => Ok(log::LevelFilter::Warn),
+                other => other.parse().map_err(|_| format!("`{text}` is none of error, warn, info, debug, trace, off")),
+            })
+            .unwrap_or(log::LevelFilter::Info),
+        access: section.read("access", units::flag).unwrap_or(true),
+    };
+    section.finish();
+    log
+}
+
+fn read_routing(mut section: Section<'_>) -> Routing {
+    let routing = Routing {
+        strategy: section.read("strategy", strategy).unwrap_or_default(),
+        retries: section
+            .read("retries", |text| match text.parse() {
+                Ok(retries @ 0..=10) => Ok(retries),
+                _ => Err(format!("`{text}` is not a number from 0 to 10")),
+            })
+            .unwrap_or(2),
+    };
+    section.finish();
+    routing
+}
+
+pub fn strategy(text: &str) -> Result<Strategy, String> {
+    match text {
+        "weighted" => Ok(Strategy::Weighted),
+        "least_busy" => Ok(Strategy::LeastBusy),
+        "priority" => Ok(Strategy::Priority),
+        _ => Err(format!("`{text}` is none of weighted, least_busy, priority")),
+    }
+}
+
+pub fn list_mode(text: &str) -> Result<ListMode, String> {
+    match text {
+        "fallback" => Ok(ListMode::Fallback),
+        "allowlist" => Ok(ListMode::Allowlist),
+        _ => Err(format!("`{text}` is neither fallback nor allowlist")),
+    }
+}

@@ -1,0 +1,186 @@
+//! The section `providers`: instances, each with what its provider's row adds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::{HeaderName, HeaderValue};
+
+use super::node::{Node, Origin, Problems, Section, Value, closest};
+use super::{check, units};
+use crate::providers::{BaseUrl, Instance, Key, ListMode, Provider, Timeouts, catalog};
+use crate::secret::Secret;
+
+const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(10), read: Duration::from_secs(600) };
+
+/// The instance that answers when nothing is configured.
+pub fn simulator() -> Instance {
+    let provider = catalog::find("simulator").unwrap_or_else(|| unreachable!("the catalogue has the simulator"));
+    let base = provider.base_url.and_then(|url| BaseUrl::parse(url).ok());
+    Instance {
+        name: provider.name.to_owned(),
+        provider,
+        base: base.unwrap_or_else(|| unreachable!("its row has a valid base URL")),
+        key: None,
+        headers: Vec::new(),
+        models: Vec::new(),
+        list_mode: ListMode::Fallback,
+        options: BTreeMap::new(),
+        timeouts: TIMEOUTS,
+        weight: 1,
+    }
+}
+
+/// The instances, sorted by name. Those whose key is a variable that is not set are left out with a remark.
+pub fn read(
+    mut section: Section<'_>,
+    list_mode: ListMode,
+    by_variable: &[String],
+    problems: &Problems,
+    remarks: &mut Vec<String>,
+) -> Vec<Instance> {
+    let mut instances = Vec::new();
+    for (name, node) in section.take_all() {
+        let path = format!("providers.{name}");
+        if !is_name(name) {
+            problems.add(&node.origin, &path, "a name consists of letters, digits, `-`, `_` and `.`");
+            continue;
+        }
+        let mut entry = Section::new(path.clone(), Some(node), problems);
+        let Some(provider) = provider_of(name, &mut entry, node) else { continue };
+        if let Some(instance) = read_instance(name, provider, list_mode, entry, by_variable, remarks) {
+            instances.push(instance);
+        }
+    }
+    instances.sort_by(|a, b| a.name.cmp(&b.name));
+    instances
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// The row of the entry's `type`; an entry that is named like a provider need not say it.
+fn provider_of(name: &str, entry: &mut Section<'_>, node: &Node) -> Option<&'static Provider> {
+    let names = || catalog::TABLE.iter().map(|row| row.name);
+    let given = node.get("type").and_then(Node::as_text).filter(|text| !text.is_empty());
+    if given.is_none() && catalog::find(name).is_none() {
+        let list = names().collect::<Vec<_>>().join(", ");
+        entry.problem(format!("needs a `type`: one of {list} (`openai` for any compatible server)"));
+        return None;
+    }
+    entry.read("type", |text| match catalog::find(text) {
+        Some(_) => Ok(()),
+        None => {
+            let hint = closest(text, names()).map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+            Err(format!("`{text}` is not a known provider{hint}"))
+        }
+    });
+    catalog::find(given.unwrap_or(name))
+}
+
+fn read_instance(
+    name: &str,
+    provider: &'static Provider,
+    list_mode: ListMode,
+    mut entry: Section<'_>,
+    by_variable: &[String],
+    remarks: &mut Vec<String>,
+) -> Option<Instance> {
+    let key = entry.read("api_key", |text| {
+        let key = text.trim();
+        HeaderValue::from_str(key).map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
+        Ok(Secret::new(key))
+    });
+    let usual = provider.base_url.and_then(|url| BaseUrl::parse(url).ok());
+    let given = entry.read("base_url", BaseUrl::parse);
+    let models = entry.list("models").unwrap_or_default();
+    let list_mode = entry.read("models_mode", check::list_mode).unwrap_or(list_mode);
+    let weight = entry
+        .read("weight", |text| match text.parse() {
+            Ok(weight @ 1..=1000) => Ok(weight),
+            _ => Err(format!("`{text}` is not a weight from 1 to 1000")),
+        })
+        .unwrap_or(1);
+    let headers = read_headers(&mut entry);
+    let timeouts = read_timeouts(entry.section("timeouts"));
+    let options: BTreeMap<_, _> =
+        provider.options.iter().filter_map(|option| Some((*option, entry.text(option)?.to_owned()))).collect();
+
+    let is_elsewhere = given.as_ref().is_some_and(|given| usual.as_ref().is_none_or(|usual| usual.host != given.host));
+    let base = match (given, usual) {
+        (Some(given), Some(usual)) => Some(given.completed_by(&usual)),
+        (Some(given), None) => Some(given),
+        (None, Some(usual)) => Some(usual),
+        (None, None) => {
+            entry.problem(format!("needs a `base_url`; only you know where your {} is", provider.title));
+            None
+        }
+    };
+    // A compatible server on one's own machine seldom wants a key.
+    let needs_key = provider.key == Key::Required && !(provider.name == "openai" && is_elsewhere);
+    let is_keyless = needs_key && key.is_none();
+    if is_keyless && by_variable.iter().any(|left_out| left_out == name) {
+        remarks.push(format!("providers.{name} is left out: the variable that holds its api_key is not set"));
+        entry.take_all();
+        return None;
+    }
+    if is_keyless {
+        entry.problem(format!("needs an `api_key` (or the variable {}_API_KEY)", provider.env_prefix()));
+    }
+    if list_mode == ListMode::Allowlist && models.is_empty() {
+        remarks.push(format!("providers.{name} lists no models, and in allowlist mode it serves no others"));
+    }
+    entry.finish();
+    let base = base?;
+    Some(Instance {
+        name: name.to_owned(),
+        provider,
+        base,
+        key,
+        headers,
+        models,
+        list_mode,
+        options,
+        timeouts,
+        weight,
+    })
+}
+
+/// Headers that the gateway itself decides on.
+const RESERVED: &[&str] = &["connection", "content-length", "host", "transfer-encoding", "upgrade", "accept-encoding"];
+
+fn read_headers(entry: &mut Section<'_>) -> Vec<(HeaderName, HeaderValue)> {
+    let mut headers = Vec::new();
+    let Some(node) = entry.take("headers") else { return headers };
+    if !matches!(node.value, Value::Map(_)) {
+        entry.problem_at("headers", &node.origin, "expected `name: value` lines");
+    }
+    for (name, value) in node.entries() {
+        let path = format!("headers.{name}");
+        let wrong = |origin: &Origin, message: &str| entry.problem_at(&path, origin, message);
+        match (HeaderName::try_from(name.as_str()), value.as_text().map(HeaderValue::from_str)) {
+            (Ok(name), _) if RESERVED.contains(&name.as_str()) => wrong(&value.origin, "is the gateway's own to set"),
+            (Ok(name), Some(Ok(mut value))) => {
+                value.set_sensitive(true);
+                headers.push((name, value));
+            }
+            (Err(_), _) => wrong(&value.origin, "is no header name"),
+            (_, None) => wrong(&value.origin, "expected a single value"),
+            (_, Some(Err(_))) => wrong(&value.origin, "holds characters that no header has"),
+        }
+    }
+    headers
+}
+
+fn read_timeouts(mut section: Section<'_>) -> Timeouts {
+    let positive = |text: &str| match units::duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        duration => Ok(duration),
+    };
+    let timeouts = Timeouts {
+        connect: section.read("connect", positive).unwrap_or(TIMEOUTS.connect),
+        read: section.read("read", positive).unwrap_or(TIMEOUTS.read),
+    };
+    section.finish();
+    timeouts
+}

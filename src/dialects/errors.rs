@@ -1,0 +1,122 @@
+//! Refusals as each dialect writes them: as a whole answer, and as the last event of a stream that broke.
+
+use bytes::Bytes;
+use serde_json::json;
+
+use super::Dialect;
+use crate::error::{Kind, Refusal};
+
+impl Dialect {
+    /// The body of an answer that refuses. All four members of OpenAI's error object are always there, as its SDKs expect.
+    pub fn write_refusal(self, refusal: &Refusal, request_id: &str) -> Bytes {
+        Bytes::from(self.error(refusal, request_id).to_string())
+    }
+
+    /// The same as the last event of a stream. It ends with an empty line; nothing may follow it.
+    pub fn write_refusal_event(self, refusal: &Refusal, request_id: &str) -> Bytes {
+        let error = self.error(refusal, request_id);
+        Bytes::from(match self {
+            Self::Anthropic => format!("event: error\ndata: {error}\n\n"),
+            Self::OpenaiResponses => {
+                let event = json!({
+                    "type": "error",
+                    "code": error["error"]["code"],
+                    "message": refusal.message,
+                    "param": refusal.param,
+                });
+                format!("event: error\ndata: {event}\n\n")
+            }
+            Self::OpenaiChat | Self::Gemini | Self::Converse => format!("data: {error}\n\n"),
+        })
+    }
+
+    fn error(self, refusal: &Refusal, request_id: &str) -> serde_json::Value {
+        let message = &refusal.message;
+        match self {
+            Self::OpenaiChat | Self::OpenaiResponses => json!({"error": {
+                "message": message,
+                "type": openai_type(refusal.kind),
+                "param": refusal.param,
+                "code": refusal.code,
+            }}),
+            Self::Anthropic => json!({
+                "type": "error",
+                "error": {"type": anthropic_type(refusal.kind), "message": message},
+                "request_id": request_id,
+            }),
+            Self::Gemini => json!({"error": {
+                "code": refusal.status().as_u16(),
+                "message": message,
+                "status": gemini_status(refusal.kind),
+            }}),
+            Self::Converse => json!({"message": message}),
+        }
+    }
+}
+
+fn openai_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::InvalidRequest | Kind::TooLarge | Kind::MethodNotAllowed => "invalid_request_error",
+        Kind::Authentication => "authentication_error",
+        Kind::Permission => "permission_error",
+        Kind::NotFound => "not_found_error",
+        Kind::Unavailable | Kind::Upstream | Kind::Internal => "server_error",
+        Kind::Timeout => "timeout",
+    }
+}
+
+fn anthropic_type(kind: Kind) -> &'static str {
+    match kind {
+        Kind::InvalidRequest | Kind::MethodNotAllowed => "invalid_request_error",
+        Kind::TooLarge => "request_too_large",
+        Kind::Authentication => "authentication_error",
+        Kind::Permission => "permission_error",
+        Kind::NotFound => "not_found_error",
+        Kind::Unavailable => "overloaded_error",
+        Kind::Upstream | Kind::Internal => "api_error",
+        Kind::Timeout => "timeout_error",
+    }
+}
+
+fn gemini_status(kind: Kind) -> &'static str {
+    match kind {
+        Kind::InvalidRequest | Kind::TooLarge | Kind::MethodNotAllowed => "INVALID_ARGUMENT",
+        Kind::Authentication => "UNAUTHENTICATED",
+        Kind::Permission => "PERMISSION_DENIED",
+        Kind::NotFound => "NOT_FOUND",
+        Kind::Unavailable | Kind::Upstream => "UNAVAILABLE",
+        Kind::Timeout => "DEADLINE_EXCEEDED",
+        Kind::Internal => "INTERNAL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_dialect_has_its_envelope() {
+        let refusal = Refusal::invalid("no model").param("model");
+        let written = |dialect: Dialect| String::from_utf8(dialect.write_refusal(&refusal, "r1").to_vec()).expect("text");
+        assert_eq!(
+            written(Dialect::OpenaiChat),
+            r#"{"error":{"code":null,"message":"no model","param":"model","type":"invalid_request_error"}}"#
+        );
+        assert_eq!(
+            written(Dialect::Anthropic),
+            r#"{"error":{"message":"no model","type":"invalid_request_error"},"request_id":"r1","type":"error"}"#
+        );
+        assert_eq!(
+            written(Dialect::Gemini),
+            r#"{"error":{"code":400,"message":"no model","status":"INVALID_ARGUMENT"}}"#
+        );
+    }
+
+    #[test]
+    fn a_broken_stream_ends_in_one_event() {
+        let refusal = Refusal::new(Kind::Upstream, "cut");
+        let event = Dialect::OpenaiResponses.write_refusal_event(&refusal, "r1");
+        assert_eq!(event, "event: error\ndata: {\"code\":null,\"message\":\"cut\",\"param\":null,\"type\":\"error\"}\n\n");
+        assert!(Dialect::OpenaiChat.write_refusal_event(&refusal, "r1").starts_with(b"data: {\"error\":"));
+    }
+}

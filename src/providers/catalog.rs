@@ -1,0 +1,294 @@
+//! The providers, one row each, sorted by name. To add one that speaks the OpenAI dialect, add a row: name it, say where it
+//! is and what differs from [`OPENAI_COMPATIBLE`]. The tests say what else a row needs.
+//!
+//! What the rows claim comes from the vendors' documentation and SDKs as of November 2026.
+
+use super::azure::Azure;
+use super::urls::Joined;
+use super::{Auth, DefaultHeader, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
+use crate::endpoints::Operation::{
+    self, Chat, Completions, Embeddings, ImageEdits, ImageGenerations, ImageVariations, Moderations, Rerank, Responses,
+    Speech, Transcriptions, Translations,
+};
+
+/// What a row says unless it says otherwise.
+const OPENAI_COMPATIBLE: Provider = Provider {
+    name: "",
+    title: "",
+    base_url: None,
+    key: Key::Required,
+    auth: Auth::Bearer,
+    operations: &[Chat],
+    places: &[],
+    model_list: Some("/models"),
+    native: Native { roots: &[], auth: Auth::Bearer },
+    headers: &[],
+    stream_usage: StreamUsage::OnRequest,
+    quirks: &[],
+    options: &[],
+    urls: &Joined,
+    example: "",
+    note: "",
+};
+
+/// The version of the Anthropic API that is asked for when the client names none.
+const ANTHROPIC_VERSION: DefaultHeader =
+    DefaultHeader { name: "anthropic-version", value: HeaderSource::Fixed("2023-06-01") };
+
+pub static TABLE: &[Provider] = &[
+    Provider {
+        name: "anthropic",
+        title: "Anthropic",
+        base_url: Some("https://api.anthropic.com/v1"),
+        auth: Auth::Header("x-api-key"),
+        operations: &[],
+        model_list: None,
+        headers: &[ANTHROPIC_VERSION],
+        example: "claude-sonnet-5",
+        note: "Its own API by passthrough (`/p/anthropic/v1/messages`).",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "azure",
+        title: "Azure OpenAI",
+        auth: Auth::Header("api-key"),
+        operations: &[
+            Chat,
+            Completions,
+            Responses,
+            Embeddings,
+            ImageGenerations,
+            ImageEdits,
+            Speech,
+            Transcriptions,
+            Translations,
+        ],
+        options: &["api_version"],
+        urls: &Azure,
+        example: "gpt-5",
+        note: "Base URL: the resource, its `/openai/v1`, or one deployment; with `api_version` the older surface is used.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "bailian",
+        title: "Alibaba Cloud Model Studio (Bailian)",
+        base_url: Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+        operations: &[Chat, Responses, Embeddings, Rerank],
+        places: &[(Rerank, Place::Host("/compatible-api/v1/reranks"))],
+        native: Native { roots: &["api", "apps", "compatible-api"], auth: Auth::Bearer },
+        example: "qwen3-max",
+        note: "Keys are regional: mainland China is `https://dashscope.aliyuncs.com`, Virginia `https://dashscope-us.aliyuncs.com`.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "bedrock",
+        title: "Amazon Bedrock",
+        base_url: Some("https://bedrock-runtime.us-east-1.amazonaws.com"),
+        key: Key::Optional,
+        auth: Auth::AwsSignature,
+        operations: &[],
+        model_list: None,
+        example: "anthropic.claude-3-5-haiku-20241022-v1:0",
+        note: "Known, but not served by this version: requests are refused.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "deepseek",
+        title: "DeepSeek",
+        base_url: Some("https://api.deepseek.com"),
+        operations: &[Chat, Completions, Responses],
+        // Fill-in-the-middle is served by the beta surface only.
+        places: &[(Completions, Place::Host("/beta/completions"))],
+        native: Native { roots: &["anthropic", "beta", "user"], auth: Auth::Bearer },
+        example: "deepseek-v4-pro",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "gemini",
+        title: "Google Gemini",
+        base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+        operations: &[Chat, Embeddings, ImageGenerations],
+        native: Native {
+            roots: &["v1alpha", "v1beta", "upload", "download"],
+            auth: Auth::Header("x-goog-api-key"),
+        },
+        example: "gemini-2.5-flash",
+        note: "Its OpenAI-compatible surface; the native one by passthrough (`/p/gemini/v1beta/models/…`).",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "groq",
+        title: "Groq",
+        base_url: Some("https://api.groq.com/openai/v1"),
+        operations: &[Chat, Responses, Embeddings, Speech, Transcriptions, Translations],
+        example: "llama-3.3-70b-versatile",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "minimax",
+        title: "MiniMax",
+        base_url: Some("https://api.minimax.io/v1"),
+        operations: &[Chat, Responses],
+        native: Native { roots: &["anthropic"], auth: Auth::Bearer },
+        example: "MiniMax-M3",
+        note: "Keys for mainland China: base URL `https://api.minimaxi.com`.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "ollama",
+        title: "Ollama",
+        base_url: Some("http://localhost:11434/v1"),
+        key: Key::Optional,
+        operations: &[Chat, Completions, Responses, Embeddings, ImageGenerations, Speech, Transcriptions],
+        native: Native { roots: &["api"], auth: Auth::Bearer },
+        example: "llama3.2",
+        note: "Registered by its base URL; its native API by passthrough (`/p/ollama/api/chat`).",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "openai",
+        title: "OpenAI",
+        base_url: Some("https://api.openai.com/v1"),
+        operations: &[
+            Chat,
+            Completions,
+            Responses,
+            Embeddings,
+            ImageGenerations,
+            ImageEdits,
+            ImageVariations,
+            Speech,
+            Transcriptions,
+            Translations,
+            Moderations,
+        ],
+        example: "gpt-5.5",
+        note: "With another base URL: any server that speaks the OpenAI dialect.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "opencode-go",
+        title: "OpenCode Go",
+        base_url: Some("https://opencode.ai/zen/go/v1"),
+        operations: &[Chat, Responses],
+        // Calls without any session id are refused; the client's own wins.
+        headers: &[DefaultHeader { name: "x-opencode-session", value: HeaderSource::Session }],
+        options: &["messages_models"],
+        example: "glm-5.1",
+        note: "Its chat models; those that speak only `/messages` by passthrough.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "openrouter",
+        title: "OpenRouter",
+        base_url: Some("https://openrouter.ai/api/v1"),
+        operations: &[Chat, Responses, Embeddings, Speech, Transcriptions, Rerank],
+        native: Native { roots: &["api"], auth: Auth::Bearer },
+        headers: &[
+            DefaultHeader { name: "http-referer", value: HeaderSource::Option("site_url", None) },
+            DefaultHeader { name: "x-openrouter-title", value: HeaderSource::Option("app_name", Some("narthex")) },
+        ],
+        stream_usage: StreamUsage::Unasked,
+        options: &["app_name", "site_url"],
+        example: "google/gemini-2.5-flash",
+        note: "Model ids hold slashes: `openrouter/google/gemini-2.5-flash`.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "oracle",
+        title: "Oracle Generative AI",
+        operations: &[Chat, Responses],
+        model_list: None,
+        example: "openai.gpt-oss-120b",
+        note: "Base URL `https://inference.generativeai.{region}.oci.oraclecloud.com/openai/v1`; list its models yourself.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "simulator",
+        title: "Simulator",
+        base_url: Some("http://simulator.internal/v1"),
+        key: Key::Optional,
+        operations: SIMULATED,
+        example: "simulator",
+        note: "Built in: answers without any account, for trying things out and for tests.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "vertex",
+        title: "Google Vertex AI",
+        base_url: Some("https://aiplatform.googleapis.com"),
+        key: Key::Optional,
+        auth: Auth::GoogleToken,
+        operations: &[],
+        model_list: None,
+        options: &["auth_type", "location", "project"],
+        example: "google/gemini-2.5-flash",
+        note: "Known, but not served by this version: requests are refused.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "vllm",
+        title: "vLLM",
+        base_url: Some("http://localhost:8000/v1"),
+        key: Key::Optional,
+        operations: &[Chat, Completions, Responses, Embeddings, Transcriptions, Translations, Rerank],
+        native: Native {
+            roots: &[
+                "classify",
+                "detokenize",
+                "health",
+                "inference",
+                "load",
+                "metrics",
+                "ping",
+                "pooling",
+                "score",
+                "tokenize",
+                "v2",
+                "version",
+            ],
+            auth: Auth::Bearer,
+        },
+        example: "meta-llama/Llama-3.1-8B-Instruct",
+        note: "Registered by its base URL; its other endpoints by passthrough (`/p/vllm/tokenize`).",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "xai",
+        title: "xAI (Grok)",
+        base_url: Some("https://api.x.ai/v1"),
+        operations: &[Chat, Responses, Embeddings, ImageGenerations, ImageEdits],
+        example: "grok-4",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "xiaomi",
+        title: "Xiaomi MiMo",
+        base_url: Some("https://api.xiaomimimo.com/v1"),
+        operations: &[Chat, Responses],
+        native: Native { roots: &["anthropic"], auth: Auth::Bearer },
+        example: "mimo-v2.5-pro",
+        note: "Keys of the token plan: base URL `https://token-plan-cn.xiaomimimo.com/v1`.",
+        ..OPENAI_COMPATIBLE
+    },
+    Provider {
+        name: "zai",
+        title: "Z.ai",
+        base_url: Some("https://api.z.ai/api/paas/v4"),
+        operations: &[Chat, Embeddings, ImageGenerations, Speech, Transcriptions, Moderations],
+        native: Native { roots: &["api"], auth: Auth::Bearer },
+        // Its parameter list has only `max_tokens` (docs.z.ai, chat completion reference).
+        quirks: &[Quirk::Rename { from: "max_completion_tokens", to: "max_tokens" }],
+        example: "glm-5.1",
+        note: "Coding plan: base URL `https://api.z.ai/api/coding/paas/v4`; mainland China: `https://open.bigmodel.cn`.",
+        ..OPENAI_COMPATIBLE
+    },
+];
+
+const SIMULATED: &[Operation] =
+    &[Chat, Completions, Responses, Embeddings, Speech, Transcriptions, Moderations];
+
+/// The row of this name. `_` stands for `-` as well, since variables cannot hold the latter.
+pub fn find(name: &str) -> Option<&'static Provider> {
+    TABLE.iter().find(|row| row.name == name || row.name.replace('-', "_") == name)
+}

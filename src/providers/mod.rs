@@ -1,0 +1,151 @@
+//! What the gateway knows of each kind of upstream, as data: a provider is a row of [`catalog::TABLE`]. The columns are
+//! explained here; the few providers whose URLs need code have a file each. Which instances a user has configured and
+//! which of them serves a request is none of this room's business (see `config`, `routing`).
+
+mod azure;
+mod base_url;
+pub mod catalog;
+mod instance;
+mod urls;
+
+pub use base_url::BaseUrl;
+pub use instance::{Instance, ListMode, Timeouts};
+pub use urls::{Passthrough, Urls};
+
+use crate::endpoints::Operation;
+
+/// A kind of upstream.
+pub struct Provider {
+    /// What configuration and model names call it.
+    pub name: &'static str,
+    /// Its name as its makers write it.
+    pub title: &'static str,
+    /// Where it is reached unless configured otherwise. `None`: only the user can know.
+    pub base_url: Option<&'static str>,
+    pub key: Key,
+    pub auth: Auth,
+    /// What it serves in the OpenAI dialect.
+    pub operations: &'static [Operation],
+    /// Where it serves an operation elsewhere than OpenAI does.
+    pub places: &'static [(Operation, Place)],
+    /// The path of its list of models below the base URL; `None`: it has none, models are configured.
+    pub model_list: Option<&'static str>,
+    /// Its own API beside the OpenAI-compatible one, reached by passthrough.
+    pub native: Native,
+    /// Sent with every request, unless the client sends its own.
+    pub headers: &'static [DefaultHeader],
+    pub stream_usage: StreamUsage,
+    /// Edits to outgoing bodies.
+    pub quirks: &'static [Quirk],
+    /// Settings that only this provider has, as `config.yaml` spells them; the variable's name is the same in capitals.
+    pub options: &'static [&'static str],
+    pub urls: &'static dyn Urls,
+    /// A model id for examples.
+    pub example: &'static str,
+    /// What to know before using it; one line for the generated documentation.
+    pub note: &'static str,
+}
+
+/// What a provider needs of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Key {
+    Required,
+    /// Works without, as servers on one's own machine do.
+    Optional,
+}
+
+/// How a request shows who sends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Bearer …` (RFC 6750).
+    Bearer,
+    /// The key alone in this header.
+    Header(&'static str),
+    /// AWS Signature Version 4.
+    AwsSignature,
+    /// A Google OAuth 2 access token.
+    GoogleToken,
+}
+
+impl Auth {
+    /// Why no request can be sent with it, where that is so.
+    pub fn unsupported(self) -> Option<&'static str> {
+        match self {
+            Self::Bearer | Self::Header(_) => None,
+            Self::AwsSignature => Some("requests to it must carry an AWS signature, which this version does not make"),
+            Self::GoogleToken => Some("requests to it must carry a Google access token, which this version does not fetch"),
+        }
+    }
+}
+
+/// Where an operation is served, when not where OpenAI serves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Below the base URL.
+    Base(&'static str),
+    /// Below the host, whatever path the base URL has.
+    Host(&'static str),
+}
+
+/// A provider's own API.
+#[derive(Debug, Clone, Copy)]
+pub struct Native {
+    /// First segments of paths that belong to the host's root instead of the base URL.
+    pub roots: &'static [&'static str],
+    /// How these paths are authenticated.
+    pub auth: Auth,
+}
+
+/// A header that a provider wants.
+#[derive(Debug, Clone, Copy)]
+pub struct DefaultHeader {
+    pub name: &'static str,
+    pub value: HeaderSource,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum HeaderSource {
+    Fixed(&'static str),
+    /// The option of this name; when it is not set this default, if there is one.
+    Option(&'static str, Option<&'static str>),
+    /// An id that stays the same while the process lives.
+    Session,
+}
+
+/// Whether a stream of chat chunks tells its token counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamUsage {
+    /// Only when asked by `stream_options.include_usage`.
+    OnRequest,
+    /// Always, or it cannot be asked.
+    Unasked,
+}
+
+/// A declared edit to an outgoing body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quirk {
+    /// The provider knows this member under another name. Left alone where both are given.
+    Rename { from: &'static str, to: &'static str },
+}
+
+impl Provider {
+    /// The start of its environment variables: `OPENCODE_GO` for `opencode-go`.
+    pub fn env_prefix(&self) -> String {
+        self.name.to_ascii_uppercase().replace('-', "_")
+    }
+
+    pub fn serves(&self, operation: Operation) -> bool {
+        self.operations.contains(&operation)
+    }
+
+    pub fn place(&self, operation: Operation) -> Place {
+        let exception = self.places.iter().find(|(served, _)| *served == operation);
+        exception.map_or(Place::Base(operation.path()), |(_, place)| *place)
+    }
+}
+
+impl std::fmt::Debug for Provider {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name)
+    }
+}

@@ -1,0 +1,27 @@
+//! Answers on their way from the provider to the client, one push at a time.
+//!
+//! A [`Rewrite`] is handed each piece of a body as it arrives and returns what the client is to read. It knows nothing of
+//! Pingora or of tokio: tests push bytes and look at what comes out.
+
+mod forward;
+pub mod framing;
+mod without_usage;
+pub mod usage;
+
+use bytes::Bytes;
+
+pub use forward::Forward;
+pub use usage::Usage;
+pub use without_usage::WithoutUsage;
+
+/// What the provider sends → what the client reads.
+pub trait Rewrite: Send {
+    /// Takes a piece of the body; what it returns may be empty.
+    fn push(&mut self, chunk: Bytes) -> Bytes;
+
+    /// The body has ended. Further calls return nothing.
+    fn finish(&mut self) -> Bytes;
+
+    /// The tokens that were counted, as far as the body has told.
+    fn usage(&self) -> Option<Usage>;
+}

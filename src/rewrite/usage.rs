@@ -1,0 +1,207 @@
+//! How many tokens an exchange took.
+
+use memchr::memmem::Finder;
+use once_cell::sync::Lazy;
+use serde_json::Value;
+
+use crate::json::value_end;
+
+/// Token counts in normal form: `input` includes what came from a cache, `output` includes reasoning.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub input: u64,
+    pub output: u64,
+    /// Of `input`, read from the provider's prompt cache.
+    pub cached: u64,
+    /// Of `output`, spent on reasoning.
+    pub reasoning: u64,
+}
+
+impl Usage {
+    /// Reads a `usage` object as OpenAI's endpoints and their like send it; the names differ between chat and responses.
+    pub fn read(object: &[u8]) -> Option<Self> {
+        let value: Value = serde_json::from_slice(object).ok()?;
+        let count = |names: &[&str]| names.iter().find_map(|name| value.pointer(name)?.as_u64());
+        let input = count(&["/prompt_tokens", "/input_tokens"]);
+        let output = count(&["/completion_tokens", "/output_tokens"]);
+        let total = count(&["/total_tokens"]);
+        if input.is_none() && output.is_none() && total.is_none() {
+            return None;
+        }
+        let (input, output) = (input.or(total).unwrap_or(0), output.unwrap_or(0));
+        let reasoning = count(&["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"])
+            .unwrap_or(0);
+        let cached = count(&[
+            "/prompt_tokens_details/cached_tokens",
+            "/input_tokens_details/cached_tokens",
+            "/prompt_cache_hit_tokens",
+            "/cache_read_input_tokens",
+        ])
+        .unwrap_or(0);
+        // xAI's chat counts reasoning beside the completion; its total gives that away.
+        let beside = total.is_some_and(|total| reasoning > 0 && total == input + output + reasoning);
+        Some(Self { input, output: if beside { output + reasoning } else { output }, cached, reasoning })
+    }
+}
+
+const KEY: &[u8] = b"\"usage\"";
+static FINDER: Lazy<Finder<'static>> = Lazy::new(|| Finder::new(KEY));
+
+/// A usage object is small; what is longer than this is something else.
+const LONGEST: usize = 64 * 1024;
+
+/// Finds `"usage":{…}` in passing, whatever the framing, however the bytes are cut. Inside a JSON string the quotes would be
+/// escaped, so this never mistakes text for a count. The last one counts: streams may repeat it as it grows.
+#[derive(Debug, Default)]
+pub struct Tap {
+    usage: Option<Usage>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Looking for the key; holds the bytes behind us that may be its beginning.
+    Searching(Vec<u8>),
+    /// Behind the key: the value so far.
+    Reading(Vec<u8>),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Searching(Vec::new())
+    }
+}
+
+impl Tap {
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+
+    pub fn push(&mut self, mut chunk: &[u8]) {
+        while !chunk.is_empty() {
+            chunk = match &mut self.state {
+                State::Searching(behind) => match search(behind, chunk) {
+                    Some(rest) => {
+                        self.state = State::Reading(Vec::new());
+                        rest
+                    }
+                    None => return,
+                },
+                State::Reading(_) => match self.read(chunk) {
+                    Some(rest) => {
+                        self.state = State::default();
+                        rest
+                    }
+                    None => return,
+                },
+            };
+        }
+    }
+
+    /// Reads on in the value; returns what comes behind it once it is complete.
+    fn read<'a>(&mut self, chunk: &'a [u8]) -> Option<&'a [u8]> {
+        let State::Reading(value) = &mut self.state else { return Some(chunk) };
+        let before = value.len();
+        value.extend_from_slice(chunk.get(..LONGEST.saturating_sub(before)).unwrap_or(chunk));
+        let Some(object) = object_behind_colon(value) else {
+            return Some(chunk);
+        };
+        match value_end(object) {
+            Ok(end) => {
+                self.usage = object.get(..end).and_then(Usage::read).or(self.usage);
+                let taken = value.len() - object.len() + end;
+                chunk.get(taken.saturating_sub(before)..)
+            }
+            // Not closed yet, or too long to be one.
+            Err(_) if value.len() < LONGEST => None,
+            Err(_) => Some(&[]),
+        }
+    }
+}
+
+/// The place behind the key, if `chunk` completes it.
+fn search<'a>(behind: &mut Vec<u8>, chunk: &'a [u8]) -> Option<&'a [u8]> {
+    if !behind.is_empty() {
+        let old = behind.len();
+        behind.extend_from_slice(chunk.get(..KEY.len() - 1).unwrap_or(chunk));
+        if let Some(at) = FINDER.find(behind) {
+            let end = at + KEY.len() - old;
+            behind.clear();
+            return chunk.get(end..);
+        }
+        behind.clear();
+    }
+    if let Some(at) = FINDER.find(chunk) {
+        return chunk.get(at + KEY.len()..);
+    }
+    let tail = chunk.get(chunk.len().saturating_sub(KEY.len() - 1)..).unwrap_or_default();
+    if let Some(at) = memchr::memchr_iter(b'"', tail).find(|at| KEY.starts_with(tail.get(*at..).unwrap_or_default())) {
+        behind.extend_from_slice(tail.get(at..).unwrap_or_default());
+    }
+    None
+}
+
+/// What follows `:` if it can still become an object; `None` if it is something else.
+fn object_behind_colon(text: &[u8]) -> Option<&[u8]> {
+    let text = text.trim_ascii_start();
+    match text.split_first() {
+        None => Some(text),
+        Some((b':', rest)) => {
+            let rest = rest.trim_ascii_start();
+            matches!(rest.first(), None | Some(b'{')).then_some(rest)
+        }
+        Some(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STREAM: &str = concat!(
+        "data: {\"choices\":[{\"delta\":{\"content\":\"say \\\"usage\\\":{\\\"prompt_tokens\\\":9}\"}}],\"usage\":null}\n\n",
+        "data: {\"choices\":[],\"usage\" : {\"prompt_tokens\":10,\"completion_tokens\":7,\"total_tokens\":17,",
+        "\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{\"reasoning_tokens\":3},\"x\":\"}\"}}\n\n",
+        "data: [DONE]\n\n"
+    );
+    const COUNTED: Usage = Usage { input: 10, output: 7, cached: 4, reasoning: 3 };
+
+    #[test]
+    fn finds_the_counts_however_the_bytes_are_cut() {
+        for first in 0..STREAM.len() {
+            for second in [first, first + 1, first + 7, STREAM.len()] {
+                let mut tap = Tap::default();
+                let second = second.clamp(first, STREAM.len());
+                for part in [&STREAM[..first], &STREAM[first..second], &STREAM[second..]] {
+                    tap.push(part.as_bytes());
+                }
+                assert_eq!(tap.usage(), Some(COUNTED), "cut at {first} and {second}");
+            }
+        }
+        let mut tap = Tap::default();
+        STREAM.bytes().for_each(|byte| tap.push(&[byte]));
+        assert_eq!(tap.usage(), Some(COUNTED));
+    }
+
+    #[test]
+    fn the_last_count_wins_and_nonsense_is_none() {
+        let mut tap = Tap::default();
+        tap.push(b"{\"usage\":{\"prompt_tokens\":1}} {\"usage\":{\"input_tokens\":2,\"output_tokens\":3}} \"usage\":3 \"usage\":{}");
+        assert_eq!(tap.usage(), Some(Usage { input: 2, output: 3, ..Usage::default() }));
+        let mut tap = Tap::default();
+        tap.push(b"\"usage\":{");
+        tap.push(&[b'x'; LONGEST]);
+        tap.push(b"\"usage\":{\"prompt_tokens\":1}");
+        assert_eq!(tap.usage().map(|usage| usage.input), Some(1));
+    }
+
+    #[test]
+    fn counts_reasoning_in_the_output() {
+        let usage = Usage::read(
+            br#"{"prompt_tokens":10,"completion_tokens":2,"total_tokens":20,"completion_tokens_details":{"reasoning_tokens":8}}"#,
+        );
+        assert_eq!(usage, Some(Usage { input: 10, output: 10, cached: 0, reasoning: 8 }));
+        assert_eq!(Usage::read(br#"{"total_tokens":5}"#).map(|usage| usage.input), Some(5));
+        assert_eq!(Usage::read(b"[]"), None);
+    }
+}

@@ -1,0 +1,108 @@
+//! The models that an instance serves, as far as we know.
+
+use serde::Deserialize;
+
+use crate::providers::{Instance, ListMode};
+
+#[derive(Debug, Clone)]
+pub struct Inventory {
+    pub models: Vec<Listed>,
+    pub source: Source,
+}
+
+/// Where the list came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source {
+    /// Nobody has asked yet.
+    Pending,
+    /// The provider's own list.
+    Provider,
+    /// The configuration.
+    Configured,
+    /// The provider could not be asked, and nothing is configured.
+    Unavailable,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    pub id: String,
+    /// Unix seconds, where the provider tells.
+    pub created: Option<u64>,
+}
+
+impl Inventory {
+    /// What is known before anybody was asked.
+    pub fn initial(instance: &Instance) -> Self {
+        let asks = asks_provider(instance);
+        if asks { Self { models: Vec::new(), source: Source::Pending } } else { Self::configured(instance) }
+    }
+
+    /// What to use when the provider could not be asked: the last good list, else the configured one.
+    pub fn without_provider(&self, instance: &Instance) -> Self {
+        match self.source {
+            Source::Provider => self.clone(),
+            _ => Self::configured(instance),
+        }
+    }
+
+    fn configured(instance: &Instance) -> Self {
+        let models: Vec<_> = instance.models.iter().map(|id| Listed { id: id.clone(), created: None }).collect();
+        let nothing = models.is_empty() && asks_provider(instance);
+        Self { models, source: if nothing { Source::Unavailable } else { Source::Configured } }
+    }
+}
+
+/// Whether the provider's own list is wanted.
+pub fn asks_provider(instance: &Instance) -> bool {
+    instance.list_mode == ListMode::Fallback && instance.provider.model_list.is_some()
+}
+
+/// Reads a list of models: OpenAI's `{"data":[{"id"}]}`, the bare array that some servers send, or `{"models":[{"name"}]}`.
+/// `None` when it is none of these.
+pub fn read_list(body: &[u8]) -> Option<Vec<Listed>> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum List {
+        Wrapped {
+            #[serde(alias = "models")]
+            data: Vec<Entry>,
+        },
+        Bare(Vec<Entry>),
+    }
+
+    #[derive(Deserialize)]
+    struct Entry {
+        id: Option<String>,
+        name: Option<String>,
+        created: Option<serde_json::Number>,
+    }
+
+    let entries = match serde_json::from_slice(body).ok()? {
+        List::Wrapped { data } => data,
+        List::Bare(entries) => entries,
+    };
+    let listed = entries.into_iter().filter_map(|entry| {
+        let id = entry.id.or(entry.name)?;
+        // Gemini names its models by their resource.
+        let id = id.strip_prefix("models/").map_or_else(|| id.clone(), str::to_owned);
+        let created = entry.created.and_then(|seconds| seconds.as_u64());
+        (!id.is_empty()).then_some(Listed { id, created })
+    });
+    Some(listed.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_lists_that_servers_send() {
+        let ids = |body: &str| read_list(body.as_bytes()).map(|list| list.into_iter().map(|model| model.id).collect::<Vec<_>>());
+        assert_eq!(ids(r#"{"object":"list","data":[{"id":"a","created":1},{"id":"b","created":1.5}]}"#).unwrap(), ["a", "b"]);
+        assert_eq!(ids(r#"[{"id":"a"}]"#).unwrap(), ["a"]);
+        assert_eq!(ids(r#"{"models":[{"name":"models/gemini-x"}]}"#).unwrap(), ["gemini-x"]);
+        assert_eq!(ids(r#"{"data":[]}"#).unwrap(), [""; 0]);
+        assert_eq!(ids(r#"{"error":{}}"#), None);
+        assert_eq!(ids("<html>"), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! Instances at work.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::{Health, Inventory};
+use crate::providers::Instance;
+
+/// An instance with what is known of it from moment to moment.
+#[derive(Debug)]
+pub struct Upstream {
+    pub instance: Instance,
+    pub health: Health,
+    pub inventory: ArcSwap<Inventory>,
+    in_flight: AtomicU32,
+    /// A moving average of the time to the first byte of an answer, in microseconds; 0 before the first answer.
+    latency: AtomicU64,
+}
+
+/// An instance and the model that it is asked for, by the instance's own name of the model.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub upstream: Arc<Upstream>,
+    pub model: Arc<str>,
+    pub weight: u32,
+}
+
+/// One exchange under way at an upstream; it counts until it is dropped.
+#[derive(Debug)]
+pub struct InFlight(Arc<Upstream>);
+
+impl Upstream {
+    pub fn new(instance: Instance) -> Self {
+        let inventory = Inventory::initial(&instance);
+        Self {
+            instance,
+            health: Health::default(),
+            inventory: ArcSwap::from_pointee(inventory),
+            in_flight: AtomicU32::new(0),
+            latency: AtomicU64::new(0),
+        }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.instance.name
+    }
+
+    pub fn in_flight(&self) -> u32 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub fn begin(self: &Arc<Self>) -> InFlight {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
+    }
+
+    /// Takes note of the time to an answer's first byte. An answer counts for an eighth of the average.
+    pub fn note_latency(&self, latency: Duration) {
+        let latency = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX).max(1);
+        // Two exchanges at once may lose one measurement; an average can bear it.
+        let average = self.latency.load(Ordering::Relaxed);
+        let average = if average == 0 { latency } else { average - average / 8 + latency / 8 };
+        self.latency.store(average, Ordering::Relaxed);
+    }
+
+    /// How long a further exchange would have to wait here, in a unit of its own; only good for comparing.
+    pub fn busyness(&self) -> u64 {
+        let latency = self.latency.load(Ordering::Relaxed).max(1000);
+        latency.saturating_mul(u64::from(self.in_flight()) + 1)
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
