@@ -198,9 +198,7 @@ pub fn find<'a>(method: &Method, path: &'a str) -> Result<Match<'a>, NoMatch> {
 
 fn tail<'a>(row: &Row, path: &'a str) -> Option<&'a str> {
     let prefix = row.path.strip_suffix('*')?;
-    path.strip_prefix(prefix)
-        .or_else(|| path.strip_prefix(prefix.strip_prefix("/v1")?))
-        .filter(|tail| !tail.is_empty())
+    path.strip_prefix(prefix).or_else(|| path.strip_prefix(prefix.strip_prefix("/v1")?)).filter(|tail| !tail.is_empty())
 }
 
 /// Every path with its method, for the documentation's table.

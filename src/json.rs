@@ -282,7 +282,11 @@ impl Scan<'_> {
     /// At the byte that was just taken.
     fn wrong(&self, what: &'static str) -> Malformed {
         let at = self.at.saturating_sub(1).min(self.text.len());
-        if at == self.text.len() { Malformed { what: "unexpected end of the body", at } } else { Malformed { what, at } }
+        if at == self.text.len() {
+            Malformed { what: "unexpected end of the body", at }
+        } else {
+            Malformed { what, at }
+        }
     }
 
     fn here(&self, what: &'static str) -> Malformed {

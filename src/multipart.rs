@@ -134,7 +134,8 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong() {
-        let read = |content_type: &str, body: &'static [u8]| Form::read(content_type, Bytes::from_static(body)).map(|_| ());
+        let read =
+            |content_type: &str, body: &'static [u8]| Form::read(content_type, Bytes::from_static(body)).map(|_| ());
         assert_eq!(read("multipart/form-data", BODY), Err(BadForm::NoBoundary));
         assert_eq!(read("multipart/form-data; boundary=other", BODY), Err(BadForm::NoParts));
         assert_eq!(read("a; boundary=b", b"--b\r\nxx\r\n--b--"), Err(BadForm::NoHeaders(3)));

@@ -94,7 +94,8 @@ fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open:
                 key => Ok(KeyDigest::of(key.as_bytes())),
             }
         });
-        let digest = entry.read("sha256", |hex| KeyDigest::from_hex(hex).ok_or_else(|| "expected 64 hexadecimal digits".to_owned()));
+        let digest = entry
+            .read("sha256", |hex| KeyDigest::from_hex(hex).ok_or_else(|| "expected 64 hexadecimal digits".to_owned()));
         let models = entry.list("models");
         match [value, file, digest].into_iter().flatten().collect::<Vec<_>>().as_slice() {
             [key] => tenants.push(Tenant { name: name.clone(), key: *key, models }),

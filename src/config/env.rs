@@ -28,7 +28,8 @@ impl Environment {
             Err(why) => return Err(format!("{}: {why}", dotenv.display())),
         }
         #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-        let process = std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        let process =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         variables.extend(process);
         Ok(Self(variables))
     }
@@ -133,7 +134,8 @@ fn is_suffix(text: &str) -> bool {
 fn instance_for(provider: &'static Provider, suffix: &str, tree: &Node) -> Result<String, String> {
     let configured = tree.get("providers").map(Node::entries).unwrap_or_default();
     let kind = |name: &str, node: &Node| node.get("type").and_then(Node::as_text).unwrap_or(name).to_owned();
-    let is_of_kind = |name: &str, node: &Node| catalog::find(&kind(name, node)).is_some_and(|row| row.name == provider.name);
+    let is_of_kind =
+        |name: &str, node: &Node| catalog::find(&kind(name, node)).is_some_and(|row| row.name == provider.name);
 
     let own = if suffix.is_empty() { provider.name.to_owned() } else { format!("{}-{suffix}", provider.name) };
     let taken = configured.iter().find(|(name, _)| name.replace('_', "-") == own);
@@ -141,7 +143,10 @@ fn instance_for(provider: &'static Provider, suffix: &str, tree: &Node) -> Resul
     match taken {
         Some((name, node)) if is_of_kind(name, node) => return Ok(name.clone()),
         Some((name, node)) => {
-            return Err(format!("{variables} ignored: `{name}` is configured as a provider of type {}", kind(name, node)));
+            return Err(format!(
+                "{variables} ignored: `{name}` is configured as a provider of type {}",
+                kind(name, node)
+            ));
         }
         None if !suffix.is_empty() => return Ok(own),
         None => {}
@@ -150,9 +155,10 @@ fn instance_for(provider: &'static Provider, suffix: &str, tree: &Node) -> Resul
     match (same_kind.next(), same_kind.next()) {
         (None, _) => Ok(own),
         (Some((name, _)), None) => Ok(name.clone()),
-        (Some(_), Some(_)) => {
-            Err(format!("{variables} ignored: several providers of type {} are configured, none is named `{own}`", provider.name))
-        }
+        (Some(_), Some(_)) => Err(format!(
+            "{variables} ignored: several providers of type {} are configured, none is named `{own}`",
+            provider.name
+        )),
     }
 }
 

@@ -39,8 +39,9 @@ fn read_entry(name: String, mut section: Section<'_>, instances: &[Instance]) ->
     let mut fallbacks = Vec::new();
     if let Some(node) = section.take("fallbacks") {
         match &node.value {
-            Value::List(items) => fallbacks
-                .extend(items.iter().filter_map(|item| read_target(&section, item, instances)).map(|target| target.model)),
+            Value::List(items) => fallbacks.extend(
+                items.iter().filter_map(|item| read_target(&section, item, instances)).map(|target| target.model),
+            ),
             _ => section.problem_at("fallbacks", &node.origin, "expected a list"),
         }
     }
@@ -78,7 +79,11 @@ fn read_target(section: &Section<'_>, item: &Node, instances: &[Instance]) -> Op
 /// have been left out for want of a key: then the target is, too.
 fn known(section: &Section<'_>, key: &str, node: &Node, model: &str, instances: &[Instance]) -> bool {
     let Some((first, rest)) = model.split_once('/') else {
-        section.problem_at(key, &node.origin, format!("`{model}` must name an instance or a provider: `openai/{model}`"));
+        section.problem_at(
+            key,
+            &node.origin,
+            format!("`{model}` must name an instance or a provider: `openai/{model}`"),
+        );
         return false;
     };
     if rest.is_empty() {

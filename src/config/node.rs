@@ -298,8 +298,10 @@ impl<'a> Section<'a> {
     /// Reports what nobody took.
     pub fn finish(self) {
         for (name, node) in &self.entries {
-            let hint = closest(name, self.known.iter().map(String::as_str))
-                .map_or_else(|| format!("; known here: {}", self.known.join(", ")), |near| format!("; did you mean `{near}`?"));
+            let hint = closest(name, self.known.iter().map(String::as_str)).map_or_else(
+                || format!("; known here: {}", self.known.join(", ")),
+                |near| format!("; did you mean `{near}`?"),
+            );
             self.problem_at(name, &node.origin, format!("unknown setting{hint}"));
         }
     }
@@ -310,7 +312,9 @@ pub fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     candidates
         .into_iter()
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= candidate.len().max(word.len()) / 3 + 1 && *distance < candidate.len())
+        .filter(|(distance, candidate)| {
+            *distance <= candidate.len().max(word.len()) / 3 + 1 && *distance < candidate.len()
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }

@@ -88,7 +88,8 @@ fn read_instance(
 ) -> Option<Instance> {
     let key = entry.read("api_key", |text| {
         let key = text.trim();
-        HeaderValue::from_str(key).map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
+        HeaderValue::from_str(key)
+            .map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
         Ok(Secret::new(key))
     });
     let usual = provider.base_url.and_then(|url| BaseUrl::parse(url).ok());
@@ -132,18 +133,7 @@ fn read_instance(
     }
     entry.finish();
     let base = base?;
-    Some(Instance {
-        name: name.to_owned(),
-        provider,
-        base,
-        key,
-        headers,
-        models,
-        list_mode,
-        options,
-        timeouts,
-        weight,
-    })
+    Some(Instance { name: name.to_owned(), provider, base, key, headers, models, list_mode, options, timeouts, weight })
 }
 
 /// Headers that the gateway itself decides on.

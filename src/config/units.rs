@@ -8,7 +8,8 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse::<f64>() {
         return Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{text}` is no duration"));
     }
-    humantime::parse_duration(text).map_err(|_| format!("`{text}` is no duration; write it like `30s`, `5m` or `250ms`"))
+    humantime::parse_duration(text)
+        .map_err(|_| format!("`{text}` is no duration; write it like `30s`, `5m` or `250ms`"))
 }
 
 /// `64MiB`, `10M`, `512 KB`; units are powers of 1024 either way. A bare number counts bytes.
@@ -74,7 +75,9 @@ mod tests {
         assert_eq!(bytes("512"), Ok(512));
         assert_eq!(bytes("64MiB"), Ok(64 << 20));
         assert_eq!(bytes("10 M"), Ok(10 << 20));
-        assert!(bytes("x").is_err() && bytes("5 TB").is_err() && bytes("").is_err() && bytes("99999999999999G").is_err());
+        assert!(
+            bytes("x").is_err() && bytes("5 TB").is_err() && bytes("").is_err() && bytes("99999999999999G").is_err()
+        );
     }
 
     #[test]

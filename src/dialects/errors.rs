@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn every_dialect_has_its_envelope() {
         let refusal = Refusal::invalid("no model").param("model");
-        let written = |dialect: Dialect| String::from_utf8(dialect.write_refusal(&refusal, "r1").to_vec()).expect("text");
+        let written =
+            |dialect: Dialect| String::from_utf8(dialect.write_refusal(&refusal, "r1").to_vec()).expect("text");
         assert_eq!(
             written(Dialect::OpenaiChat),
             r#"{"error":{"code":null,"message":"no model","param":"model","type":"invalid_request_error"}}"#
@@ -116,7 +117,10 @@ mod tests {
     fn a_broken_stream_ends_in_one_event() {
         let refusal = Refusal::new(Kind::Upstream, "cut");
         let event = Dialect::OpenaiResponses.write_refusal_event(&refusal, "r1");
-        assert_eq!(event, "event: error\ndata: {\"code\":null,\"message\":\"cut\",\"param\":null,\"type\":\"error\"}\n\n");
+        assert_eq!(
+            event,
+            "event: error\ndata: {\"code\":null,\"message\":\"cut\",\"param\":null,\"type\":\"error\"}\n\n"
+        );
         assert!(Dialect::OpenaiChat.write_refusal_event(&refusal, "r1").starts_with(b"data: {\"error\":"));
     }
 }

@@ -23,9 +23,14 @@ pub struct Azure;
 enum Surface<'a> {
     V1,
     /// One deployment. `root` is the path of `/openai` at its resource.
-    Deployment { root: &'a str, name: &'a str },
+    Deployment {
+        root: &'a str,
+        name: &'a str,
+    },
     /// The resource with an explicit `api_version`: the deployment is the model's name.
-    Resource { root: &'a str },
+    Resource {
+        root: &'a str,
+    },
 }
 
 impl Urls for Azure {

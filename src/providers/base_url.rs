@@ -15,7 +15,10 @@ pub struct BaseUrl {
 impl BaseUrl {
     /// Reads `http(s)://host[:port][/path]`; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let uri: http::Uri = text.trim().parse().map_err(|_| format!("`{text}` is not a URL"))?;
+        let uri: http::Uri = text
+            .trim()
+            .parse()
+            .map_err(|_| format!("`{text}` is not a URL; it must start with https:// or http://"))?;
         let tls = match uri.scheme_str() {
             Some("https") => true,
             Some("http") => false,
@@ -45,7 +48,8 @@ impl BaseUrl {
     /// Completes a path that is the beginning of the provider's usual one, so that `https://api.groq.com` and
     /// `https://api.groq.com/openai/v1` mean the same.
     pub fn completed_by(mut self, usual: &Self) -> Self {
-        let continues = usual.path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let continues =
+            usual.path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         if continues {
             self.path.clone_from(&usual.path);
         }

@@ -108,10 +108,7 @@ pub static TABLE: &[Provider] = &[
         title: "Google Gemini",
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
         operations: &[Chat, Embeddings, ImageGenerations],
-        native: Native {
-            roots: &["v1alpha", "v1beta", "upload", "download"],
-            auth: Auth::Header("x-goog-api-key"),
-        },
+        native: Native { roots: &["v1alpha", "v1beta", "upload", "download"], auth: Auth::Header("x-goog-api-key") },
         example: "gemini-2.5-flash",
         note: "Its OpenAI-compatible surface; the native one by passthrough (`/p/gemini/v1beta/models/…`).",
         ..OPENAI_COMPATIBLE
@@ -285,8 +282,7 @@ pub static TABLE: &[Provider] = &[
     },
 ];
 
-const SIMULATED: &[Operation] =
-    &[Chat, Completions, Responses, Embeddings, Speech, Transcriptions, Moderations];
+const SIMULATED: &[Operation] = &[Chat, Completions, Responses, Embeddings, Speech, Transcriptions, Moderations];
 
 /// The row of this name. `_` stands for `-` as well, since variables cannot hold the latter.
 pub fn find(name: &str) -> Option<&'static Provider> {

@@ -73,7 +73,9 @@ impl Auth {
         match self {
             Self::Bearer | Self::Header(_) => None,
             Self::AwsSignature => Some("requests to it must carry an AWS signature, which this version does not make"),
-            Self::GoogleToken => Some("requests to it must carry a Google access token, which this version does not fetch"),
+            Self::GoogleToken => {
+                Some("requests to it must carry a Google access token, which this version does not fetch")
+            }
         }
     }
 }

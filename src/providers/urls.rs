@@ -61,7 +61,8 @@ pub fn with_query(path: String, query: Option<&str>) -> String {
 pub fn check_segments(rest: &str) -> Result<(), Refusal> {
     let climbs = rest.split(['/', '\\']).any(|segment| {
         let decoded = percent_encoding::percent_decode_str(segment).decode_utf8_lossy();
-        matches!(decoded.as_ref(), "." | "..") || decoded.contains(['/', '\\']) && decoded.split(['/', '\\']).any(|s| s == "..")
+        matches!(decoded.as_ref(), "." | "..")
+            || decoded.contains(['/', '\\']) && decoded.split(['/', '\\']).any(|s| s == "..")
     });
     if climbs {
         return Err(Refusal::invalid("the path must not hold `.` or `..` segments").param("path"));

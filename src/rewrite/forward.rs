@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use super::usage::{Tap, Usage};
 use super::Rewrite;
+use super::usage::{Tap, Usage};
 
 /// Forwards what it is given, be it a whole body or a stream, of any dialect.
 #[derive(Debug, Default)]

@@ -5,8 +5,8 @@
 
 mod forward;
 pub mod framing;
-mod without_usage;
 pub mod usage;
+mod without_usage;
 
 use bytes::Bytes;
 

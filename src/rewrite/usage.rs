@@ -29,8 +29,9 @@ impl Usage {
             return None;
         }
         let (input, output) = (input.or(total).unwrap_or(0), output.unwrap_or(0));
-        let reasoning = count(&["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"])
-            .unwrap_or(0);
+        let reasoning =
+            count(&["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"])
+                .unwrap_or(0);
         let cached = count(&[
             "/prompt_tokens_details/cached_tokens",
             "/input_tokens_details/cached_tokens",
@@ -129,16 +130,26 @@ fn search<'a>(behind: &mut Vec<u8>, chunk: &'a [u8]) -> Option<&'a [u8]> {
             behind.clear();
             return chunk.get(end..);
         }
+        if chunk.len() < KEY.len() {
+            let start = beginning_of_key(behind);
+            behind.drain(..start);
+            return None;
+        }
         behind.clear();
     }
     if let Some(at) = FINDER.find(chunk) {
         return chunk.get(at + KEY.len()..);
     }
-    let tail = chunk.get(chunk.len().saturating_sub(KEY.len() - 1)..).unwrap_or_default();
-    if let Some(at) = memchr::memchr_iter(b'"', tail).find(|at| KEY.starts_with(tail.get(*at..).unwrap_or_default())) {
-        behind.extend_from_slice(tail.get(at..).unwrap_or_default());
-    }
+    behind.extend_from_slice(chunk.get(beginning_of_key(chunk)..).unwrap_or_default());
     None
+}
+
+/// Where, at the end of `text`, the key may begin; the length of `text` if nowhere.
+fn beginning_of_key(text: &[u8]) -> usize {
+    let start = text.len().saturating_sub(KEY.len() - 1);
+    let tail = text.get(start..).unwrap_or_default();
+    let place = memchr::memchr_iter(b'"', tail).find(|at| KEY.starts_with(tail.get(*at..).unwrap_or_default()));
+    place.map_or(text.len(), |at| start + at)
 }
 
 /// What follows `:` if it can still become an object; `None` if it is something else.

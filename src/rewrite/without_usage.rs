@@ -5,9 +5,9 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::Rewrite;
 use super::framing::sse;
 use super::usage::{Tap, Usage};
-use super::Rewrite;
 use crate::json::Object;
 
 /// An event that is longer than this is forwarded as it comes, unseen.
@@ -89,8 +89,10 @@ mod tests {
 
     const ROLE: &str = "data: {\"choices\":[{\"delta\":{\"role\":\"assistant\"}}],\"usage\":null}\n\n";
     const COMMENT: &str = ": ping\r\n\r\n";
-    const LAST: &str = "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1}}\n\n";
-    const COUNT: &str = "data: {\"id\":\"c\",\"choices\" : [ ],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\r\n\r\n";
+    const LAST: &str =
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1}}\n\n";
+    const COUNT: &str =
+        "data: {\"id\":\"c\",\"choices\" : [ ],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}\r\n\r\n";
     const FILTER: &str = "data: {\"choices\":[],\"prompt_filter_results\":[],\"usage\":null}\n\n";
     const DONE: &str = "data: [DONE]\n\n";
 

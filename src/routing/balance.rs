@@ -22,7 +22,10 @@ struct Tier {
 #[derive(Debug)]
 enum Turns {
     /// Indexes into the tier, each as often as its weight says, spread evenly.
-    Weighted { schedule: Vec<usize>, turn: AtomicUsize },
+    Weighted {
+        schedule: Vec<usize>,
+        turn: AtomicUsize,
+    },
     LeastBusy,
     Priority,
 }
@@ -139,7 +142,11 @@ mod tests {
             instance.name = format!("i{index}");
             Arc::new(Upstream::new(instance))
         };
-        weights.iter().enumerate().map(|(i, w)| Target { upstream: upstream(i), model: "m".into(), weight: *w }).collect()
+        weights
+            .iter()
+            .enumerate()
+            .map(|(i, w)| Target { upstream: upstream(i), model: "m".into(), weight: *w })
+            .collect()
     }
 
     fn first(route: &Route) -> String {

@@ -97,8 +97,13 @@ mod tests {
 
     #[test]
     fn reads_the_lists_that_servers_send() {
-        let ids = |body: &str| read_list(body.as_bytes()).map(|list| list.into_iter().map(|model| model.id).collect::<Vec<_>>());
-        assert_eq!(ids(r#"{"object":"list","data":[{"id":"a","created":1},{"id":"b","created":1.5}]}"#).unwrap(), ["a", "b"]);
+        let ids = |body: &str| {
+            read_list(body.as_bytes()).map(|list| list.into_iter().map(|model| model.id).collect::<Vec<_>>())
+        };
+        assert_eq!(
+            ids(r#"{"object":"list","data":[{"id":"a","created":1},{"id":"b","created":1.5}]}"#).unwrap(),
+            ["a", "b"]
+        );
         assert_eq!(ids(r#"[{"id":"a"}]"#).unwrap(), ["a"]);
         assert_eq!(ids(r#"{"models":[{"name":"models/gemini-x"}]}"#).unwrap(), ["gemini-x"]);
         assert_eq!(ids(r#"{"data":[]}"#).unwrap(), [""; 0]);

@@ -26,7 +26,9 @@ pub struct Routes {
 pub enum Unresolved {
     Unknown,
     /// It names an instance that serves only what it is configured to.
-    NotAllowed { instance: String },
+    NotAllowed {
+        instance: String,
+    },
     /// Perhaps known once all lists have been fetched.
     Pending,
 }
@@ -179,7 +181,8 @@ models:
 
     fn routes() -> Routes {
         let config = parse(YAML, &Environment::default()).expect("a configuration").config;
-        let upstreams: Vec<_> = config.instances.into_iter().map(|instance| Arc::new(Upstream::new(instance))).collect();
+        let upstreams: Vec<_> =
+            config.instances.into_iter().map(|instance| Arc::new(Upstream::new(instance))).collect();
         let listed = |id: &str| super::super::Listed { id: id.to_owned(), created: None };
         let west = super::super::Inventory { models: vec![listed("gpt-5.5")], source: Source::Provider };
         upstreams[1].inventory.store(Arc::new(west));
@@ -210,7 +213,11 @@ models:
             ("meta/x", vec!["openai-east o9"]),
             ("careful", vec!["openai-west gpt-5.5", "openrouter meta/x"]),
         ] {
-            assert_eq!(leads_to(name).as_deref(), Ok(targets.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>().as_slice()), "{name}");
+            assert_eq!(
+                leads_to(name).as_deref(),
+                Ok(targets.iter().map(|t| (*t).to_owned()).collect::<Vec<_>>().as_slice()),
+                "{name}"
+            );
         }
     }
 
