@@ -1,0 +1,158 @@
+//! What all exchanges share: the configuration, who may enter, the instances and the way to them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::config::{Access, Config, Tenant};
+use crate::routing::{Routes, Source, Upstream};
+use crate::secret::{KeyDigest, Secret};
+use crate::telemetry::{AccessLog, Metrics};
+
+/// A running gateway, less its sockets.
+#[derive(Debug)]
+pub struct Gateway {
+    pub config: Config,
+    pub gate: Gate,
+    pub upstreams: Vec<Arc<Upstream>>,
+    pub routes: ArcSwap<Routes>,
+    pub metrics: Metrics,
+    pub access_log: AccessLog,
+    /// Tells this process apart from others, for providers that want a session named.
+    pub session_id: String,
+    is_draining: AtomicBool,
+    open: AtomicUsize,
+}
+
+/// Who may enter.
+#[derive(Debug)]
+pub enum Gate {
+    Open,
+    Keys(Vec<Arc<Tenant>>),
+}
+
+/// How far the gateway is with starting or stopping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Readiness {
+    /// Some instance has not been asked for its models yet.
+    Starting,
+    Ready,
+    /// It finishes what it has begun and should be sent nothing new.
+    Draining,
+}
+
+/// Why no gateway could be made.
+#[derive(Debug, thiserror::Error)]
+pub enum NoGateway {
+    #[error("the metrics cannot be registered")]
+    Metrics(#[from] prometheus::Error),
+    #[error("no random key can be made")]
+    Randomness(#[from] std::io::Error),
+}
+
+impl Gateway {
+    /// A gateway for this configuration. When it has to make a key for itself, the key is returned to be shown once.
+    pub fn new(config: Config, access_log: AccessLog) -> Result<(Self, Option<Secret>), NoGateway> {
+        let upstreams: Vec<_> = config.instances.iter().cloned().map(|instance| Arc::new(Upstream::new(instance))).collect();
+        let (gate, made) = match &config.access {
+            Access::Open => (Gate::Open, None),
+            Access::Keys(tenants) => (Gate::Keys(tenants.iter().cloned().map(Arc::new).collect()), None),
+            Access::MakeKey => {
+                let key = random_key()?;
+                let tenant = Tenant { name: "master".to_owned(), key: key.digest(), models: None };
+                (Gate::Keys(vec![Arc::new(tenant)]), Some(key))
+            }
+        };
+        let gateway = Self {
+            gate,
+            routes: ArcSwap::default(),
+            upstreams,
+            metrics: Metrics::new()?,
+            access_log,
+            session_id: random_id(),
+            is_draining: AtomicBool::new(false),
+            open: AtomicUsize::new(0),
+            config,
+        };
+        gateway.rebuild_routes();
+        Ok((gateway, made))
+    }
+
+    /// Makes the table of model names anew, from the lists as they are now.
+    pub fn rebuild_routes(&self) {
+        let config = &self.config;
+        let routes = Routes::build(&self.upstreams, &config.models, config.routing.strategy, config.is_demonstration);
+        self.routes.store(Arc::new(routes));
+    }
+
+    pub fn readiness(&self) -> Readiness {
+        let is_pending = |upstream: &Arc<Upstream>| upstream.inventory.load().source == Source::Pending;
+        if self.is_draining.load(Ordering::Relaxed) {
+            Readiness::Draining
+        } else if self.upstreams.iter().any(is_pending) {
+            Readiness::Starting
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    pub fn drain(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Counts an exchange as open until the guard is dropped.
+    pub fn enter(self: &Arc<Self>) -> Open {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open(Arc::clone(self))
+    }
+
+    pub fn open_exchanges(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+}
+
+impl Gate {
+    /// The holder of a key, or nobody. Every key is compared in full, whichever matches.
+    pub fn admit(&self, key: &[u8]) -> Option<Arc<Tenant>> {
+        let Self::Keys(tenants) = self else { return None };
+        let digest = KeyDigest::of(key);
+        tenants.iter().fold(None, |found, tenant| if tenant.key.matches(&digest) { Some(Arc::clone(tenant)) } else { found })
+    }
+}
+
+impl Tenant {
+    /// Whether this tenant may use a model by this name. A name in its list may end in `*`.
+    pub fn may_use(&self, model: &str) -> bool {
+        self.models.as_ref().is_none_or(|models| {
+            models.iter().any(|allowed| match allowed.strip_suffix('*') {
+                Some(prefix) => model.starts_with(prefix),
+                None => model == allowed,
+            })
+        })
+    }
+}
+
+/// An exchange under way.
+#[derive(Debug)]
+pub struct Open(Arc<Gateway>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// 128 random bits in hexadecimal digits, to tell requests apart.
+pub fn random_id() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}
+
+/// A key that nobody can guess: 256 bits of the operating system's randomness.
+fn random_key() -> std::io::Result<Secret> {
+    use std::io::Read;
+    let mut bits = [0; 32];
+    std::fs::File::open("/dev/urandom")?.read_exact(&mut bits)?;
+    let digits: String = bits.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Secret::new(format!("narthex-{digits}")))
+}

@@ -1,0 +1,107 @@
+//! A request's body, read only as far as routing needs.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use crate::error::Refusal;
+use crate::json::{Edits, Object};
+use crate::multipart::Form;
+
+/// The body of a request that runs a model.
+#[derive(Debug, Clone)]
+pub enum Payload {
+    Json(Object),
+    /// Audio and images are uploaded as forms.
+    Form(Form),
+}
+
+impl Payload {
+    /// Reads a body. Its content type matters only where it says that it is a form: `curl -d` calls JSON a form, too.
+    pub fn read(content_type: &str, body: Bytes) -> Result<Self, Refusal> {
+        if content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
+            let form = Form::read(content_type, body);
+            return form.map(Self::Form).map_err(|why| Refusal::invalid(format!("The form in the body cannot be read: {why}.")));
+        }
+        if body.is_empty() {
+            return Err(Refusal::invalid("The request has no body; send a JSON object."));
+        }
+        let object = Object::read(body);
+        object.map(Self::Json).map_err(|why| Refusal::invalid(format!("The body is not a JSON object: {why}.")))
+    }
+
+    /// The model that is asked for.
+    pub fn model(&self) -> Result<Cow<'_, str>, Refusal> {
+        let (count, model) = match self {
+            Self::Json(object) => (object.count("model"), object.parse("model").map(Cow::Owned)),
+            Self::Form(form) => (form.count("model"), form.get("model").map(Cow::Borrowed)),
+        };
+        let refuse = |message: &str| Err(Refusal::invalid(message).param("model"));
+        match (count, model) {
+            (0, _) => refuse("`model` is missing: name the model that is to answer."),
+            (1, Some(model)) if !model.is_empty() => Ok(model),
+            (1, _) => refuse("`model` must be a text that is not empty."),
+            _ => refuse("`model` is given more than once."),
+        }
+    }
+
+    /// Whether the answer is wanted as a stream.
+    pub fn wants_stream(&self) -> bool {
+        match self {
+            Self::Json(object) => object.get("stream") == Some(b"true"),
+            Self::Form(form) => form.get("stream") == Some("true"),
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Json(object) => object.text().len(),
+            Self::Form(form) => form.body().len(),
+        }
+    }
+
+    /// The body with another model and with the edits that `edit` adds to a JSON object.
+    pub fn outgoing(&self, model: &str, edit: impl FnOnce(&Object, &mut Edits)) -> Bytes {
+        match self {
+            Self::Json(object) => {
+                let mut edits = Edits::default();
+                let name = serde_json::Value::from(model).to_string();
+                if object.get("model") != Some(name.as_bytes()) {
+                    edits.set(object, "model", name);
+                }
+                edit(object, &mut edits);
+                edits.apply(object)
+            }
+            Self::Form(form) if form.get("model") == Some(model) => form.body().clone(),
+            Self::Form(form) => form.replace("model", model),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &'static str) -> Payload {
+        Payload::read("application/json", Bytes::from_static(text.as_bytes())).expect("JSON")
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_the_model() {
+        let wrong = |text| json(text).model().expect_err("no model").message;
+        assert!(wrong("{}").contains("missing"));
+        assert!(wrong(r#"{"model":null}"#).contains("must be a text"));
+        assert!(wrong(r#"{"model":""}"#).contains("must be a text"));
+        assert!(wrong(r#"{"model":"a","model":"b"}"#).contains("more than once"));
+        assert!(Payload::read("", Bytes::new()).expect_err("empty").message.contains("no body"));
+    }
+
+    #[test]
+    fn an_unchanged_body_is_the_very_body() {
+        let payload = json(r#"{"model":"a","stream":true}"#);
+        assert!(payload.wants_stream());
+        let Payload::Json(object) = &payload else { panic!("JSON") };
+        assert_eq!(payload.outgoing("a", |_, _| {}).as_ptr(), object.text().as_ptr());
+        assert_eq!(payload.outgoing("b\"", |_, _| {}), r#"{"model":"b\"","stream":true}"#);
+    }
+}

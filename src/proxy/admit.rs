@@ -1,0 +1,212 @@
+//! The first phase: who asks for what, and is it possible? Ends with an answer of our own or with targets to try.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::header;
+use pingora_core::{Error, Result};
+use pingora_proxy::Session;
+
+use super::context::{Ask, Exchange, Rest, Run};
+use super::tries::Tries;
+use super::{body, headers, local, relay};
+use crate::config::Tenant;
+use crate::endpoints::{self, Endpoint, NoMatch, Operation};
+use crate::error::{Kind, Refusal};
+use crate::gateway::{Gate, random_id};
+use crate::payload::Payload;
+use crate::providers::check_segments;
+use crate::routing::{Route, Target, Unresolved};
+
+/// A client that sends nothing for so long, in the middle of a request, or takes nothing of its answer, is gone.
+const CLIENT_SILENCE: Duration = Duration::from_secs(60);
+
+/// Why an exchange does not go on.
+pub enum Stop {
+    Refused(Refusal),
+    /// The client's connection broke.
+    Broken(Box<Error>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Box<Error>> for Stop {
+    fn from(error: Box<Error>) -> Self {
+        Self::Broken(error)
+    }
+}
+
+/// True when the answer has been given.
+pub async fn request_filter(session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
+    if relay::take_over(session, ctx).await? {
+        return Ok(false);
+    }
+    let keep_alive = ctx.gateway.config.server.keep_alive.as_secs();
+    session.set_keepalive(Some(keep_alive));
+    session.set_read_timeout(Some(CLIENT_SILENCE));
+    session.set_write_timeout(Some(CLIENT_SILENCE));
+    ctx.request_id = request_id(session);
+    match admit(session, ctx).await {
+        Ok(answered) => Ok(answered),
+        Err(Stop::Refused(refusal)) => local::refuse(session, ctx, refusal).await.map(|()| true),
+        Err(Stop::Broken(error)) => Err(error),
+    }
+}
+
+async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> {
+    let request = session.req_header();
+    let path = request.uri.path().to_owned();
+    let found = endpoints::find(&request.method, &path).map_err(|why| no_endpoint(why, &path))?;
+    ctx.ask = Ask::Local(found.endpoint);
+    if found.endpoint.is_guarded() {
+        ctx.tenant = authenticate(session, &ctx.gateway.gate)?;
+    }
+    match found.endpoint {
+        Endpoint::Live | Endpoint::Ready => local::health(session, ctx, found.endpoint).await?,
+        Endpoint::ListModels => local::list_models(session, ctx).await?,
+        Endpoint::RetrieveModel => local::retrieve_model(session, ctx, found.tail).await?,
+        Endpoint::Passthrough => {
+            pass_through(session, ctx, found.tail)?;
+            return Ok(false);
+        }
+        Endpoint::Run(operation) => return run(session, ctx, operation).await,
+    }
+    Ok(true)
+}
+
+fn no_endpoint(why: NoMatch, path: &str) -> Refusal {
+    match why {
+        NoMatch::WrongMethod(method) => {
+            Refusal::new(Kind::MethodNotAllowed, format!("{path} is asked with {method}.")).code("method_not_allowed")
+        }
+        NoMatch::UnknownPath => {
+            let message = format!("There is no {path} here. A provider's own endpoints are reached by /p/{{provider}}/….");
+            Refusal::new(Kind::NotFound, message).code("unknown_url")
+        }
+    }
+}
+
+fn authenticate(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, Refusal> {
+    if matches!(gate, Gate::Open) {
+        return Ok(None);
+    }
+    let refuse = |message: &str| Refusal::new(Kind::Authentication, message).code("invalid_api_key");
+    let Some(key) = headers::presented_key(&session.req_header().headers) else {
+        return Err(refuse("A key is needed: send it as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`."));
+    };
+    gate.admit(key).map(Some).ok_or_else(|| refuse("This key is not known here."))
+}
+
+async fn run(session: &mut Session, ctx: &mut Exchange, operation: Operation) -> Result<bool, Stop> {
+    let content_type = header_text(session, &header::CONTENT_TYPE).to_owned();
+    if session.req_header().headers.contains_key(header::CONTENT_ENCODING) {
+        return Err(Refusal::invalid("Compressed request bodies cannot be read; send it without `content-encoding`.").into());
+    }
+    let body = body::read(session, ctx.gateway.config.server.max_body).await?;
+    let payload = Payload::read(&content_type, body)?;
+    let model = payload.model()?.into_owned();
+    let wants_stream = payload.wants_stream();
+    let is_listed = ctx.gateway.routes.load().is_listed(&model);
+    ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream });
+    find_targets(ctx)?;
+    if body::earns_callback(session) {
+        return Ok(false);
+    }
+    relay::hand_over(session, ctx).await?;
+    Ok(true)
+}
+
+/// Resolves the model of a request that runs one, and puts its targets in order.
+pub fn find_targets(ctx: &mut Exchange) -> Result<(), Refusal> {
+    let Ask::Run(run) = &ctx.ask else { return Ok(()) };
+    if ctx.tenant.as_ref().is_some_and(|tenant| !tenant.may_use(&run.model)) {
+        let message = format!("This key may not use the model `{}`.", run.model);
+        return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed").param("model"));
+    }
+    let route = ctx.gateway.routes.load().resolve(&run.model).map_err(|why| no_route(why, &run.model))?;
+    let targets = capable(&route, run.operation)?;
+    ctx.tries = Tries::new(targets, ctx.gateway.config.routing.retries);
+    Ok(())
+}
+
+fn no_route(why: Unresolved, model: &str) -> Refusal {
+    match why {
+        Unresolved::Unknown => {
+            let message = format!(
+                "The model `{model}` does not exist here. /v1/models lists those that do; `provider/model` reaches any other of a \
+                 configured provider."
+            );
+            Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
+        }
+        Unresolved::NotAllowed { instance } => {
+            let message = format!("`{instance}` serves only the models that are configured for it; `{model}` is not among them.");
+            Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
+        }
+        Unresolved::Pending => {
+            let message = format!("The model `{model}` is not known yet: the providers' lists are still being fetched.");
+            Refusal::new(Kind::Unavailable, message).code("models_not_ready").retry_after(1)
+        }
+    }
+}
+
+/// The route's targets that can do what is asked, in the order of this exchange.
+fn capable(route: &Route, operation: Operation) -> Result<Vec<Target>, Refusal> {
+    let mut order = route.order();
+    let first = order.first().map(|target| Arc::clone(&target.upstream));
+    order.retain(|target| target.upstream.instance.serves(operation));
+    if let Some(upstream) = first.filter(|_| order.is_empty()) {
+        let provider = upstream.instance.provider;
+        let reason = match provider.auth.unsupported() {
+            Some(reason) => format!("`{}` ({}) cannot be used: {reason}.", upstream.name(), provider.title),
+            None => format!(
+                "`{0}` ({1}) does not serve {2} in this form. What it has of its own is reached by /p/{0}/….",
+                upstream.name(),
+                provider.title,
+                operation.name(),
+            ),
+        };
+        return Err(Refusal::invalid(reason).code("unsupported_operation").param("model"));
+    }
+    Ok(order.into_iter().cloned().collect())
+}
+
+fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result<(), Refusal> {
+    let (name, path) = tail.split_once('/').unwrap_or((tail, ""));
+    if ctx.tenant.as_ref().is_some_and(|tenant| tenant.models.is_some()) {
+        let message = "This key is limited to certain models; a provider's own API is not open to it.";
+        return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed"));
+    }
+    if path.is_empty() {
+        return Err(Refusal::invalid(format!("Name a path of the provider: /p/{name}/….")).param("path"));
+    }
+    check_segments(path)?;
+    let Some(route) = ctx.gateway.routes.load().passthrough(name) else {
+        let known: Vec<_> = ctx.gateway.upstreams.iter().map(|upstream| upstream.name()).collect();
+        let message = format!("`{name}` is not a configured provider; configured are {}.", known.join(", "));
+        return Err(Refusal::new(Kind::NotFound, message).code("unknown_provider").param("path"));
+    };
+    if let Some((target, reason)) =
+        route.targets().first().and_then(|target| Some((target, target.upstream.instance.provider.auth.unsupported()?)))
+    {
+        let message = format!("`{}` ({}) cannot be used: {reason}.", target.upstream.name(), target.upstream.instance.provider.title);
+        return Err(Refusal::invalid(message).code("unsupported_operation"));
+    }
+    ctx.tries = Tries::new(route.order().into_iter().cloned().collect(), 0);
+    ctx.ask = Ask::Passthrough(Rest { path: path.to_owned(), is_upgrade: session.is_upgrade_req() });
+    Ok(())
+}
+
+/// The client's own id of this request if it has a usable one, else a new one.
+fn request_id(session: &Session) -> String {
+    let given = header_text(session, "x-request-id");
+    let is_usable = (1..=128).contains(&given.len()) && given.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_usable { given.to_owned() } else { random_id() }
+}
+
+fn header_text(session: &Session, name: impl header::AsHeaderName) -> &str {
+    session.req_header().headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}

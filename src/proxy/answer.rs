@@ -1,0 +1,133 @@
+//! The provider's answer: whether it counts, and what of it the client gets.
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, header};
+use pingora_core::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+
+use super::context::{Ask, Attempt, Exchange};
+use super::tries::{is_retryable, retry_after};
+use super::{ResponseHeader, headers};
+use crate::rewrite::{Forward, Rewrite, WithoutUsage};
+
+/// Marks an error that stands for a status which another try may better.
+pub const ANOTHER_TRY: ErrorType = ErrorType::Custom("AnotherTry");
+
+/// `Err`, marked to be retried, for an answer that another target may better.
+pub fn upstream_response_filter(response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+    let status = response.status.as_u16();
+    if response.status.is_informational() && status != 101 {
+        return Ok(());
+    }
+    let Some(attempt) = &ctx.attempt else { return Ok(()) };
+    let upstream = &attempt.target.upstream;
+    upstream.note_latency(attempt.started.elapsed());
+    if is_retryable(status, &response.headers) {
+        let requested = retry_after(&response.headers);
+        upstream.health.note_failure(requested);
+        ctx.gateway.metrics.attempt(upstream.name(), "refused");
+        if matches!(ctx.ask, Ask::Run(_)) && ctx.tries.prepare(requested) {
+            let mut error = Error::explain(ANOTHER_TRY, format!("status {status}"));
+            error.set_retry(true);
+            return Err(error);
+        }
+    } else {
+        upstream.health.note_success();
+        ctx.gateway.metrics.attempt(upstream.name(), "answered");
+    }
+    let answer = &mut ctx.answer;
+    answer.status = status;
+    answer.first_byte = Some(ctx.started.elapsed());
+    answer.is_event_stream = is_type(response, "text/event-stream");
+    answer.rewrite = rewrite(response, attempt, answer.is_event_stream);
+    Ok(())
+}
+
+/// How the body is to be treated: looked at where it can tell token counts, changed only where we had asked for them.
+fn rewrite(response: &ResponseHeader, attempt: &Attempt, is_event_stream: bool) -> Option<Box<dyn Rewrite>> {
+    let is_readable = !response.headers.contains_key(header::CONTENT_ENCODING);
+    if response.status.as_u16() != 200 || !is_readable {
+        return None;
+    }
+    if is_event_stream && attempt.outgoing.counts_for_us {
+        return Some(Box::<WithoutUsage>::default());
+    }
+    (is_event_stream || is_type(response, "application/json")).then(|| Box::<Forward>::default() as Box<dyn Rewrite>)
+}
+
+fn is_type(response: &ResponseHeader, wanted: &str) -> bool {
+    let given = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    given.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted))
+}
+
+/// The headers that the client gets.
+pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+    if response.status.is_informational() && response.status.as_u16() != 101 {
+        return Ok(());
+    }
+    let is_upgrade = response.status.as_u16() == 101;
+    for name in headers::not_answered(&response.headers) {
+        let is_handshake = is_upgrade && (name == header::CONNECTION || name == header::UPGRADE);
+        if !is_handshake {
+            response.remove_header(&name);
+        }
+    }
+    // Two parties name the request; ours is the name that the logs here know it by.
+    if let Some(theirs) = response.remove_header("x-request-id") {
+        if theirs.as_bytes() != ctx.request_id.as_bytes() {
+            response.insert_header("x-upstream-request-id", theirs)?;
+        }
+    }
+    response.insert_header("x-request-id", ctx.request_id.as_str())?;
+    if let Some(attempt) = &ctx.attempt {
+        response.insert_header("x-narthex-instance", attempt.target.upstream.name())?;
+        if let Ok(model) = HeaderValue::from_str(&attempt.target.model) {
+            if !model.is_empty() {
+                response.insert_header("x-narthex-model", model)?;
+            }
+        }
+        response.insert_header("x-narthex-attempts", HeaderValue::from(ctx.tries.made()))?;
+        // Its length would be wrong once an event has been taken out.
+        if ctx.answer.is_event_stream && attempt.outgoing.counts_for_us && response.remove_header(&header::CONTENT_LENGTH).is_some() {
+            response.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+        }
+    }
+    if ctx.answer.is_event_stream {
+        // Asks proxies in front of us not to gather events.
+        response.insert_header("x-accel-buffering", "no")?;
+    }
+    Ok(())
+}
+
+pub fn response_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) {
+    let answer = &mut ctx.answer;
+    if let (Some(rewrite), Some(chunk)) = (&mut answer.rewrite, body.take_if(|chunk| !chunk.is_empty())) {
+        // An empty chunk would look like the end of a chunked body.
+        *body = Some(rewrite.push(chunk)).filter(|chunk| !chunk.is_empty());
+    }
+    if end_of_stream {
+        answer.is_complete = true;
+        let last = answer.rewrite.as_mut().map(|rewrite| rewrite.finish()).unwrap_or_default();
+        if !last.is_empty() {
+            *body = Some(joined(body.take().unwrap_or_default(), last));
+        }
+    }
+    answer.bytes += body.as_ref().map_or(0, Bytes::len);
+}
+
+/// What is still to be said when trailers end the body: then no chunk is marked as the last.
+pub fn finish(ctx: &mut Exchange) -> Option<Bytes> {
+    ctx.answer.is_complete = true;
+    let last = ctx.answer.rewrite.as_mut()?.finish();
+    (!last.is_empty()).then_some(last)
+}
+
+fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if first.is_empty() {
+        return second;
+    }
+    let mut both = BytesMut::with_capacity(first.len() + second.len());
+    both.extend_from_slice(&first);
+    both.extend_from_slice(&second);
+    both.freeze()
+}

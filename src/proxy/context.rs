@@ -1,0 +1,129 @@
+//! What one exchange carries from phase to phase.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+
+use super::tries::Tries;
+use crate::config::Tenant;
+use crate::dialects::Dialect;
+use crate::endpoints::{Endpoint, Operation};
+use crate::error::Refusal;
+use crate::gateway::{Gateway, Open};
+use crate::payload::Payload;
+use crate::rewrite::Rewrite;
+use crate::routing::{InFlight, Target};
+
+/// One client request from first byte to last.
+pub struct Exchange {
+    pub gateway: Arc<Gateway>,
+    pub started: Instant,
+    pub request_id: String,
+    /// Who asks; `None` where everybody may.
+    pub tenant: Option<Arc<Tenant>>,
+    pub ask: Ask,
+    pub tries: Tries,
+    /// The try under way, or the last one.
+    pub attempt: Option<Attempt>,
+    pub answer: Answer,
+    /// What we said, or will say, instead of an answer from a provider.
+    pub refusal: Option<Refusal>,
+    _open: Open,
+}
+
+/// What the client wants.
+pub enum Ask {
+    /// Not known yet, or not understood.
+    Unknown,
+    /// Something that we answer ourselves.
+    Local(Endpoint),
+    Run(Run),
+    Passthrough(Rest),
+    /// Handed on as a subrequest, which has a context of its own; this one has nothing more to tell.
+    Relayed,
+}
+
+/// A model is to do something.
+pub struct Run {
+    pub operation: Operation,
+    /// As the client called it.
+    pub model: String,
+    /// Whether some list or the configuration has that name.
+    pub is_listed: bool,
+    pub payload: Payload,
+    pub wants_stream: bool,
+}
+
+/// A provider's own API is called as it is.
+pub struct Rest {
+    /// The path behind `/p/{provider}/`.
+    pub path: String,
+    /// A WebSocket, perhaps: the connection changes its protocol.
+    pub is_upgrade: bool,
+}
+
+/// One try at one target.
+pub struct Attempt {
+    pub target: Target,
+    pub started: Instant,
+    pub outgoing: Outgoing,
+    _in_flight: InFlight,
+}
+
+/// What is sent to the provider.
+pub struct Outgoing {
+    pub path_and_query: String,
+    pub credential: Option<(HeaderName, HeaderValue)>,
+    /// `None`: the client's body is passed on as it arrives.
+    pub body: Option<Bytes>,
+    /// We asked for token counts that the client did not ask for.
+    pub counts_for_us: bool,
+}
+
+/// What comes back.
+#[derive(Default)]
+pub struct Answer {
+    /// The status that the provider gave; 0 before it gave any.
+    pub status: u16,
+    pub first_byte: Option<Duration>,
+    pub rewrite: Option<Box<dyn Rewrite>>,
+    pub is_event_stream: bool,
+    /// All of it has been handed to the client's connection.
+    pub is_complete: bool,
+    pub bytes: usize,
+}
+
+impl Exchange {
+    pub fn new(gateway: &Arc<Gateway>) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            started: Instant::now(),
+            request_id: String::new(),
+            tenant: None,
+            ask: Ask::Unknown,
+            tries: Tries::default(),
+            attempt: None,
+            answer: Answer::default(),
+            refusal: None,
+            _open: gateway.enter(),
+        }
+    }
+
+    /// The dialect of what we say ourselves.
+    pub fn dialect(&self) -> Dialect {
+        match &self.ask {
+            Ask::Run(run) => Endpoint::Run(run.operation).dialect(),
+            Ask::Local(endpoint) => endpoint.dialect(),
+            Ask::Unknown | Ask::Passthrough(_) | Ask::Relayed => Dialect::OpenaiChat,
+        }
+    }
+}
+
+impl Attempt {
+    pub fn new(target: Target, outgoing: Outgoing) -> Self {
+        let in_flight = target.upstream.begin();
+        Self { target, started: Instant::now(), outgoing, _in_flight: in_flight }
+    }
+}

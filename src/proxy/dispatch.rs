@@ -1,0 +1,127 @@
+//! Once for each attempt: the next target, what is sent to it, and the connection to send it on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pingora_core::protocols::ALPN;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorType, Result};
+use pingora_proxy::Session;
+
+use super::context::{Ask, Attempt, Exchange, Outgoing, Run};
+use super::dns::Dns;
+use super::failure;
+use crate::endpoints::Operation;
+use crate::json::{Edits, Object};
+use crate::payload::Payload;
+use crate::providers::{Instance, Quirk};
+use crate::routing::Target;
+
+/// A pooled connection is given up after this; most providers close theirs later.
+const POOLED: Duration = Duration::from_secs(60);
+/// Exchanges that share a connection, where the provider speaks HTTP/2.
+const STREAMS_PER_CONNECTION: usize = 64;
+
+pub async fn upstream_peer(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>) -> Result<Box<HttpPeer>> {
+    loop {
+        let Some(target) = ctx.tries.next().await else {
+            return Err(Error::explain(ErrorType::InternalError, "no target is left"));
+        };
+        let outgoing = outgoing(session, &ctx.ask, &target);
+        let base = &target.upstream.instance.base;
+        let resolved = dns.resolve(&base.host, base.port).await;
+        let attempt = Attempt::new(target, outgoing);
+        let instance = &attempt.target.upstream.instance;
+        match resolved {
+            Ok(address) => {
+                let is_upgrade = matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade);
+                let peer = peer(address, instance, is_upgrade);
+                ctx.attempt = Some(attempt);
+                return Ok(peer);
+            }
+            Err(why) => {
+                let message = format!("the host {} cannot be resolved: {why}", instance.base.host);
+                ctx.attempt = Some(attempt);
+                if !failure::is_worth_another_try(ctx, &message) {
+                    return Err(Error::explain(ErrorType::ConnectNoRoute, message));
+                }
+            }
+        }
+    }
+}
+
+fn outgoing(session: &Session, ask: &Ask, target: &Target) -> Outgoing {
+    let instance = &target.upstream.instance;
+    let provider = instance.provider;
+    match ask {
+        Ask::Run(run) => {
+            let counts_for_us = counts_for_us(run, instance);
+            let body = run.payload.outgoing(&target.model, |object, edits| {
+                if counts_for_us {
+                    ask_for_counts(object, edits);
+                }
+                provider.quirks.iter().for_each(|quirk| apply(*quirk, object, edits));
+            });
+            Outgoing {
+                path_and_query: provider.urls.operation(instance, run.operation, &target.model),
+                credential: instance.credential(provider.auth),
+                body: Some(body),
+                counts_for_us,
+            }
+        }
+        Ask::Passthrough(rest) => {
+            let passthrough = provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
+            Outgoing {
+                path_and_query: passthrough.path_and_query,
+                credential: instance.credential(passthrough.auth),
+                body: None,
+                counts_for_us: false,
+            }
+        }
+        Ask::Unknown | Ask::Local(_) | Ask::Relayed => unreachable!("only these two are sent to providers"),
+    }
+}
+
+/// Whether a stream would not tell its token counts unless we asked, the client not having done so.
+fn counts_for_us(run: &Run, instance: &Instance) -> bool {
+    let Payload::Json(object) = &run.payload else { return false };
+    run.wants_stream
+        && matches!(run.operation, Operation::Chat | Operation::Completions)
+        && instance.counts_streams_on_request()
+        && !object.get("stream_options").is_some_and(asks_for_counts)
+}
+
+fn asks_for_counts(stream_options: &[u8]) -> bool {
+    Object::read(bytes::Bytes::copy_from_slice(stream_options)).is_ok_and(|options| options.get("include_usage") == Some(b"true"))
+}
+
+fn ask_for_counts(object: &Object, edits: &mut Edits) {
+    match object.get("stream_options") {
+        Some(options) if options.starts_with(b"{") => edits.set_inside(object, "stream_options", "include_usage", "true"),
+        _ => edits.set(object, "stream_options", r#"{"include_usage":true}"#),
+    }
+}
+
+fn apply(quirk: Quirk, object: &Object, edits: &mut Edits) {
+    match quirk {
+        Quirk::Rename { from, to } if object.get(to).is_none() => edits.rename(object, from, to),
+        Quirk::Rename { .. } => {}
+    }
+}
+
+fn peer(address: std::net::SocketAddr, instance: &Instance, is_upgrade: bool) -> Box<HttpPeer> {
+    // An empty server name would switch certificate verification off.
+    let mut peer = Box::new(HttpPeer::new(address, instance.base.tls, instance.base.host.clone()));
+    let options = &mut peer.options;
+    options.connection_timeout = Some(instance.timeouts.connect);
+    options.total_connection_timeout = Some(instance.timeouts.connect);
+    options.read_timeout = Some(instance.timeouts.read);
+    options.write_timeout = Some(instance.timeouts.read);
+    options.idle_timeout = Some(POOLED);
+    // A connection that changes its protocol must be HTTP/1.1.
+    if instance.base.tls && !is_upgrade {
+        options.alpn = ALPN::H2H1;
+        options.max_h2_streams = STREAMS_PER_CONNECTION;
+    }
+    peer
+}

@@ -1,0 +1,154 @@
+//! When an attempt or an exchange goes wrong on the wire: whether to try again, and what to tell the client.
+
+use bytes::Bytes;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_proxy::{FailToProxy, Session};
+
+use super::answer::ANOTHER_TRY;
+use super::context::{Ask, Exchange};
+use super::dns::Dns;
+use super::local;
+use crate::error::{Kind, Refusal};
+
+/// Takes note of an attempt that failed before any answer. True: another one has been prepared.
+pub fn is_worth_another_try(ctx: &mut Exchange, why: &str) -> bool {
+    if let Some(attempt) = &ctx.attempt {
+        let upstream = &attempt.target.upstream;
+        upstream.health.note_failure(None);
+        ctx.gateway.metrics.attempt(upstream.name(), "failed");
+        log::warn!("{}: try {} of request {}: {why}", upstream.name(), ctx.tries.made(), ctx.request_id);
+    }
+    ctx.tries.prepare(None)
+}
+
+pub fn fail_to_connect(_peer: &HttpPeer, ctx: &mut Exchange, mut error: Box<Error>, dns: &Dns) -> Box<Error> {
+    if let Some(attempt) = &ctx.attempt {
+        dns.rotate(&attempt.target.upstream.instance.base.host);
+    }
+    let retry = is_worth_another_try(ctx, &reason(&error));
+    error.set_retry(retry);
+    error
+}
+
+pub fn error_while_proxy(session: &mut Session, mut error: Box<Error>, ctx: &mut Exchange, client_reused: bool) -> Box<Error> {
+    if *error.etype() == ANOTHER_TRY {
+        return error;
+    }
+    let is_replayable = match &ctx.ask {
+        Ask::Run(_) => true,
+        _ => session.req_header().method.is_idempotent() && !session.retry_buffer_truncated(),
+    };
+    let is_early = session.response_written().is_none_or(|header| header.status.is_informational());
+    let is_theirs = *error.esource() != ErrorSource::Downstream;
+    if !is_replayable || !is_early || !is_theirs {
+        if is_theirs {
+            note_broken_answer(ctx, &error);
+        }
+        error.set_retry(false);
+        return error;
+    }
+    // A pooled connection that the provider closed just now says nothing about the provider.
+    error.retry.decide_reuse(client_reused);
+    if error.retry() {
+        ctx.tries.again();
+        return error;
+    }
+    // Having waited that long once, a client does not want to wait again.
+    let retry = *error.etype() != ErrorType::ReadTimedout && is_worth_another_try(ctx, &reason(&error));
+    error.set_retry(retry);
+    error
+}
+
+fn note_broken_answer(ctx: &Exchange, error: &Error) {
+    if let Some(attempt) = &ctx.attempt {
+        let upstream = &attempt.target.upstream;
+        upstream.health.note_failure(None);
+        ctx.gateway.metrics.attempt(upstream.name(), "failed");
+        log::warn!("{}: the answer to request {} broke off: {}", upstream.name(), ctx.request_id, reason(error));
+    }
+}
+
+/// Tells the client, in its dialect: as an answer, or as the last event of a stream that has begun.
+pub async fn fail_to_proxy(session: &mut Session, error: &Error, ctx: &mut Exchange) -> FailToProxy {
+    // Before an answer the connection could go on; whatever else has failed, it cannot be known what is still on it.
+    let end = |error_code| FailToProxy { error_code, can_reuse_downstream: false };
+    if *error.esource() == ErrorSource::Downstream && !is_clients_mistake(error) {
+        return end(0);
+    }
+    let refusal = refusal(error, ctx);
+    let status = refusal.status().as_u16();
+    let told = match session.response_written() {
+        Some(header) if !header.status.is_informational() => {
+            if !ctx.answer.is_event_stream || ctx.answer.is_complete {
+                return end(header.status.as_u16());
+            }
+            let event = ctx.dialect().write_refusal_event(&refusal, &ctx.request_id);
+            ctx.refusal = Some(refusal);
+            end_stream(session, ctx, event).await
+        }
+        _ => {
+            session.set_keepalive(None);
+            local::refuse(session, ctx, refusal).await
+        }
+    };
+    if let Err(why) = told {
+        log::debug!("the client of request {} has left before it was told of a failure: {why}", ctx.request_id);
+    }
+    end(status)
+}
+
+/// Ends an answer that has begun. A stand-in's session ignores the end mark, hence `finish_body`; others have ended by then.
+async fn end_stream(session: &mut Session, ctx: &mut Exchange, event: Bytes) -> pingora_core::Result<()> {
+    // Half an event, perhaps, is in the client's hands: an empty line keeps ours apart from it.
+    let rest = ctx.answer.rewrite.as_mut().map(|rewrite| rewrite.finish()).unwrap_or_default();
+    let last = [rest.as_ref(), b"\n\n", event.as_ref()].concat();
+    session.write_response_body(Some(last.into()), true).await?;
+    session.as_downstream_mut().finish_body().await
+}
+
+fn is_clients_mistake(error: &Error) -> bool {
+    use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
+    !matches!(error.etype(), ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout | ErrorType::ConnectError)
+}
+
+fn refusal(error: &Error, ctx: &Exchange) -> Refusal {
+    if *error.esource() == ErrorSource::Downstream {
+        return Refusal::invalid("The request is not valid HTTP.");
+    }
+    let Some(attempt) = &ctx.attempt else {
+        return Refusal::new(Kind::Internal, "The gateway has failed; its log tells why.");
+    };
+    let name = attempt.target.upstream.name();
+    let tries = ctx.tries.made();
+    let after = if tries > 1 { format!(" after {tries} tries") } else { String::new() };
+    let (kind, code, what) = match error.etype() {
+        ErrorType::ReadTimedout | ErrorType::WriteTimedout => {
+            let patience = humantime::format_duration(attempt.target.upstream.instance.timeouts.read);
+            (Kind::Timeout, "upstream_timeout", format!("said nothing for {patience}"))
+        }
+        _ if ctx.answer.status == 0 => (Kind::Upstream, "upstream_unreachable", format!("could not be reached ({})", reason(error))),
+        _ => (Kind::Upstream, "upstream_broke_off", "broke off in the middle of its answer".to_owned()),
+    };
+    Refusal::new(kind, format!("`{name}` {what}{after}.")).code(code)
+}
+
+/// What went wrong, in few words and without addresses.
+fn reason(error: &Error) -> String {
+    let what = match error.etype() {
+        ErrorType::ConnectTimedout => "connecting took too long",
+        ErrorType::ConnectRefused => "connection refused",
+        ErrorType::ConnectNoRoute => "no route to its host",
+        ErrorType::TLSHandshakeTimedout => "the TLS handshake took too long",
+        ErrorType::TLSHandshakeFailure | ErrorType::HandshakeError => "the TLS handshake failed",
+        ErrorType::InvalidCert => "its certificate is not valid",
+        ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => "the connection was closed",
+        ErrorType::ReadTimedout => "it said nothing for too long",
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::H2Error | ErrorType::InvalidH2 => "what it sent is not valid HTTP",
+        other => other.as_str(),
+    };
+    match error.context.as_ref().filter(|_| *error.etype() == ErrorType::ConnectNoRoute) {
+        Some(context) => context.as_str().to_owned(),
+        None => what.to_owned(),
+    }
+}

@@ -1,0 +1,160 @@
+//! Which headers cross the gateway, in both directions.
+
+use http::{HeaderMap, HeaderName, header};
+
+/// Request headers that are passed on when a model is run: those by which a client talks to the provider. What is not here
+/// stays here; above all the client's credentials and cookies, and whatever proxies before us have added.
+const FORWARDED: &[&str] = &[
+    "accept",
+    "accept-language",
+    "content-language",
+    "content-type",
+    "http-referer",
+    "idempotency-key",
+    "session-id",
+    "session_id",
+    "tracestate",
+    "traceparent",
+    "user-agent",
+    "x-client-request-id",
+    "x-request-id",
+    "x-session-id",
+    "x-simulate",
+    "x-title",
+];
+
+/// Families of such headers, by how their names begin.
+const FORWARDED_FAMILIES: &[&str] =
+    &["anthropic-", "openai-", "x-dashscope-", "x-grok-", "x-ms-", "x-opencode-", "x-openrouter-", "x-stainless-"];
+
+/// Request headers that passthrough keeps back; all others are passed on.
+const NOT_PASSED_THROUGH: &[&str] = &[
+    "accept-encoding",
+    "api-key",
+    "authorization",
+    "cf-connecting-ip",
+    "content-length",
+    "cookie",
+    "cookie2",
+    "expect",
+    "forwarded",
+    "host",
+    "ocp-apim-subscription-key",
+    "true-client-ip",
+    "via",
+    "x-amz-security-token",
+    "x-api-key",
+    "x-goog-api-key",
+    "x-real-ip",
+];
+const NOT_PASSED_THROUGH_FAMILIES: &[&str] = &["x-forwarded-", "x-narthex-", "cf-access-"];
+
+/// Response headers that end at us.
+const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "set-cookie2", "strict-transport-security"];
+
+/// Headers that speak of one connection only (RFC 9110 §7.6.1), whether or not `connection` names them.
+const HOP_BY_HOP: &[&str] = &[
+    "connection",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Whether a client's header is passed on when a model is run.
+pub fn is_forwarded(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    FORWARDED.contains(&name) || FORWARDED_FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+/// Whether a client's header is passed through to a provider's own API. `nominated` are the names that the client's
+/// `connection` header lists.
+pub fn is_passed_through(name: &HeaderName, nominated: &[String]) -> bool {
+    let name = name.as_str();
+    !NOT_PASSED_THROUGH.contains(&name)
+        && !HOP_BY_HOP.contains(&name)
+        && !NOT_PASSED_THROUGH_FAMILIES.iter().any(|family| name.starts_with(family))
+        && !nominated.iter().any(|nominated| nominated == name)
+}
+
+/// The names that a `connection` header lists.
+pub fn nominated(headers: &HeaderMap) -> Vec<String> {
+    let values = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
+}
+
+/// Response headers that are not for the client. `transfer-encoding` stays: Pingora needs it to frame the answer.
+pub fn not_answered(headers: &HeaderMap) -> Vec<HeaderName> {
+    let nominated = if headers.contains_key(header::CONNECTION) { nominated(headers) } else { Vec::new() };
+    let is_kept_back = |name: &HeaderName| {
+        let name = name.as_str();
+        name != "transfer-encoding"
+            && (NOT_ANSWERED.contains(&name)
+                || HOP_BY_HOP.contains(&name)
+                || name.starts_with("x-narthex-")
+                || nominated.iter().any(|nominated| nominated == name))
+    };
+    headers.keys().filter(|name| is_kept_back(name)).cloned().collect()
+}
+
+/// The key that a client presents, in any of the ways that SDKs do.
+pub fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+    let bearer = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).and_then(|value| {
+        let (scheme, key) = value.split_at_checked(7)?;
+        scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
+    });
+    let named = || ["x-api-key", "x-goog-api-key", "api-key"].iter().find_map(|name| headers.get(*name));
+    bearer.or_else(|| named().map(|value| value.as_bytes().trim_ascii()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
+        headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn no_credential_leaves_by_any_way() {
+        for name in ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization", "x-forwarded-for"] {
+            let name = HeaderName::from_static(name);
+            assert!(!is_forwarded(&name) && !is_passed_through(&name, &[]), "{name}");
+        }
+        assert!(!is_passed_through(&HeaderName::from_static("x-secret"), &["x-secret".to_owned()]));
+        assert!(is_passed_through(&HeaderName::from_static("anthropic-beta"), &[]));
+        assert!(is_forwarded(&HeaderName::from_static("openai-organization")));
+        assert!(!is_forwarded(&HeaderName::from_static("x-internal-token")));
+    }
+
+    #[test]
+    fn answers_lose_what_is_between_us_and_the_provider() {
+        let headers = map(&[
+            ("connection", "close, x-hop"),
+            ("x-hop", "1"),
+            ("set-cookie", "a=b"),
+            ("x-ratelimit-remaining-tokens", "5"),
+            ("retry-after", "1"),
+            ("transfer-encoding", "chunked"),
+        ]);
+        let mut gone: Vec<_> = not_answered(&headers).into_iter().map(|name| name.to_string()).collect();
+        gone.sort();
+        assert_eq!(gone, ["connection", "set-cookie", "x-hop"]);
+    }
+
+    #[test]
+    fn reads_keys_as_sdks_send_them() {
+        assert_eq!(presented_key(&map(&[("authorization", "Bearer k")])), Some(&b"k"[..]));
+        assert_eq!(presented_key(&map(&[("authorization", "bearer  k ")])), Some(&b"k"[..]));
+        assert_eq!(presented_key(&map(&[("authorization", "Basic a"), ("x-api-key", "k")])), Some(&b"k"[..]));
+        assert_eq!(presented_key(&map(&[("x-goog-api-key", "k")])), Some(&b"k"[..]));
+        assert_eq!(presented_key(&map(&[("authorization", "Bear")])), None);
+        assert_eq!(presented_key(&HeaderMap::new()), None);
+    }
+}

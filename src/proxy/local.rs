@@ -1,0 +1,145 @@
+//! What we answer ourselves: health, the models, and refusals.
+
+use bytes::Bytes;
+use http::{Method, StatusCode, header};
+use pingora_core::Result;
+use pingora_proxy::Session;
+use serde_json::{Value, json};
+
+use super::ResponseHeader;
+use super::admit::Stop;
+use super::context::Exchange;
+use crate::endpoints::Endpoint;
+use crate::error::{Kind, Refusal};
+use crate::gateway::Readiness;
+use crate::routing::Upstream;
+
+pub async fn health(session: &mut Session, ctx: &mut Exchange, endpoint: Endpoint) -> Result<()> {
+    let (status, word) = match (endpoint, ctx.gateway.readiness()) {
+        (Endpoint::Ready, Readiness::Starting) => (StatusCode::SERVICE_UNAVAILABLE, "starting"),
+        (Endpoint::Ready, Readiness::Draining) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
+        (Endpoint::Ready, Readiness::Ready) => (StatusCode::OK, "ready"),
+        _ => (StatusCode::OK, "ok"),
+    };
+    answer(session, ctx, status, &json!({ "status": word })).await
+}
+
+/// `GET /v1/models`: everything that a client may ask for, by qualified names, and the names that the user has given.
+pub async fn list_models(session: &mut Session, ctx: &mut Exchange) -> Result<(), Stop> {
+    let models: Vec<Value> = all_models(ctx).into_iter().map(|(_, model)| model).collect();
+    if models.is_empty() && ctx.gateway.readiness() == Readiness::Starting {
+        return Err(not_ready().into());
+    }
+    answer(session, ctx, StatusCode::OK, &json!({ "object": "list", "data": models })).await?;
+    Ok(())
+}
+
+/// `GET /v1/models/{id}`: any name that leads somewhere.
+pub async fn retrieve_model(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result<(), Stop> {
+    let id = percent_encoding::percent_decode_str(tail).decode_utf8_lossy().into_owned();
+    let listed = all_models(ctx).into_iter().find(|(name, _)| *name == id).map(|(_, model)| model);
+    let model = listed.or_else(|| bare_model(ctx, &id));
+    let Some(model) = model else {
+        if ctx.gateway.readiness() == Readiness::Starting {
+            return Err(not_ready().into());
+        }
+        let message = format!("The model `{id}` does not exist here; /v1/models lists those that do.");
+        return Err(Refusal::new(Kind::NotFound, message).code("model_not_found").param("model").into());
+    };
+    answer(session, ctx, StatusCode::OK, &model).await?;
+    Ok(())
+}
+
+fn not_ready() -> Refusal {
+    let message = "The providers' lists of models are still being fetched.";
+    Refusal::new(Kind::Unavailable, message).code("models_not_ready").retry_after(1)
+}
+
+/// The models that this tenant may use, sorted by id.
+fn all_models(ctx: &Exchange) -> Vec<(String, Value)> {
+    let gateway = &ctx.gateway;
+    let own = gateway.config.models.iter().map(|entry| (entry.name.clone(), object(&entry.name, 0, "narthex")));
+    let listed = gateway.upstreams.iter().flat_map(|upstream| of_upstream(upstream));
+    let may_use = |name: &str| ctx.tenant.as_ref().is_none_or(|tenant| tenant.may_use(name));
+    let mut models: Vec<_> = own.chain(listed).filter(|(name, _)| may_use(name)).collect();
+    models.sort_by(|a, b| a.0.cmp(&b.0));
+    // A name that the user has given stands before a model that is called the same.
+    models.dedup_by(|later, first| later.0 == first.0);
+    models
+}
+
+fn of_upstream(upstream: &Upstream) -> Vec<(String, Value)> {
+    let inventory = upstream.inventory.load();
+    let named = inventory.models.iter().map(|model| {
+        let id = format!("{}/{}", upstream.name(), model.id);
+        let object = object(&id, model.created.unwrap_or(0), upstream.name());
+        (id, object)
+    });
+    named.collect()
+}
+
+/// A name that the list spells otherwise: `gpt-5.5`, or `provider/model` over several instances.
+fn bare_model(ctx: &Exchange, id: &str) -> Option<Value> {
+    let routes = ctx.gateway.routes.load();
+    let is_allowed = ctx.tenant.as_ref().is_none_or(|tenant| tenant.may_use(id));
+    if !routes.is_listed(id) || !is_allowed {
+        return None;
+    }
+    let route = routes.resolve(id).ok()?;
+    let target = route.targets().first()?;
+    let inventory = target.upstream.inventory.load();
+    let created = inventory.models.iter().find(|model| model.id == *target.model).and_then(|model| model.created);
+    Some(object(id, created.unwrap_or(0), target.upstream.name()))
+}
+
+fn object(id: &str, created: u64, owned_by: &str) -> Value {
+    json!({ "id": id, "object": "model", "created": created, "owned_by": owned_by })
+}
+
+/// Answers with our refusal in the client's dialect.
+pub async fn refuse(session: &mut Session, ctx: &mut Exchange, refusal: Refusal) -> Result<()> {
+    let body = ctx.dialect().write_refusal(&refusal, &ctx.request_id);
+    let status = refusal.status();
+    let mut header = header_of(ctx, status, body.len())?;
+    if let Some(seconds) = refusal.retry_after {
+        header.insert_header(header::RETRY_AFTER, seconds.to_string())?;
+    }
+    if let Some(attempt) = &ctx.attempt {
+        header.insert_header("x-narthex-instance", attempt.target.upstream.name())?;
+        header.insert_header("x-narthex-attempts", ctx.tries.made().to_string())?;
+    }
+    if status == StatusCode::UNAUTHORIZED {
+        header.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
+    }
+    ctx.refusal = Some(refusal);
+    // What is left of a body that nobody will read would be taken for the next request.
+    if !session.as_downstream_mut().is_body_done() {
+        session.set_keepalive(None);
+    }
+    write(session, ctx, header, body).await
+}
+
+async fn answer(session: &mut Session, ctx: &mut Exchange, status: StatusCode, body: &Value) -> Result<()> {
+    let body = Bytes::from(body.to_string());
+    let header = header_of(ctx, status, body.len())?;
+    write(session, ctx, header, body).await
+}
+
+fn header_of(ctx: &Exchange, status: StatusCode, length: usize) -> Result<ResponseHeader> {
+    let mut header = ResponseHeader::build_no_case(status, Some(8))?;
+    header.insert_header(header::CONTENT_TYPE, "application/json")?;
+    header.insert_header(header::CONTENT_LENGTH, length.to_string())?;
+    header.insert_header("x-request-id", ctx.request_id.as_str())?;
+    Ok(header)
+}
+
+async fn write(session: &mut Session, ctx: &mut Exchange, header: ResponseHeader, body: Bytes) -> Result<()> {
+    ctx.answer.bytes = body.len();
+    let is_head = session.req_header().method == Method::HEAD;
+    session.write_response_header(Box::new(header), is_head).await?;
+    if !is_head {
+        session.write_response_body(Some(body), true).await?;
+    }
+    ctx.answer.is_complete = true;
+    Ok(())
+}

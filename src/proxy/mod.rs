@@ -1,0 +1,151 @@
+//! The gateway on the wire, and the only room that knows Pingora's proxy.
+//!
+//! [`Proxy`] implements Pingora's trait by delegation: each phase of an exchange has a file of its own, in the order in which
+//! a request meets them: `admit` (with `body`, `local`, `relay`) → `dispatch` → `outbound` → `answer` → `failure` → `record`. What they
+//! hand to each other is in `context`. `server` puts services on sockets; `refresh` fetches lists of models; `dns` resolves.
+
+mod admin;
+mod admit;
+mod answer;
+mod body;
+mod context;
+mod dispatch;
+mod dns;
+mod failure;
+mod headers;
+mod local;
+mod outbound;
+mod record;
+mod refresh;
+mod relay;
+mod server;
+mod tries;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use pingora_core::modules::http::HttpModules;
+use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Error, Result};
+use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
+
+use context::Exchange;
+use dns::Dns;
+pub use server::{Running, Server, StartError};
+
+use crate::gateway::Gateway;
+
+type RequestHeader = pingora::http::RequestHeader;
+type ResponseHeader = pingora::http::ResponseHeader;
+
+/// The proxy service.
+pub struct Proxy {
+    gateway: Arc<Gateway>,
+    dns: Arc<Dns>,
+}
+
+#[async_trait]
+impl ProxyHttp for Proxy {
+    type CTX = Exchange;
+
+    fn new_ctx(&self) -> Exchange {
+        Exchange::new(&self.gateway)
+    }
+
+    /// Pingora's own modules (compression towards the client) would only cost; streams must not be held back.
+    fn init_downstream_modules(&self, _modules: &mut HttpModules) {}
+
+    fn allow_spawning_subrequest(&self, session: &Session, _ctx: &Exchange) -> bool {
+        relay::may_be_needed(session)
+    }
+
+    async fn request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
+        admit::request_filter(session, ctx).await
+    }
+
+    async fn upstream_peer(&self, session: &mut Session, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {
+        dispatch::upstream_peer(session, ctx, &self.dns).await
+    }
+
+    async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, ctx: &mut Exchange) -> Result<()> {
+        outbound::upstream_request_filter(session, request, ctx)
+    }
+
+    async fn request_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
+        outbound::request_body_filter(body, end_of_stream, ctx);
+        Ok(())
+    }
+
+    async fn upstream_response_filter(&self, _session: &mut Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+        answer::upstream_response_filter(response, ctx)
+    }
+
+    async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+        answer::response_filter(session, response, ctx)
+    }
+
+    fn response_body_filter(
+        &self,
+        _session: &mut Session,
+        body: &mut Option<Bytes>,
+        end_of_stream: bool,
+        ctx: &mut Exchange,
+    ) -> Result<Option<Duration>> {
+        answer::response_body_filter(body, end_of_stream, ctx);
+        Ok(None)
+    }
+
+    async fn response_trailer_filter(
+        &self,
+        _session: &mut Session,
+        _trailers: &mut http::HeaderMap,
+        ctx: &mut Exchange,
+    ) -> Result<Option<Bytes>> {
+        Ok(answer::finish(ctx))
+    }
+
+    fn fail_to_connect(&self, _session: &mut Session, peer: &HttpPeer, ctx: &mut Exchange, error: Box<Error>) -> Box<Error> {
+        failure::fail_to_connect(peer, ctx, error, &self.dns)
+    }
+
+    fn error_while_proxy(
+        &self,
+        _peer: &HttpPeer,
+        session: &mut Session,
+        error: Box<Error>,
+        ctx: &mut Exchange,
+        client_reused: bool,
+    ) -> Box<Error> {
+        failure::error_while_proxy(session, error, ctx, client_reused)
+    }
+
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, ctx: &mut Exchange) -> FailToProxy {
+        failure::fail_to_proxy(session, error, ctx).await
+    }
+
+    async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Exchange) {
+        record::logging(session, error, ctx);
+    }
+
+    /// The access line tells what went wrong; Pingora's own line would repeat it, with the query.
+    fn suppress_error_log(&self, _session: &Session, _ctx: &Exchange, _error: &Error) -> bool {
+        true
+    }
+
+    fn suppress_proxy_warn_log(&self, _session: &Session, _ctx: &Exchange, _error: &Error, _at: ProxyWarnLogContext) -> bool {
+        true
+    }
+
+    fn request_summary(&self, session: &Session, ctx: &Exchange) -> String {
+        let header = session.req_header();
+        format!("{} {} ({})", header.method, header.uri.path(), ctx.request_id)
+    }
+}

@@ -1,0 +1,117 @@
+//! What the provider is sent: our header set in place of the client's, and the body that was made for this attempt.
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue, header};
+use pingora_core::protocols::http::compression::ResponseCompressionCtx;
+use pingora_core::{ErrorType::InternalError, OkOrErr, Result};
+use pingora_proxy::Session;
+
+use super::context::{Ask, Exchange, Outgoing};
+use super::{RequestHeader, headers};
+use crate::payload::Payload;
+use crate::providers::{HeaderSource, Instance};
+
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const WEBSOCKET_FAMILY: &str = "sec-websocket-";
+
+/// **Replaces** the header set: what is not put in here does not leave.
+pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeader, ctx: &mut Exchange) -> Result<()> {
+    let attempt = ctx.attempt.as_ref().or_err(InternalError, "an attempt has been made")?;
+    let instance = &attempt.target.upstream.instance;
+    let client = session.req_header();
+    let path = attempt.outgoing.path_and_query.as_bytes();
+    let mut outgoing = RequestHeader::build_no_case(client.method.clone(), path, Some(client.headers.len() + 8))?;
+    // Pingora has set the version that the provider speaks.
+    outgoing.set_version(request.version);
+    outgoing.append_header(header::HOST, instance.base.authority())?;
+    match &ctx.ask {
+        Ask::Run(run) => run_headers(client, &run.payload, &attempt.outgoing, &mut outgoing)?,
+        _ => passthrough_headers(client, request, matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade), &mut outgoing)?,
+    }
+    outgoing.append_header(header::ACCEPT_ENCODING, IDENTITY)?;
+    if !outgoing.headers.contains_key("x-request-id") {
+        outgoing.append_header("x-request-id", ctx.request_id.as_str())?;
+    }
+    provider_headers(instance, &ctx.gateway.session_id, &mut outgoing)?;
+    if let Some((name, value)) = &attempt.outgoing.credential {
+        outgoing.insert_header(name.clone(), value.clone())?;
+    }
+    *request = outgoing;
+    // Decodes an answer that comes encoded although `identity` was asked for. One attempt's decision must not stick to
+    // the next.
+    session.upstream_compression = ResponseCompressionCtx::new(0, true, false);
+    Ok(())
+}
+
+/// Pingora asks for the body with the client's bytes in hand. A body of our own takes their place, whole, at the end.
+pub fn request_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) {
+    let Some(outgoing) = ctx.attempt.as_ref().and_then(|attempt| attempt.outgoing.body.as_ref()) else { return };
+    // `None` would end the body.
+    *body = Some(if end_of_stream { outgoing.clone() } else { Bytes::new() });
+}
+
+fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgoing: &mut RequestHeader) -> Result<()> {
+    for (name, value) in client.headers.iter().filter(|(name, _)| headers::is_forwarded(name)) {
+        outgoing.append_header(name.clone(), value.clone())?;
+    }
+    if matches!(payload, Payload::Json(_)) {
+        let is_json = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("json"));
+        if !outgoing.headers.get(header::CONTENT_TYPE).is_some_and(is_json) {
+            outgoing.insert_header(header::CONTENT_TYPE, JSON)?;
+        }
+    }
+    let length = sent.body.as_ref().map_or(0, Bytes::len);
+    outgoing.append_header(header::CONTENT_LENGTH, HeaderValue::from(length))?;
+    Ok(())
+}
+
+/// `request` is what Pingora would send: it knows how the client framed its body.
+fn passthrough_headers(
+    client: &RequestHeader,
+    request: &RequestHeader,
+    is_upgrade: bool,
+    outgoing: &mut RequestHeader,
+) -> Result<()> {
+    let nominated = headers::nominated(&client.headers);
+    for (name, value) in &client.headers {
+        if headers::is_passed_through(name, &nominated) || is_upgrade && name.as_str().starts_with(WEBSOCKET_FAMILY) {
+            outgoing.append_header(name.clone(), value.clone())?;
+        }
+    }
+    for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
+        if let Some(value) = request.headers.get(&name) {
+            outgoing.insert_header(name, value.clone())?;
+        }
+    }
+    if is_upgrade {
+        for name in [header::CONNECTION, header::UPGRADE] {
+            if let Some(value) = client.headers.get(&name) {
+                outgoing.insert_header(name, value.clone())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the provider's row and the user want sent. The client's own headers win over the row's, the user's over both.
+fn provider_headers(instance: &Instance, session_id: &str, outgoing: &mut RequestHeader) -> Result<()> {
+    for default in instance.provider.headers {
+        let name = HeaderName::from_static(default.name);
+        if outgoing.headers.contains_key(&name) {
+            continue;
+        }
+        let value = match default.value {
+            HeaderSource::Fixed(value) => Some(value),
+            HeaderSource::Option(option, otherwise) => instance.option(option).or(otherwise),
+            HeaderSource::Session => Some(session_id),
+        };
+        if let Some(value) = value {
+            outgoing.insert_header(name, value)?;
+        }
+    }
+    for (name, value) in &instance.headers {
+        outgoing.insert_header(name.clone(), value.clone())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,79 @@
+//! The last phase: what is told of an exchange.
+
+use std::time::{Duration, SystemTime};
+
+use pingora_core::{Error, ErrorSource};
+use pingora_proxy::Session;
+
+use super::context::{Ask, Exchange};
+use crate::telemetry::{Line, Measured};
+
+pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange) {
+    let (operation, asked, stream, bytes_in) = match &ctx.ask {
+        // A stand-in tells of it.
+        Ask::Relayed if error.is_none() => return,
+        Ask::Relayed | Ask::Unknown => ("unknown", None, false, 0),
+        Ask::Local(endpoint) => (endpoint.name(), None, false, 0),
+        Ask::Run(run) => (run.operation.name(), Some(run), run.wants_stream, run.payload.len()),
+        Ask::Passthrough(_) => ("passthrough", None, ctx.answer.is_event_stream, session.body_bytes_read()),
+    };
+    let written = session.response_written().map_or(0, |header| header.status.as_u16());
+    let is_client_gone = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream) && ctx.refusal.is_none();
+    let status = if is_client_gone && written == 0 { 0 } else { written };
+    let duration = ctx.started.elapsed();
+    let usage = ctx.answer.rewrite.as_ref().and_then(|rewrite| rewrite.usage());
+    let target = ctx.attempt.as_ref().map(|attempt| &attempt.target);
+    let instance = target.map(|target| target.upstream.name());
+    let upstream_model = target.map(|target| target.model.as_ref()).filter(|model| !model.is_empty());
+
+    if !matches!(&ctx.ask, Ask::Local(endpoint) if !endpoint.is_guarded()) {
+        ctx.gateway.metrics.exchange(&Measured {
+            operation,
+            instance: instance.unwrap_or_default(),
+            model: upstream_model.filter(|_| asked.is_some_and(|run| run.is_listed)),
+            status,
+            duration,
+            first_byte: ctx.answer.first_byte,
+            usage,
+        });
+    }
+    if !ctx.gateway.access_log.is_on() {
+        return;
+    }
+    let request = session.req_header();
+    let failure = ctx.refusal.as_ref().map(|refusal| refusal.message.clone());
+    ctx.gateway.access_log.write(&Line {
+        time: &humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        request_id: &ctx.request_id,
+        client: session.client_addr().and_then(|address| Some(address.as_inet()?.ip().to_string())),
+        tenant: ctx.tenant.as_ref().map(|tenant| tenant.name.as_str()),
+        method: request.method.as_str(),
+        path: request.uri.path(),
+        operation,
+        model: asked.map(|run| run.model.as_str()),
+        instance,
+        upstream_model,
+        status,
+        outcome: match (is_client_gone, error.is_some() || status >= 400) {
+            (true, _) => "client_gone",
+            (false, true) => "error",
+            (false, false) => "ok",
+        },
+        attempts: ctx.tries.made(),
+        stream,
+        bytes_in,
+        bytes_out: ctx.answer.bytes,
+        duration_ms: millis(duration),
+        first_byte_ms: ctx.answer.first_byte.map(millis),
+        input_tokens: usage.map(|usage| usage.input),
+        output_tokens: usage.map(|usage| usage.output),
+        cached_tokens: usage.map(|usage| usage.cached),
+        reasoning_tokens: usage.map(|usage| usage.reasoning),
+        error: failure.as_deref(),
+    });
+}
+
+/// To a hundredth of a millisecond.
+fn millis(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 100_000.0).round() / 100.0
+}

@@ -1,0 +1,134 @@
+//! Fetches the providers' lists of models: at the start, and then from time to time.
+//!
+//! Every instance has a task of its own, so that one with a wrong key or a dead host never delays the others.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::BytesMut;
+use http::{Method, header};
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::connectors::http::Connector;
+use pingora_core::server::ShutdownWatch;
+use pingora_core::services::background::BackgroundService;
+use pingora_core::upstreams::peer::HttpPeer;
+
+use super::RequestHeader;
+use super::dns::Dns;
+use crate::gateway::Gateway;
+use crate::providers::{Instance, ListMode};
+use crate::routing::{Inventory, Listed, Source, Upstream, read_list};
+
+/// For a whole list, from resolving the host to the last byte.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// The first pause after a failure; it doubles up to the usual interval.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+const LARGEST_LIST: usize = 16 << 20;
+
+pub struct Refresh {
+    pub gateway: Arc<Gateway>,
+    pub dns: Arc<Dns>,
+    pub connector: ConnectorOptions,
+}
+
+#[async_trait]
+impl BackgroundService for Refresh {
+    async fn start(&self, mut shutdown: ShutdownWatch) {
+        let connector = Arc::new(Connector::new(Some(self.connector.clone())));
+        let mut tasks = tokio::task::JoinSet::new();
+        for upstream in &self.gateway.upstreams {
+            let instance = &upstream.instance;
+            if instance.list_mode == ListMode::Allowlist || instance.provider.model_list.is_none() {
+                continue;
+            }
+            let (gateway, dns) = (Arc::clone(&self.gateway), Arc::clone(&self.dns));
+            let (upstream, connector) = (Arc::clone(upstream), Arc::clone(&connector));
+            tasks.spawn(async move { keep_fresh(&gateway, &upstream, &dns, &connector).await });
+        }
+        // It only ends with the process.
+        let _ = shutdown.changed().await;
+    }
+}
+
+async fn keep_fresh(gateway: &Gateway, upstream: &Upstream, dns: &Arc<Dns>, connector: &Connector) {
+    let interval = gateway.config.inventory_refresh;
+    let mut pause = FIRST_PAUSE;
+    loop {
+        let fetched = tokio::time::timeout(PATIENCE, fetch(&upstream.instance, dns, connector)).await;
+        let fetched = fetched.unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(PATIENCE))));
+        let is_fetched = fetched.is_ok();
+        take(gateway, upstream, fetched);
+        pause = if is_fetched { interval } else { (pause * 2).min(interval) };
+        // Instances that were started together should not all ask at once.
+        tokio::time::sleep(pause.mul_f64(0.9 + fastrand::f64() / 5.0)).await;
+    }
+}
+
+/// Makes the outcome the instance's inventory, and the table of names anew if that changes anything.
+fn take(gateway: &Gateway, upstream: &Upstream, fetched: Result<Vec<Listed>, String>) {
+    let before = upstream.inventory.load_full();
+    let inventory = match fetched {
+        Ok(models) if !models.is_empty() => Inventory { models, source: Source::Provider },
+        Ok(_) => before.without_provider(&upstream.instance),
+        Err(why) => {
+            let inventory = before.without_provider(&upstream.instance);
+            let kept = match inventory.source {
+                Source::Provider => "the last good list stays in use",
+                Source::Configured => "the configured list is used",
+                Source::Pending | Source::Unavailable => "its models are reached by qualified names only",
+            };
+            log::warn!("{}: the list of models cannot be fetched ({why}); {kept}", upstream.name());
+            inventory
+        }
+    };
+    let is_new = inventory.models != before.models || inventory.source != before.source;
+    upstream.inventory.store(Arc::new(inventory));
+    if is_new {
+        log::info!("{}: {} models listed", upstream.name(), upstream.inventory.load().models.len());
+        gateway.rebuild_routes();
+    }
+}
+
+async fn fetch(instance: &Instance, dns: &Arc<Dns>, connector: &Connector) -> Result<Vec<Listed>, String> {
+    let list = instance.provider.model_list.ok_or("it has none")?;
+    let address = dns.resolve(&instance.base.host, instance.base.port).await.map_err(|why| why.to_string())?;
+    let mut peer = HttpPeer::new(address, instance.base.tls, instance.base.host.clone());
+    peer.options.total_connection_timeout = Some(instance.timeouts.connect);
+    let body = get(connector, &peer, instance, &instance.provider.urls.model_list(instance, list)).await?;
+    read_list(&body).ok_or_else(|| "what it sent is not a list of models".to_owned())
+}
+
+async fn get(connector: &Connector, peer: &HttpPeer, instance: &Instance, path: &str) -> Result<BytesMut, String> {
+    let wire = |error: Box<pingora_core::Error>| error.etype().as_str().to_owned();
+    let mut request = RequestHeader::build_no_case(Method::GET, path.as_bytes(), Some(6)).map_err(wire)?;
+    let mut headers = vec![
+        (header::HOST, http::HeaderValue::try_from(instance.base.authority()).map_err(|why| why.to_string())?),
+        (header::ACCEPT, http::HeaderValue::from_static("application/json")),
+        (header::ACCEPT_ENCODING, http::HeaderValue::from_static("identity")),
+        (header::USER_AGENT, http::HeaderValue::from_static(concat!("narthex/", env!("CARGO_PKG_VERSION")))),
+    ];
+    headers.extend(instance.credential(instance.provider.auth));
+    headers.extend(instance.headers.iter().cloned());
+    for (name, value) in headers {
+        request.insert_header(name, value).map_err(wire)?;
+    }
+    let (mut session, _) = connector.get_http_session(peer).await.map_err(wire)?;
+    session.set_read_timeout(Some(PATIENCE));
+    session.write_request_header(Box::new(request)).await.map_err(wire)?;
+    session.finish_request_body().await.map_err(wire)?;
+    session.read_response_header().await.map_err(wire)?;
+    let status = session.response_header().map_or(0, |response| response.status.as_u16());
+    if status != 200 {
+        return Err(format!("status {status}"));
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = session.read_response_body().await.map_err(wire)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > LARGEST_LIST {
+            return Err("it is too long".to_owned());
+        }
+    }
+    connector.release_http_session(session, peer, None).await;
+    Ok(body)
+}
