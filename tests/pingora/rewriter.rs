@@ -168,10 +168,14 @@ impl ProxyHttp for Rewriter {
         &self,
         _: &HttpPeer,
         _: &mut Session,
-        error: Box<Error>,
-        _: &mut Context,
-        _: bool,
+        mut error: Box<Error>,
+        context: &mut Context,
+        reused: bool,
     ) -> Box<Error> {
+        // Left undecided, the question makes Pingora panic.
+        error
+            .retry
+            .decide_reuse(reused && self.has_another(context));
         error
     }
 
