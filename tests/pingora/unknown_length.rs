@@ -13,7 +13,7 @@ use pingora_core::{Error, ErrorType::HTTPStatus, Result};
 use pingora_proxy::{ProxyHttp, Session};
 use std::sync::Arc;
 
-const MEGABYTE: [u8; 1_000_000] = [b'x'; 1_000_000];
+static MEGABYTE: [u8; 1_000_000] = [b'x'; 1_000_000];
 
 #[tokio::test]
 async fn up_to_64_kib_is_replayed_directly_on_http1() {

@@ -37,6 +37,7 @@ enum Step {
     Write(Vec<u8>),
     Pause(Gate),
     Cut,
+    Echo,
 }
 
 /// Holds a reply back until the test opens it.
@@ -182,6 +183,12 @@ impl Reply {
         self.bytes("0\r\n\r\n")
     }
 
+    /// After a 101: gives back what comes, until the peer stops sending.
+    pub fn echo(mut self) -> Self {
+        self.0.push(Step::Echo);
+        self
+    }
+
     /// Hangs up, whatever was promised.
     pub fn cut(mut self) -> Self {
         self.0.push(Step::Cut);
@@ -223,7 +230,13 @@ async fn serve(stream: TcpStream, number: usize, log: watch::Sender<Log>, answer
     let mut reader = BufReader::new(reader);
     while let Some(request) = receive(&mut reader, number).await {
         let reply = answer(&request);
+        let echoes = matches!(reply.0.last(), Some(Step::Echo));
         log.send_modify(|log| log.requests.push(request));
+        if echoes {
+            play(&mut writer, reply).await;
+            let _ = tokio::io::copy_buf(&mut reader, &mut writer).await;
+            return;
+        }
         tokio::select! {
             played = play(&mut writer, reply) => if !played { return },
             () = peer_gone(&mut reader) => {
@@ -276,7 +289,7 @@ async fn play(writer: &mut (impl AsyncWrite + Unpin), reply: Reply) -> bool {
                 }
             }
             Step::Pause(gate) => gate.pass().await,
-            Step::Cut => return false,
+            Step::Cut | Step::Echo => return false,
         }
     }
     true
