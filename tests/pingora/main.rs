@@ -25,6 +25,7 @@ mod end_of_answer;
 mod failover;
 mod hang_up;
 mod held_back;
+mod http2_upstream;
 mod unknown_length;
 mod upgrade;
 

@@ -16,7 +16,7 @@ use std::sync::Mutex;
 pub const LAST_EVENT: &str = "event: error\ndata: {}\n\n";
 
 pub struct Rewriter {
-    targets: Vec<SocketAddr>,
+    targets: Vec<Box<HttpPeer>>,
     record: Arc<Record>,
 }
 
@@ -55,6 +55,10 @@ pub fn rewritten(body: &[u8]) -> Vec<u8> {
 
 impl Rewriter {
     pub fn new(targets: impl IntoIterator<Item = SocketAddr>) -> (Self, Arc<Record>) {
+        Self::among(targets.into_iter().map(peer))
+    }
+
+    pub fn among(targets: impl IntoIterator<Item = Box<HttpPeer>>) -> (Self, Arc<Record>) {
         let record = Arc::<Record>::default();
         let rewriter = Self {
             targets: targets.into_iter().collect(),
@@ -117,7 +121,7 @@ impl ProxyHttp for Rewriter {
 
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
         context.attempt += 1;
-        Ok(peer(self.targets[context.attempt - 1]))
+        Ok(self.targets[context.attempt - 1].clone())
     }
 
     async fn upstream_request_filter(
@@ -130,6 +134,8 @@ impl ProxyHttp for Rewriter {
         let mut outgoing = RequestHeader::build("POST", path, None)?;
         outgoing.insert_header("host", "upstream.test")?;
         outgoing.insert_header("content-length", context.outgoing.len())?;
+        // Pingora has set the version that the upstream speaks, and panics if an HTTP/2 request has another.
+        outgoing.set_version(request.version);
         *request = outgoing;
         Ok(())
     }

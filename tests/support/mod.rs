@@ -8,6 +8,7 @@ pub mod http;
 pub mod http2;
 pub mod pingora;
 pub mod upstream;
+pub mod upstream2;
 
 use std::future::Future;
 use std::time::Duration;
