@@ -42,7 +42,7 @@ async fn a_body_is_replaced_and_replayed() {
             ..SERVED
         })
         .await;
-        let targets = [busy.address, free.address].map(http2_peer);
+        let targets = [busy.address, free.address].map(|target| *http2_peer(target));
         let (rewriter, record) = Rewriter::among(targets);
         let proxy = start_proxy(rewriter).await;
         let mut client = Client::connect(proxy.address).await;
@@ -101,6 +101,36 @@ async fn trailers_take_the_place_of_the_bodys_end() {
     assert_eq!((answer.text(), answer.whole), ("served, and more", true));
     assert!(answer.trailers.is_none());
     assert_eq!(*hooks.lock().unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_stand_in_passes_trailers_on() {
+    let upstream = Upstream::start(Reply {
+        pieces: vec!["served"],
+        trailer: Some(("x-checksum", "1")),
+        ..SERVED
+    })
+    .await;
+    let (rewriter, record) = Rewriter::among([*http2_peer(upstream.address)]);
+    let proxy = start_proxy(rewriter).await;
+    let large = [b'x'; 100_000];
+
+    let mut client = http2::Client::connect(proxy.address).await;
+    let answer = client.exchange("POST", "/", &[], Some(&large)).await;
+    assert_eq!((answer.text(), answer.whole), ("served", true));
+    let trailers = answer.trailers.unwrap();
+    assert_eq!(trailers.get("x-checksum"), Some("1"));
+
+    let mut client = Client::connect(proxy.address).await;
+    let body = Body::Chunked(&[&large]);
+    let answer = client.exchange("POST", "/", &[], body).await;
+    assert_eq!((answer.text(), answer.whole), ("served", true));
+
+    let stand_ins = record.before_logging();
+    assert_eq!(
+        stand_ins,
+        [Happened::ByStandIn, Happened::Asked(1)].repeat(2)
+    );
 }
 
 /// Notes which hooks are called, and adds to the body where it ends.

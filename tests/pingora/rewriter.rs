@@ -1,6 +1,7 @@
 //! A proxy that reads every body, sends another one instead, and tries the next target after a 429.
 
 use crate::reading::{earns_callback, read_body};
+use crate::support::soon;
 use crate::{peer, stand_in};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -10,19 +11,19 @@ use pingora_core::{Error, ErrorSource, ErrorType::HTTPStatus, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, Session};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::Mutex;
+use tokio::sync::watch;
 
 /// What a stream that broke ends with.
 pub const LAST_EVENT: &str = "event: error\ndata: {}\n\n";
 
 pub struct Rewriter {
-    targets: Vec<Box<HttpPeer>>,
+    targets: Vec<HttpPeer>,
     record: Arc<Record>,
 }
 
 /// What the proxy saw Pingora do.
 #[derive(Default)]
-pub struct Record(Mutex<Vec<Happened>>);
+pub struct Record(watch::Sender<Vec<Happened>>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Happened {
@@ -55,10 +56,10 @@ pub fn rewritten(body: &[u8]) -> Vec<u8> {
 
 impl Rewriter {
     pub fn new(targets: impl IntoIterator<Item = SocketAddr>) -> (Self, Arc<Record>) {
-        Self::among(targets.into_iter().map(peer))
+        Self::among(targets.into_iter().map(|target| *peer(target)))
     }
 
-    pub fn among(targets: impl IntoIterator<Item = Box<HttpPeer>>) -> (Self, Arc<Record>) {
+    pub fn among(targets: impl IntoIterator<Item = HttpPeer>) -> (Self, Arc<Record>) {
         let record = Arc::<Record>::default();
         let rewriter = Self {
             targets: targets.into_iter().collect(),
@@ -74,7 +75,7 @@ impl Rewriter {
 
 impl Record {
     pub fn all(&self) -> Vec<Happened> {
-        self.0.lock().unwrap().clone()
+        self.0.borrow().clone()
     }
 
     /// What happened up to the answer: all but the logging, which may come after the client has its answer.
@@ -84,8 +85,15 @@ impl Record {
         all
     }
 
+    /// Waits until this has happened.
+    pub async fn until(&self, happened: Happened) {
+        let mut all = self.0.subscribe();
+        let what = format!("{happened:?}");
+        let _ = soon(&what, all.wait_for(|all| all.contains(&happened))).await;
+    }
+
     fn add(&self, happened: Happened) {
-        self.0.lock().unwrap().push(happened);
+        self.0.send_modify(|all| all.push(happened));
     }
 }
 
@@ -121,7 +129,7 @@ impl ProxyHttp for Rewriter {
 
     async fn upstream_peer(&self, _: &mut Session, context: &mut Context) -> Result<Box<HttpPeer>> {
         context.attempt += 1;
-        Ok(self.targets[context.attempt - 1].clone())
+        Ok(Box::new(self.targets[context.attempt - 1].clone()))
     }
 
     async fn upstream_request_filter(

@@ -202,19 +202,21 @@ async fn a_connection_serves_the_next_request_after_a_stand_in() {
 
 #[tokio::test]
 async fn a_stand_in_is_aborted_when_its_client_hangs_up_before_the_header() {
-    let (_busy, free, proxy, _) = busy_then(Reply::default().pause(&Gate::closed())).await;
+    let waiting = Reply::default().pause(&Gate::closed());
+    let (_busy, free, proxy, record) = busy_then(waiting).await;
     let mut client = Client::connect(proxy.address).await;
     let body = Body::Chunked(&[&MEGABYTE]);
     client.request("POST", "/chat", &[], body).await;
     free.received(1).await;
     drop(client);
     free.hung_up(1).await;
+    logged_as_failed(&record).await;
 }
 
 #[tokio::test]
 async fn a_stand_in_is_aborted_when_its_client_hangs_up_mid_stream() {
     let stream = Reply::events().chunk("data: 1\n\n").pause(&Gate::closed());
-    let (_busy, free, proxy, _) = busy_then(stream).await;
+    let (_busy, free, proxy, record) = busy_then(stream).await;
     let mut client = Client::connect(proxy.address).await;
     let body = Body::Chunked(&[&MEGABYTE]);
     client.request("POST", "/chat", &[], body).await;
@@ -222,17 +224,27 @@ async fn a_stand_in_is_aborted_when_its_client_hangs_up_mid_stream() {
     client.piece().await;
     drop(client);
     free.hung_up(1).await;
+    logged_as_failed(&record).await;
 }
 
 #[tokio::test]
 async fn a_stand_in_is_aborted_when_its_client_resets_the_stream() {
     let waiting = Reply::default().pause(&Gate::closed());
-    let (_busy, free, proxy, _) = busy_then(waiting).await;
+    let (_busy, free, proxy, record) = busy_then(waiting).await;
     let mut client = http2::Client::connect(proxy.address).await;
     let stream = client.send("POST", "/chat", &[], Some(&MEGABYTE)).await;
     free.received(1).await;
     drop(stream);
     free.hung_up(1).await;
+    logged_as_failed(&record).await;
+}
+
+/// Both sessions come to their `logging`, so nothing that was counted stays counted.
+async fn logged_as_failed(record: &Record) {
+    for stand_in in [true, false] {
+        let error = true;
+        record.until(Happened::Logged { error, stand_in }).await;
+    }
 }
 
 #[tokio::test]
