@@ -1,13 +1,11 @@
 //! A body that was read in `request_filter` is not forwarded by itself; the callback that could send another one is
 //! earned by a tail of at most 64 KiB in the retry buffer.
 
+use crate::pair::Pair;
 use crate::reading::RETRY_BUFFER;
-use crate::rewriter::{Happened, Record, Rewriter, rewritten};
+use crate::rewriter::{Happened, rewritten};
 use crate::support::http::{Body, Client};
 use crate::support::http2;
-use crate::support::pingora::{Running, start_proxy};
-use crate::support::upstream::{Reply, Upstream};
-use std::sync::Arc;
 
 const SIZES: [usize; 7] = [
     0,
@@ -22,9 +20,9 @@ const SIZES: [usize; 7] = [
 #[tokio::test]
 async fn any_size_is_replaced_and_replayed_on_http1() {
     for size in SIZES {
-        let (busy, free, proxy, record) = busy_then_free().await;
+        let pair = Pair::serving().await;
         let body = vec![b'x'; size];
-        let mut client = Client::connect(proxy.address).await;
+        let mut client = Client::connect(pair.address()).await;
         let answer = client
             .exchange("POST", "/chat", &[], Body::Length(&body))
             .await;
@@ -33,45 +31,45 @@ async fn any_size_is_replaced_and_replayed_on_http1() {
             (200, "served"),
             "{size}"
         );
-        assert_replayed(&busy, &free, &record, &body);
+        pair.assert_replayed(Happened::Directly, &body);
     }
 }
 
 #[tokio::test]
 async fn any_size_is_replaced_and_replayed_on_http2() {
     for size in SIZES {
-        let (busy, free, proxy, record) = busy_then_free().await;
+        let pair = Pair::serving().await;
         let body = vec![b'x'; size];
         let length = size.to_string();
-        let mut client = http2::Client::connect(proxy.address).await;
+        let mut client = http2::Client::connect(pair.address()).await;
         let answer = client
             .exchange("POST", "/chat", &[("content-length", &length)], Some(&body))
             .await;
         assert_eq!((answer.status, answer.text()), (200, "served"), "{size}");
-        assert_replayed(&busy, &free, &record, &body);
+        pair.assert_replayed(Happened::Directly, &body);
     }
 }
 
 #[tokio::test]
 async fn a_client_that_expects_100_continue_gets_it_before_its_body_is_read() {
-    let (busy, free, proxy, record) = busy_then_free().await;
+    let pair = Pair::serving().await;
     let body = vec![b'x'; 1_000_000];
     let body_sent = Body::Length(&body);
-    let mut client = Client::connect(proxy.address).await;
+    let mut client = Client::connect(pair.address()).await;
     let expect = [("expect", "100-continue")];
     client.head("POST", "/chat", &expect, &body_sent).await;
     assert_eq!(client.read_head().await.status, 100);
     client.body(&body_sent).await;
     let answer = client.answer().await;
     assert_eq!((answer.head.status, answer.text()), (200, "served"));
-    assert_replayed(&busy, &free, &record, &body);
-    assert_eq!(free.requests()[0].headers.get("expect"), None);
+    pair.assert_replayed(Happened::Directly, &body);
+    assert_eq!(pair.free.requests()[0].headers.get("expect"), None);
 }
 
 #[tokio::test]
 async fn a_connection_serves_the_next_request_after_a_replayed_one() {
-    let (_busy, free, proxy, _) = busy_then_free().await;
-    let mut client = Client::connect(proxy.address).await;
+    let pair = Pair::serving().await;
+    let mut client = Client::connect(pair.address()).await;
     for _ in 0..3 {
         let body = vec![b'x'; 100_000];
         let answer = client
@@ -79,7 +77,7 @@ async fn a_connection_serves_the_next_request_after_a_replayed_one() {
             .await;
         assert_eq!(answer.text(), "served");
     }
-    let connections: Vec<_> = free.requests().iter().map(|r| r.connection).collect();
+    let connections: Vec<_> = pair.free.requests().iter().map(|r| r.connection).collect();
     assert_eq!(connections, [0, 0, 0], "the upstream connection is reused");
 }
 
@@ -87,10 +85,10 @@ async fn a_connection_serves_the_next_request_after_a_replayed_one() {
 /// leaves no tail for the retry buffer. `earns_callback` notices, and a stand-in serves the exchange.
 #[tokio::test]
 async fn a_header_so_large_that_the_body_comes_along_with_it_is_noticed() {
-    let (busy, free, proxy, record) = busy_then_free().await;
+    let pair = Pair::serving().await;
     let padding = "p".repeat(300_000);
     let body = vec![b'x'; RETRY_BUFFER + 1];
-    let mut client = Client::connect(proxy.address).await;
+    let mut client = Client::connect(pair.address()).await;
     let length = body.len().to_string();
     let head = format!(
         "POST /chat HTTP/1.1\r\nhost: test\r\nx-padding: {padding}\r\ncontent-length: {length}\r\n\r\n"
@@ -98,27 +96,9 @@ async fn a_header_so_large_that_the_body_comes_along_with_it_is_noticed() {
     client.send([head.as_bytes(), &body].concat()).await;
     let answer = client.answer().await;
     assert_eq!(answer.text(), "served");
-    assert_eq!(busy.requests()[0].body, rewritten(&body));
-    assert_eq!(free.requests()[0].body, rewritten(&body));
+    assert_eq!(pair.busy.requests()[0].body, rewritten(&body));
+    assert_eq!(pair.free.requests()[0].body, rewritten(&body));
     // Which way it went depends on how the kernel cut the bytes; either way each attempt was asked once.
     let asked = [Happened::Asked(1), Happened::Asked(2)];
-    assert_eq!(record.before_logging()[1..], asked);
-}
-
-async fn busy_then_free() -> (Upstream, Upstream, Running, Arc<Record>) {
-    let busy = Upstream::script([Reply::json(429, "{}")]).await;
-    let free = Upstream::script([Reply::json(200, "served")]).await;
-    let (rewriter, record) = Rewriter::new([busy.address, free.address]);
-    let proxy = start_proxy(rewriter).await;
-    (busy, free, proxy, record)
-}
-
-fn assert_replayed(busy: &Upstream, free: &Upstream, record: &Record, body: &[u8]) {
-    let happened = [Happened::Directly, Happened::Asked(1), Happened::Asked(2)];
-    assert_eq!(record.before_logging(), happened, "{}", body.len());
-    for upstream in [busy, free] {
-        let requests = upstream.requests();
-        assert_eq!(requests.len(), 1);
-        assert!(requests[0].body == rewritten(body), "{}", body.len());
-    }
+    assert_eq!(pair.record.before_logging()[1..], asked);
 }

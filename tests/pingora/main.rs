@@ -1,7 +1,7 @@
 //! The facts about Pingora that narthex is built on, each proven over real sockets with a proxy of a few lines.
 //!
 //! One file holds one fact, and fails if an upgrade changes it. Nothing here tests narthex itself: what is shared
-//! between the files (`reading`, `stand_in`, `rewriter`) shows the smallest code that uses the facts together.
+//! between the files (`reading`, `stand_in`, `rewriter`, `pair`) shows the smallest code that uses the facts together.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,6 +13,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod pair;
 mod reading;
 mod rewriter;
 mod stand_in;
@@ -26,6 +27,7 @@ mod failover;
 mod hang_up;
 mod held_back;
 mod http2_upstream;
+mod stand_ins;
 mod unknown_length;
 mod upgrade;
 
