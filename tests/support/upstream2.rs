@@ -1,0 +1,105 @@
+//! A scripted server for HTTP/2 with prior knowledge.
+
+use super::soon;
+use bytes::Bytes;
+use h2::RecvStream;
+use h2::server::SendResponse;
+use http::{HeaderMap, Request, Response};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// A listening server; it stops when dropped.
+pub struct Upstream {
+    pub address: SocketAddr,
+    bodies: watch::Sender<Vec<Bytes>>,
+    accepting: JoinHandle<()>,
+}
+
+/// What to send: pieces of a body, then a trailer if there is one.
+#[derive(Clone)]
+pub struct Reply {
+    pub status: u16,
+    pub pieces: Vec<&'static str>,
+    pub trailer: Option<(&'static str, &'static str)>,
+}
+
+impl Upstream {
+    /// Gives the same answer to every request.
+    pub async fn start(reply: Reply) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let address = listener.local_addr().expect("address");
+        let bodies = watch::Sender::default();
+        let accepting = tokio::spawn(accept(listener, bodies.clone(), Arc::new(reply)));
+        Self {
+            address,
+            bodies,
+            accepting,
+        }
+    }
+
+    /// Waits until this many requests have been received whole, and answers with their bodies.
+    pub async fn received(&self, count: usize) -> Vec<Bytes> {
+        let mut bodies = self.bodies.subscribe();
+        let enough = bodies.wait_for(|bodies| bodies.len() >= count);
+        soon("a request to reach the upstream", enough)
+            .await
+            .expect("the log lives")
+            .clone()
+    }
+}
+
+impl Drop for Upstream {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>) {
+    loop {
+        let (stream, _) = listener.accept().await.expect("accept");
+        tokio::spawn(serve(stream, bodies.clone(), reply.clone()));
+    }
+}
+
+async fn serve(stream: TcpStream, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>) {
+    let Ok(mut connection) = h2::server::handshake(stream).await else {
+        return;
+    };
+    while let Some(Ok((request, respond))) = connection.accept().await {
+        tokio::spawn(answer(request, respond, bodies.clone(), reply.clone()));
+    }
+}
+
+async fn answer(
+    request: Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    bodies: watch::Sender<Vec<Bytes>>,
+    reply: Arc<Reply>,
+) {
+    let mut incoming = request.into_body();
+    let mut body = Vec::new();
+    while let Some(data) = incoming.data().await {
+        let Ok(data) = data else { return };
+        let _ = incoming.flow_control().release_capacity(data.len());
+        body.extend_from_slice(&data);
+    }
+    bodies.send_modify(|bodies| bodies.push(body.into()));
+
+    let head = Response::builder().status(reply.status);
+    let head = head.body(()).expect("head");
+    let Ok(mut sending) = respond.send_response(head, false) else {
+        return;
+    };
+    for (at, piece) in reply.pieces.iter().enumerate() {
+        let last = reply.trailer.is_none() && at + 1 == reply.pieces.len();
+        let _ = sending.send_data(Bytes::from_static(piece.as_bytes()), last);
+    }
+    if let Some((name, value)) = reply.trailer {
+        let mut trailers = HeaderMap::new();
+        trailers.insert(name, http::HeaderValue::from_static(value));
+        let _ = sending.send_trailers(trailers);
+    }
+}
