@@ -1,0 +1,87 @@
+//! What the kernel knows about a process: CPU time and memory, from `/proc`.
+
+use std::collections::HashMap;
+use std::fs;
+
+use crate::Outcome;
+
+/// CPU time that a process had used at one moment.
+pub struct CpuTime {
+    /// Nanoseconds on a CPU, by thread.
+    threads: HashMap<String, u64>,
+    /// User and system time of the whole process in clock ticks: coarse, but threads that ended are in it.
+    ticks: u64,
+}
+
+/// CPU time used between two moments, in seconds, by both measures.
+#[derive(Clone, Copy)]
+pub struct CpuUsed {
+    pub precise: f64,
+    pub by_ticks: f64,
+}
+
+impl CpuTime {
+    pub fn of(pid: u32) -> Outcome<CpuTime> {
+        let mut threads = HashMap::new();
+        for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
+            let entry = entry?;
+            // A thread may end between the listing and the reading.
+            if let Ok(line) = fs::read_to_string(entry.path().join("schedstat")) {
+                let nanos = line.split(' ').next().ok_or("an empty schedstat")?;
+                threads.insert(
+                    entry.file_name().to_string_lossy().into_owned(),
+                    nanos.parse()?,
+                );
+            }
+        }
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+        // The name in brackets may hold spaces; user and system time are the 12th and 13th field after it.
+        let (_, after_name) = stat.rsplit_once(") ").ok_or("an odd stat line")?;
+        let mut ticks = 0;
+        for field in after_name.split(' ').skip(11).take(2) {
+            ticks += field.parse::<u64>()?;
+        }
+        Ok(CpuTime { threads, ticks })
+    }
+
+    pub fn since(&self, before: &CpuTime) -> CpuUsed {
+        /// `USER_HZ`: a constant of the kernel's interface on every common platform.
+        const TICKS_PER_SECOND: f64 = 100.0;
+        let nanos: u64 = self
+            .threads
+            .iter()
+            .map(|(id, now)| now.saturating_sub(before.threads.get(id).copied().unwrap_or(0)))
+            .sum();
+        CpuUsed {
+            precise: nanos as f64 / 1e9,
+            by_ticks: self.ticks.saturating_sub(before.ticks) as f64 / TICKS_PER_SECOND,
+        }
+    }
+}
+
+/// Memory in MiB. `pss` shares out pages that several processes map; `private` is what would be freed.
+#[derive(Clone, Copy)]
+pub struct Memory {
+    pub rss: f64,
+    pub pss: f64,
+    pub private: f64,
+}
+
+impl Memory {
+    pub fn of(pid: u32) -> Outcome<Memory> {
+        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let mib = |key: &str| -> f64 {
+            rollup
+                .lines()
+                .filter_map(|line| line.strip_prefix(key)?.split_whitespace().next())
+                .filter_map(|kib| kib.parse::<f64>().ok())
+                .sum::<f64>()
+                / 1024.0
+        };
+        Ok(Memory {
+            rss: mib("Rss:"),
+            pss: mib("Pss:"),
+            private: mib("Private_Clean:") + mib("Private_Dirty:"),
+        })
+    }
+}

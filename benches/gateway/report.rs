@@ -1,0 +1,148 @@
+//! The numbers as Markdown, ready for `docs/benchmarks.md`.
+
+use std::fmt::Write as _;
+
+use crate::process::Memory;
+
+/// CPU of one workload: for each proxy, microseconds per request in each round.
+pub struct CpuRow {
+    pub workload: String,
+    pub bare: Vec<f64>,
+    pub narthex: Vec<f64>,
+}
+
+/// Latency of one workload through one target, all rounds together.
+pub struct LatencyRow {
+    pub workload: &'static str,
+    pub moment: &'static str,
+    /// Seconds, by target, the direct way first.
+    pub targets: Vec<(&'static str, Vec<f64>)>,
+}
+
+pub struct MemoryRow {
+    pub target: &'static str,
+    pub idle: Memory,
+    pub loaded: Memory,
+}
+
+#[derive(Default)]
+pub struct Report {
+    pub setting: Vec<String>,
+    pub cpu: Vec<CpuRow>,
+    pub latency: Vec<LatencyRow>,
+    pub memory: Vec<MemoryRow>,
+    pub notes: Vec<String>,
+}
+
+impl Report {
+    pub fn markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        for line in &self.setting {
+            writeln!(out, "- {line}")?;
+        }
+        if !self.cpu.is_empty() {
+            writeln!(
+                out,
+                "\n### CPU per request (µs, least – **median** – most of the rounds)\n\n\
+                 | workload | bare Pingora | narthex | ratio |\n|---|---|---|---|"
+            )?;
+        }
+        for row in &self.cpu {
+            let ratios: Vec<f64> = row
+                .narthex
+                .iter()
+                .zip(&row.bare)
+                .map(|(n, b)| n / b)
+                .collect();
+            let (bare, narthex) = (spread(&row.bare, 1), spread(&row.narthex, 1));
+            let ratio = spread(&ratios, 2);
+            writeln!(out, "| {} | {bare} | {narthex} | {ratio} |", row.workload)?;
+        }
+        for moment in ["whole answer", "first event"] {
+            let rows: Vec<_> = self.latency.iter().filter(|r| r.moment == moment).collect();
+            if !rows.is_empty() {
+                write_latency(out, moment, &rows)?;
+            }
+        }
+        if !self.memory.is_empty() {
+            writeln!(
+                out,
+                "\n### Memory (MiB: RSS / PSS / private)\n\n| proxy | just started | after all load |\n|---|---|---|"
+            )?;
+        }
+        for row in &self.memory {
+            let (idle, loaded) = (sizes(row.idle), sizes(row.loaded));
+            writeln!(out, "| {} | {idle} | {loaded} |", row.target)?;
+        }
+        if !self.notes.is_empty() {
+            writeln!(out)?;
+        }
+        for note in &self.notes {
+            writeln!(out, "- {note}")?;
+        }
+        Ok(())
+    }
+}
+
+fn write_latency(out: &mut String, moment: &str, rows: &[&LatencyRow]) -> std::fmt::Result {
+    writeln!(
+        out,
+        "\n### Latency until the {moment} (ms, p50 / p99; in brackets what the proxy adds)\n"
+    )?;
+    let names = rows.first().map(|row| row.targets.as_slice());
+    let names: Vec<&str> = names.unwrap_or_default().iter().map(|(n, _)| *n).collect();
+    writeln!(out, "| workload | {} |", names.join(" | "))?;
+    writeln!(out, "|---|{}", "---|".repeat(names.len()))?;
+    for row in rows {
+        let direct = row.targets.first().map(|(_, taken)| tails(taken));
+        write!(out, "| {} |", row.workload)?;
+        for (at, (_, taken)) in row.targets.iter().enumerate() {
+            let (p50, p99) = tails(taken);
+            write!(out, " {p50:.3} / {p99:.3}")?;
+            if let (true, Some((direct50, direct99))) = (at > 0, direct) {
+                write!(out, " (+{:.3} / {:+.3})", p50 - direct50, p99 - direct99)?;
+            }
+            write!(out, " |")?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn tails(seconds: &[f64]) -> (f64, f64) {
+    (quantile(seconds, 0.50) * 1e3, quantile(seconds, 0.99) * 1e3)
+}
+
+fn spread(values: &[f64], digits: usize) -> String {
+    if values.is_empty() {
+        return "–".into();
+    }
+    let (least, median, most) = (
+        quantile(values, 0.0),
+        quantile(values, 0.5),
+        quantile(values, 1.0),
+    );
+    format!("{least:.digits$} – **{median:.digits$}** – {most:.digits$}")
+}
+
+fn sizes(memory: Memory) -> String {
+    let Memory { rss, pss, private } = memory;
+    format!("{rss:.1} / {pss:.1} / {private:.1}")
+}
+
+/// The nearest-rank quantile.
+fn quantile(values: &[f64], q: f64) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let rank = (q * sorted.len() as f64).ceil() as usize;
+    sorted
+        .get(rank.saturating_sub(1))
+        .copied()
+        .unwrap_or(f64::NAN)
+}

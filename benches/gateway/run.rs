@@ -1,0 +1,332 @@
+//! One whole run: start everything, then rounds in which the targets take turns.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::{Call, Connection};
+use crate::load::{self, Latencies};
+use crate::process::{CpuTime, CpuUsed, Memory};
+use crate::report::{CpuRow, LatencyRow, MemoryRow, Report};
+use crate::subject::{Launcher, Process, Target};
+use crate::upstream::{Seen, Upstream};
+use crate::workload::{MODEL, Workload};
+use crate::{Arguments, Only, Outcome, Part, UpstreamKind};
+
+pub async fn run(arguments: &Arguments) -> Outcome<Report> {
+    let scratch = tempfile::tempdir()?;
+    let launcher = Launcher {
+        scratch: scratch.path().to_owned(),
+        threads: arguments.threads,
+        pin: arguments.pin,
+    };
+    let bench = Bench::start(arguments, &launcher)?;
+    let workloads = chosen(arguments)?;
+    let mut report = Report {
+        setting: setting(arguments),
+        ..Report::default()
+    };
+
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let idle = bench.memory()?;
+    for workload in &workloads {
+        bench.check(workload, &mut report).await?;
+        if arguments.wants_part(Part::Cpu) {
+            bench.cpu(workload, &mut report).await?;
+        }
+        if arguments.wants_part(Part::Latency) {
+            bench.latency(workload, &mut report).await?;
+        }
+    }
+    let loaded = bench.memory()?;
+    report.memory = bench
+        .proxies()
+        .zip(idle.into_iter().zip(loaded))
+        .map(|(proxy, (idle, loaded))| MemoryRow {
+            target: proxy.name,
+            idle,
+            loaded,
+        })
+        .collect();
+    Ok(report)
+}
+
+struct Bench<'a> {
+    arguments: &'a Arguments,
+    /// The direct way first, then the proxies.
+    targets: Vec<Target>,
+    /// What the built-in upstream saw; another upstream tells nothing.
+    seen: Option<Arc<Seen>>,
+    _processes: Vec<Process>,
+}
+
+impl Bench<'_> {
+    fn start<'a>(arguments: &'a Arguments, launcher: &Launcher) -> Outcome<Bench<'a>> {
+        let mut processes = Vec::new();
+        let (upstream, seen) = match arguments.upstream {
+            UpstreamKind::BuiltIn => {
+                let upstream = Upstream::start()?;
+                (upstream.address, Some(upstream.seen))
+            }
+            UpstreamKind::Simulate => {
+                let (process, address) = launcher.simulator(&arguments.narthex)?;
+                processes.push(process);
+                (address, None)
+            }
+            UpstreamKind::Running(address) => (address, None),
+        };
+        let mut targets = vec![Target::direct(upstream)];
+        if arguments.wants(Only::Bare) {
+            let (process, target) = launcher.bare_pingora(&arguments.bare_binary(), upstream)?;
+            processes.push(process);
+            targets.push(target);
+        }
+        if arguments.wants(Only::Narthex) {
+            let (process, target) = launcher.narthex(&arguments.narthex, upstream)?;
+            processes.push(process);
+            targets.push(target);
+        }
+        Ok(Bench {
+            arguments,
+            targets,
+            seen,
+            _processes: processes,
+        })
+    }
+
+    fn proxies(&self) -> impl Iterator<Item = &Target> {
+        self.targets.iter().filter(|target| target.pid.is_some())
+    }
+
+    fn memory(&self) -> Outcome<Vec<Memory>> {
+        let pids = self.targets.iter().filter_map(|target| target.pid);
+        pids.map(Memory::of).collect()
+    }
+
+    fn call(&self, target: &Target, workload: &Workload) -> Arc<Call> {
+        let known = self.seen.is_some();
+        Arc::new(Call::new(
+            target.address,
+            target.key,
+            &target.model,
+            workload,
+            known,
+        ))
+    }
+
+    fn connections(&self, workload: &Workload) -> usize {
+        self.arguments
+            .connections
+            .unwrap_or(workload.connections)
+            .max(1)
+    }
+
+    /// One exchange through every target, and a look at what the upstream was sent: a proxy that skips its work must not
+    /// win the comparison.
+    async fn check(&self, workload: &Workload, report: &mut Report) -> Outcome<()> {
+        if let Some(seen) = &self.seen {
+            seen.pause_between_events(workload.event_gap);
+        }
+        for target in &self.targets {
+            let at = format!("{} through {}", workload.name, target.name);
+            if let Some(seen) = &self.seen {
+                seen.capture(true);
+            }
+            let mut connection = Connection::open(self.call(target, workload)).await?;
+            connection
+                .exchange()
+                .await
+                .map_err(|error| format!("{at}: {error}"))?;
+            let Some(seen) = &self.seen else { continue };
+            seen.capture(false);
+            let model = if target.rewrites {
+                MODEL
+            } else {
+                &target.model
+            };
+            if !arrived_intact(&workload.body(model), &seen.captured(), workload)
+                .map_err(|error| format!("{at}: {error}"))?
+            {
+                report.notes.push(format!(
+                    "{at}: the request's JSON arrived with the same values, but not byte for byte."
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    async fn cpu(&self, workload: &Workload, report: &mut Report) -> Outcome<()> {
+        let usual = if self.arguments.quick {
+            workload.requests / 10
+        } else {
+            workload.requests
+        };
+        let requests = self.arguments.requests.unwrap_or(usual).max(1);
+        let connections = self.connections(workload);
+        for target in self.proxies() {
+            load::closed(&self.call(target, workload), connections, requests / 4 + 1).await?;
+        }
+        let mut row = CpuRow {
+            workload: format!("{}: {}", workload.name, workload.about),
+            bare: Vec::new(),
+            narthex: Vec::new(),
+        };
+        for round in 0..self.arguments.rounds() {
+            let mut order: Vec<&Target> = self.proxies().collect();
+            // Whoever goes first does so every other time.
+            if round % 2 == 1 {
+                order.reverse();
+            }
+            for target in order {
+                let (used, elapsed) = self
+                    .cpu_round(target, workload, connections, requests)
+                    .await?;
+                let micros = used.precise * 1e6 / requests as f64;
+                eprintln!(
+                    "{} round {} {}: {micros:.1} µs CPU per request ({:.1} by ticks), {:.0} requests/s",
+                    workload.name,
+                    round + 1,
+                    target.name,
+                    used.by_ticks * 1e6 / requests as f64,
+                    requests as f64 / elapsed.as_secs_f64(),
+                );
+                if target.rewrites {
+                    row.narthex.push(micros);
+                } else {
+                    row.bare.push(micros);
+                }
+            }
+        }
+        report.cpu.push(row);
+        Ok(())
+    }
+
+    async fn cpu_round(
+        &self,
+        target: &Target,
+        workload: &Workload,
+        connections: usize,
+        requests: usize,
+    ) -> Outcome<(CpuUsed, Duration)> {
+        let pid = target.pid.ok_or("no process to measure")?;
+        let rewritten_before = self.seen.as_ref().map(|seen| seen.rewritten());
+        let before = CpuTime::of(pid)?;
+        let elapsed = load::closed(&self.call(target, workload), connections, requests)
+            .await
+            .map_err(|error| format!("{} through {}: {error}", workload.name, target.name))?;
+        // What a proxy does after the last byte (its log line, its metrics) belongs to the round.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let used = CpuTime::of(pid)?.since(&before);
+        if let (Some(seen), Some(before), true) = (&self.seen, rewritten_before, target.rewrites) {
+            let rewritten = seen.rewritten() - before;
+            if rewritten != requests as u64 {
+                return Err(format!(
+                    "{rewritten} of {requests} requests had their model rewritten"
+                )
+                .into());
+            }
+        }
+        Ok((used, elapsed))
+    }
+
+    async fn latency(&self, workload: &Workload, report: &mut Report) -> Outcome<()> {
+        let span = Duration::from_millis(if self.arguments.quick { 700 } else { 3_000 });
+        let connections = self.connections(workload);
+        let mut pooled: Vec<Latencies> = Vec::new();
+        pooled.resize_with(self.targets.len(), Latencies::default);
+        for round in 0..self.arguments.rounds() {
+            eprintln!("{} round {} latency", workload.name, round + 1);
+            for (target, all) in self.targets.iter().zip(&mut pooled) {
+                let call = self.call(target, workload);
+                let one = load::open(&call, connections, workload.rate, span)
+                    .await
+                    .map_err(|error| {
+                        format!("{} through {}: {error}", workload.name, target.name)
+                    })?;
+                all.whole.extend(one.whole);
+                all.first_byte.extend(one.first_byte);
+            }
+        }
+        let names = self.targets.iter().map(|target| target.name);
+        let (whole, first): (Vec<_>, Vec<_>) = names
+            .zip(pooled)
+            .map(|(name, all)| ((name, all.whole), (name, all.first_byte)))
+            .unzip();
+        report.latency.push(LatencyRow {
+            workload: workload.name,
+            moment: "whole answer",
+            targets: whole,
+        });
+        if workload.is_stream() {
+            report.latency.push(LatencyRow {
+                workload: workload.name,
+                moment: "first event",
+                targets: first,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// Whether `got` is what the upstream should have been sent: an error when not, false when only the spelling differs.
+fn arrived_intact(expected: &str, got: &[u8], workload: &Workload) -> Outcome<bool> {
+    if got == expected.as_bytes() {
+        return Ok(true);
+    }
+    let expected: serde_json::Value = serde_json::from_str(expected)?;
+    let mut got: serde_json::Value = serde_json::from_slice(got)?;
+    let asked_for_usage = got
+        .as_object_mut()
+        .and_then(|body| body.remove("stream_options"))
+        .is_some();
+    match got == expected {
+        true => Ok(asked_for_usage && workload.is_stream()),
+        false => Err("the upstream was sent another request".into()),
+    }
+}
+
+fn chosen(arguments: &Arguments) -> Outcome<Vec<Workload>> {
+    let names = Workload::all().map(|workload| workload.name);
+    if let Some(unknown) = arguments
+        .workloads
+        .iter()
+        .find(|name| !names.contains(&name.as_str()))
+    {
+        return Err(format!("no workload {unknown}: there are {}", names.join(", ")).into());
+    }
+    let wanted = |workload: &Workload| {
+        arguments.workloads.is_empty() || arguments.workloads.iter().any(|n| n == workload.name)
+    };
+    Ok(Workload::all().into_iter().filter(wanted).collect())
+}
+
+fn setting(arguments: &Arguments) -> Vec<String> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown CPU", |name| {
+            name.trim_start_matches([' ', '\t', ':'])
+        });
+    let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let upstream = match arguments.upstream {
+        UpstreamKind::BuiltIn => "built-in",
+        UpstreamKind::Simulate => "narthex simulate",
+        UpstreamKind::Running(_) => "one that ran already",
+    };
+    vec![
+        format!("{cores} cores, {cpu}, Linux {}", kernel.trim()),
+        format!(
+            "upstream: {upstream}; worker threads of each proxy: {}; rounds: {}{}{}",
+            arguments.threads,
+            arguments.rounds(),
+            if arguments.pin { "; pinned" } else { "" },
+            if arguments.quick {
+                "; quick: not to be quoted"
+            } else {
+                ""
+            },
+        ),
+    ]
+}
