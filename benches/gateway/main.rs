@@ -40,6 +40,9 @@ pub struct Arguments {
     /// Measure one proxy alone.
     #[arg(long)]
     only: Option<Only>,
+    /// A second bare Pingora in narthex's place: how far its ratios are from 1 is how far this machine can be trusted.
+    #[arg(long)]
+    against_itself: bool,
     /// Only this workload; may be given several times.
     #[arg(long = "workload", value_name = "NAME")]
     workloads: Vec<String>,
@@ -127,7 +130,7 @@ impl Arguments {
     }
 
     fn rounds(&self) -> usize {
-        let usual = if self.quick { 3 } else { 7 };
+        let usual = if self.quick { 3 } else { 15 };
         self.rounds.unwrap_or(usual).max(1)
     }
 }

@@ -7,8 +7,8 @@ use crate::process::Memory;
 /// CPU of one workload: for each proxy, microseconds per request in each round.
 pub struct CpuRow {
     pub workload: String,
-    pub bare: Vec<f64>,
-    pub narthex: Vec<f64>,
+    pub yardstick: Vec<f64>,
+    pub candidate: Vec<f64>,
 }
 
 /// Latency of one workload through one target, all rounds together.
@@ -28,6 +28,7 @@ pub struct MemoryRow {
 #[derive(Default)]
 pub struct Report {
     pub setting: Vec<String>,
+    pub candidate: &'static str,
     pub cpu: Vec<CpuRow>,
     pub latency: Vec<LatencyRow>,
     pub memory: Vec<MemoryRow>,
@@ -50,19 +51,16 @@ impl Report {
             writeln!(
                 out,
                 "\n### CPU per request (µs, least – **median** – most of the rounds)\n\n\
-                 | workload | bare Pingora | narthex | ratio |\n|---|---|---|---|"
+                 | workload | bare Pingora | {} | ratio |\n|---|---|---|---|",
+                self.candidate
             )?;
         }
         for row in &self.cpu {
-            let ratios: Vec<f64> = row
-                .narthex
-                .iter()
-                .zip(&row.bare)
-                .map(|(n, b)| n / b)
-                .collect();
-            let (bare, narthex) = (spread(&row.bare, 1), spread(&row.narthex, 1));
+            let pairs = row.candidate.iter().zip(&row.yardstick);
+            let ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs).collect();
+            let (theirs, ours) = (spread(&row.yardstick, 1), spread(&row.candidate, 1));
             let ratio = spread(&ratios, 2);
-            writeln!(out, "| {} | {bare} | {narthex} | {ratio} |", row.workload)?;
+            writeln!(out, "| {} | {theirs} | {ours} | {ratio} |", row.workload)?;
         }
         for moment in ["whole answer", "first event"] {
             let rows: Vec<_> = self.latency.iter().filter(|r| r.moment == moment).collect();

@@ -7,7 +7,7 @@ use crate::client::{Call, Connection};
 use crate::load::{self, Latencies};
 use crate::process::{CpuTime, CpuUsed, Memory};
 use crate::report::{CpuRow, LatencyRow, MemoryRow, Report};
-use crate::subject::{Launcher, Process, Target};
+use crate::subject::{Launcher, Process, Role, Target};
 use crate::upstream::{Seen, Upstream};
 use crate::workload::{MODEL, Workload};
 use crate::{Arguments, Only, Outcome, Part, UpstreamKind};
@@ -23,6 +23,7 @@ pub async fn run(arguments: &Arguments) -> Outcome<Report> {
     let workloads = chosen(arguments)?;
     let mut report = Report {
         setting: setting(arguments),
+        candidate: bench.candidate(),
         ..Report::default()
     };
 
@@ -76,12 +77,17 @@ impl Bench<'_> {
         };
         let mut targets = vec![Target::direct(upstream)];
         if arguments.wants(Only::Bare) {
-            let (process, target) = launcher.bare_pingora(&arguments.bare_binary(), upstream)?;
+            let (process, target) =
+                launcher.bare_pingora(&arguments.bare_binary(), upstream, Role::Yardstick)?;
             processes.push(process);
             targets.push(target);
         }
         if arguments.wants(Only::Narthex) {
-            let (process, target) = launcher.narthex(&arguments.narthex, upstream)?;
+            let (process, target) = if arguments.against_itself {
+                launcher.bare_pingora(&arguments.bare_binary(), upstream, Role::Candidate)?
+            } else {
+                launcher.narthex(&arguments.narthex, upstream)?
+            };
             processes.push(process);
             targets.push(target);
         }
@@ -95,6 +101,11 @@ impl Bench<'_> {
 
     fn proxies(&self) -> impl Iterator<Item = &Target> {
         self.targets.iter().filter(|target| target.pid.is_some())
+    }
+
+    fn candidate(&self) -> &'static str {
+        let candidate = self.targets.iter().find(|t| t.role == Role::Candidate);
+        candidate.map_or("narthex", |target| target.name)
     }
 
     fn memory(&self) -> Outcome<Vec<Memory>> {
@@ -138,12 +149,7 @@ impl Bench<'_> {
                 .map_err(|error| format!("{at}: {error}"))?;
             let Some(seen) = &self.seen else { continue };
             seen.capture(false);
-            let model = if target.rewrites {
-                MODEL
-            } else {
-                &target.model
-            };
-            if !arrived_intact(&workload.body(model), &seen.captured(), workload)
+            if !arrived_intact(&workload.body(MODEL), &seen.captured(), workload)
                 .map_err(|error| format!("{at}: {error}"))?
             {
                 report.notes.push(format!(
@@ -167,8 +173,8 @@ impl Bench<'_> {
         }
         let mut row = CpuRow {
             workload: format!("{}: {}", workload.name, workload.about),
-            bare: Vec::new(),
-            narthex: Vec::new(),
+            yardstick: Vec::new(),
+            candidate: Vec::new(),
         };
         for round in 0..self.arguments.rounds() {
             let mut order: Vec<&Target> = self.proxies().collect();
@@ -189,10 +195,9 @@ impl Bench<'_> {
                     used.by_ticks * 1e6 / requests as f64,
                     requests as f64 / elapsed.as_secs_f64(),
                 );
-                if target.rewrites {
-                    row.narthex.push(micros);
-                } else {
-                    row.bare.push(micros);
+                match target.role {
+                    Role::Candidate => row.candidate.push(micros),
+                    Role::Yardstick | Role::Direct => row.yardstick.push(micros),
                 }
             }
         }
@@ -208,7 +213,7 @@ impl Bench<'_> {
         requests: usize,
     ) -> Outcome<(CpuUsed, Duration)> {
         let pid = target.pid.ok_or("no process to measure")?;
-        let rewritten_before = self.seen.as_ref().map(|seen| seen.rewritten());
+        let named_before = self.seen.as_ref().map(|seen| seen.named());
         let before = CpuTime::of(pid)?;
         let elapsed = load::closed(&self.call(target, workload), connections, requests)
             .await
@@ -216,11 +221,11 @@ impl Bench<'_> {
         // What a proxy does after the last byte (its log line, its metrics) belongs to the round.
         tokio::time::sleep(Duration::from_millis(50)).await;
         let used = CpuTime::of(pid)?.since(&before);
-        if let (Some(seen), Some(before), true) = (&self.seen, rewritten_before, target.rewrites) {
-            let rewritten = seen.rewritten() - before;
-            if rewritten != requests as u64 {
+        if let (Some(seen), Some(before)) = (&self.seen, named_before) {
+            let (name, named) = (target.name, seen.named() - before);
+            if named != requests as u64 {
                 return Err(format!(
-                    "{rewritten} of {requests} requests had their model rewritten"
+                    "{name}: {named} of {requests} requests came with the upstream's name of the model"
                 )
                 .into());
             }
@@ -229,7 +234,7 @@ impl Bench<'_> {
     }
 
     async fn latency(&self, workload: &Workload, report: &mut Report) -> Outcome<()> {
-        let span = Duration::from_millis(if self.arguments.quick { 700 } else { 3_000 });
+        let span = Duration::from_millis(if self.arguments.quick { 700 } else { 1_500 });
         let connections = self.connections(workload);
         let mut pooled: Vec<Latencies> = Vec::new();
         pooled.resize_with(self.targets.len(), Latencies::default);
@@ -315,8 +320,13 @@ fn setting(arguments: &Arguments) -> Vec<String> {
         UpstreamKind::Simulate => "narthex simulate",
         UpstreamKind::Running(_) => "one that ran already",
     };
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or("unknown");
     vec![
-        format!("{cores} cores, {cpu}, Linux {}", kernel.trim()),
+        format!(
+            "{cores} cores, {cpu}, Linux {}; load average at the start: {load}",
+            kernel.trim()
+        ),
         format!(
             "upstream: {upstream}; worker threads of each proxy: {}; rounds: {}{}{}",
             arguments.threads,

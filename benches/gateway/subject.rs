@@ -20,10 +20,19 @@ pub struct Target {
     pub key: &'static str,
     /// The model as it is named to this target.
     pub model: String,
+    pub role: Role,
     /// The proxy's process, where there is one to measure.
     pub pid: Option<u32>,
-    /// Whether the upstream must see its own model name where the client said another.
-    pub rewrites: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Role {
+    /// No proxy at all.
+    Direct,
+    /// What is compared with.
+    Yardstick,
+    /// What is compared.
+    Candidate,
 }
 
 /// A process that does not outlive its owner: dropped on success, error, panic and signal alike.
@@ -46,22 +55,32 @@ impl Target {
             address,
             key: KEY,
             model: MODEL.into(),
+            role: Role::Direct,
             pid: None,
-            rewrites: false,
         }
     }
 }
 
 impl Launcher {
-    pub fn bare_pingora(&self, binary: &Path, upstream: SocketAddr) -> Outcome<(Process, Target)> {
+    pub fn bare_pingora(
+        &self,
+        binary: &Path,
+        upstream: SocketAddr,
+        role: Role,
+    ) -> Outcome<(Process, Target)> {
         let address = free_address()?;
-        let mut process = self.start("bare-pingora", binary, |command| {
+        let name = match role {
+            Role::Candidate => "bare Pingora again",
+            Role::Yardstick | Role::Direct => "bare Pingora",
+        };
+        let mut process = self.start(name, binary, |command| {
             command.arg(address.to_string()).arg(upstream.to_string());
             command.arg(self.threads.to_string());
         })?;
         process.wait_until_ready(address, "/v1/models")?;
         let target = Target {
-            name: "bare Pingora",
+            name,
+            role,
             pid: Some(process.child.id()),
             ..Target::direct(address)
         };
@@ -86,8 +105,8 @@ impl Launcher {
         let target = Target {
             name: "narthex",
             model: format!("{INSTANCE}/{MODEL}"),
+            role: Role::Candidate,
             pid: Some(process.child.id()),
-            rewrites: true,
             ..Target::direct(address)
         };
         Ok((process, target))

@@ -25,7 +25,7 @@ pub struct Upstream {
 #[derive(Default)]
 pub struct Seen {
     /// Requests whose `model` was the upstream's own name.
-    rewritten: AtomicU64,
+    named: AtomicU64,
     event_gap_micros: AtomicU64,
     capturing: AtomicBool,
     body: Mutex<Vec<u8>>,
@@ -49,8 +49,8 @@ impl Upstream {
 }
 
 impl Seen {
-    pub fn rewritten(&self) -> u64 {
-        self.rewritten.load(Relaxed)
+    pub fn named(&self) -> u64 {
+        self.named.load(Relaxed)
     }
 
     pub fn pause_between_events(&self, gap: Duration) {
@@ -72,7 +72,7 @@ impl Seen {
     fn note(&self, body: &[u8]) {
         let named = format!(r#""model":"{MODEL}""#);
         if mentions(body, named.as_bytes()) {
-            self.rewritten.fetch_add(1, Relaxed);
+            self.named.fetch_add(1, Relaxed);
         }
         if self.capturing.load(Relaxed)
             && let Ok(mut kept) = self.body.lock()

@@ -38,7 +38,7 @@ impl Workload {
                 shape: Shape::Chat,
                 event_gap: Duration::ZERO,
                 connections: 8,
-                requests: 16_000,
+                requests: 8_000,
                 rate: 300,
             },
             Workload {
@@ -47,7 +47,7 @@ impl Workload {
                 shape: Shape::Stream,
                 event_gap: Duration::ZERO,
                 connections: 8,
-                requests: 2_400,
+                requests: 1_600,
                 rate: 60,
             },
             // Back to back, several events share one read. Real models pause between tokens, and every event pays alone.
@@ -57,7 +57,7 @@ impl Workload {
                 shape: Shape::Stream,
                 event_gap: Duration::from_millis(4),
                 connections: 48,
-                requests: 384,
+                requests: 192,
                 rate: 12,
             },
             Workload {
@@ -66,7 +66,7 @@ impl Workload {
                 shape: Shape::LargeModelFirst,
                 event_gap: Duration::ZERO,
                 connections: 8,
-                requests: 4_000,
+                requests: 2_000,
                 rate: 100,
             },
             Workload {
@@ -75,7 +75,7 @@ impl Workload {
                 shape: Shape::LargeModelLast,
                 event_gap: Duration::ZERO,
                 connections: 8,
-                requests: 4_000,
+                requests: 2_000,
                 rate: 100,
             },
         ]
