@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::ops::AddAssign;
 
 use crate::Outcome;
 
@@ -14,7 +15,7 @@ pub struct CpuTime {
 }
 
 /// CPU time used between two moments, in seconds, by both measures.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub struct CpuUsed {
     pub precise: f64,
     pub by_ticks: f64,
@@ -56,6 +57,13 @@ impl CpuTime {
             precise: nanos as f64 / 1e9,
             by_ticks: self.ticks.saturating_sub(before.ticks) as f64 / TICKS_PER_SECOND,
         }
+    }
+}
+
+impl AddAssign for CpuUsed {
+    fn add_assign(&mut self, more: CpuUsed) {
+        self.precise += more.precise;
+        self.by_ticks += more.by_ticks;
     }
 }
 

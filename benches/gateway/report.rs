@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::process::Memory;
+use crate::{Arguments, UpstreamKind};
 
 /// CPU of one workload: for each proxy, microseconds per request in each round.
 pub struct CpuRow {
@@ -33,6 +34,48 @@ pub struct Report {
     pub latency: Vec<LatencyRow>,
     pub memory: Vec<MemoryRow>,
     pub notes: Vec<String>,
+}
+
+/// Under which circumstances the numbers came about.
+pub fn setting(arguments: &Arguments) -> Vec<String> {
+    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
+    let cpu = read("/proc/cpuinfo");
+    // What the machine has, not what `--pin` left to this process.
+    let cores = cpu
+        .lines()
+        .filter(|line| line.starts_with("processor"))
+        .count();
+    let cpu = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name"))
+        .map_or("unknown CPU", |name| {
+            name.trim_start_matches([' ', '\t', ':'])
+        });
+    let kernel = read("/proc/sys/kernel/osrelease");
+    let upstream = match arguments.upstream {
+        UpstreamKind::BuiltIn => "built-in",
+        UpstreamKind::Simulate => "narthex simulate",
+        UpstreamKind::Running(_) => "one that ran already",
+    };
+    let load = read("/proc/loadavg");
+    let load = load.split(' ').next().unwrap_or("unknown");
+    vec![
+        format!(
+            "{cores} cores, {cpu}, Linux {}; load average at the start: {load}",
+            kernel.trim()
+        ),
+        format!(
+            "upstream: {upstream}; worker threads of each proxy: {}; rounds: {}{}{}",
+            arguments.threads,
+            arguments.rounds(),
+            if arguments.pin { "; pinned" } else { "" },
+            if arguments.quick {
+                "; quick: not to be quoted"
+            } else {
+                ""
+            },
+        ),
+    ]
 }
 
 impl Report {
@@ -104,7 +147,7 @@ fn write_latency(out: &mut String, moment: &str, rows: &[&LatencyRow]) -> std::f
             let (p50, p99) = tails(taken);
             write!(out, " {p50:.3} / {p99:.3}")?;
             if let (true, Some((direct50, direct99))) = (at > 0, direct) {
-                write!(out, " (+{:.3} / {:+.3})", p50 - direct50, p99 - direct99)?;
+                write!(out, " ({:+.3} / {:+.3})", p50 - direct50, p99 - direct99)?;
             }
             write!(out, " |")?;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::client::{Call, Connection};
 use crate::load::{self, Latencies};
 use crate::process::{CpuTime, CpuUsed, Memory};
-use crate::report::{CpuRow, LatencyRow, MemoryRow, Report};
+use crate::report::{self, CpuRow, LatencyRow, MemoryRow, Report};
 use crate::subject::{Launcher, Process, Role, Target};
 use crate::upstream::{Seen, Upstream};
 use crate::workload::{MODEL, Workload};
@@ -20,9 +20,9 @@ pub async fn run(arguments: &Arguments) -> Outcome<Report> {
         pin: arguments.pin,
     };
     let bench = Bench::start(arguments, &launcher)?;
-    let workloads = chosen(arguments)?;
+    let workloads = Workload::named(&arguments.workloads)?;
     let mut report = Report {
-        setting: setting(arguments),
+        setting: report::setting(arguments),
         candidate: bench.candidate(),
         ..Report::default()
     };
@@ -176,24 +176,29 @@ impl Bench<'_> {
             yardstick: Vec::new(),
             candidate: Vec::new(),
         };
-        for round in 0..self.arguments.rounds() {
-            let mut order: Vec<&Target> = self.proxies().collect();
-            // Whoever goes first does so every other time.
-            if round % 2 == 1 {
-                order.reverse();
+        // There and back, a b b a: what drifts steadily within a round cancels too.
+        let half = requests.div_ceil(2);
+        let mut taking_turns: Vec<&Target> = self.proxies().collect();
+        for round in 1..=self.arguments.rounds() {
+            let mut totals: Vec<(&Target, CpuUsed)> = taking_turns
+                .iter()
+                .map(|target| (*target, CpuUsed::default()))
+                .collect();
+            for _ in 0..2 {
+                for (target, total) in &mut totals {
+                    *total += self.cpu_half(target, workload, connections, half).await?;
+                }
+                totals.reverse();
             }
-            for target in order {
-                let (used, elapsed) = self
-                    .cpu_round(target, workload, connections, requests)
-                    .await?;
-                let micros = used.precise * 1e6 / requests as f64;
+            taking_turns.reverse();
+            for (target, total) in totals {
+                let per_request = 1e6 / (2 * half) as f64;
+                let micros = total.precise * per_request;
                 eprintln!(
-                    "{} round {} {}: {micros:.1} µs CPU per request ({:.1} by ticks), {:.0} requests/s",
+                    "{} round {round} {}: {micros:.1} µs CPU per request ({:.1} by ticks)",
                     workload.name,
-                    round + 1,
                     target.name,
-                    used.by_ticks * 1e6 / requests as f64,
-                    requests as f64 / elapsed.as_secs_f64(),
+                    total.by_ticks * per_request,
                 );
                 match target.role {
                     Role::Candidate => row.candidate.push(micros),
@@ -205,17 +210,17 @@ impl Bench<'_> {
         Ok(())
     }
 
-    async fn cpu_round(
+    async fn cpu_half(
         &self,
         target: &Target,
         workload: &Workload,
         connections: usize,
         requests: usize,
-    ) -> Outcome<(CpuUsed, Duration)> {
+    ) -> Outcome<CpuUsed> {
         let pid = target.pid.ok_or("no process to measure")?;
         let named_before = self.seen.as_ref().map(|seen| seen.named());
         let before = CpuTime::of(pid)?;
-        let elapsed = load::closed(&self.call(target, workload), connections, requests)
+        load::closed(&self.call(target, workload), connections, requests)
             .await
             .map_err(|error| format!("{} through {}: {error}", workload.name, target.name))?;
         // What a proxy does after the last byte (its log line, its metrics) belongs to the round.
@@ -230,7 +235,7 @@ impl Bench<'_> {
                 .into());
             }
         }
-        Ok((used, elapsed))
+        Ok(used)
     }
 
     async fn latency(&self, workload: &Workload, report: &mut Report) -> Outcome<()> {
@@ -238,7 +243,8 @@ impl Bench<'_> {
         let connections = self.connections(workload);
         let mut pooled: Vec<Latencies> = Vec::new();
         pooled.resize_with(self.targets.len(), Latencies::default);
-        for round in 0..self.arguments.rounds() {
+        // All rounds are pooled, so fewer and longer ones tell the same.
+        for round in 0..self.arguments.rounds().div_ceil(3) {
             eprintln!("{} round {} latency", workload.name, round + 1);
             for (target, all) in self.targets.iter().zip(&mut pooled) {
                 let call = self.call(target, workload);
@@ -287,56 +293,4 @@ fn arrived_intact(expected: &str, got: &[u8], workload: &Workload) -> Outcome<bo
         true => Ok(asked_for_usage && workload.is_stream()),
         false => Err("the upstream was sent another request".into()),
     }
-}
-
-fn chosen(arguments: &Arguments) -> Outcome<Vec<Workload>> {
-    let names = Workload::all().map(|workload| workload.name);
-    if let Some(unknown) = arguments
-        .workloads
-        .iter()
-        .find(|name| !names.contains(&name.as_str()))
-    {
-        return Err(format!("no workload {unknown}: there are {}", names.join(", ")).into());
-    }
-    let wanted = |workload: &Workload| {
-        arguments.workloads.is_empty() || arguments.workloads.iter().any(|n| n == workload.name)
-    };
-    Ok(Workload::all().into_iter().filter(wanted).collect())
-}
-
-fn setting(arguments: &Arguments) -> Vec<String> {
-    let read = |path| std::fs::read_to_string(path).unwrap_or_default();
-    let cpu = read("/proc/cpuinfo");
-    let cpu = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .map_or("unknown CPU", |name| {
-            name.trim_start_matches([' ', '\t', ':'])
-        });
-    let cores = std::thread::available_parallelism().map_or(0, |cores| cores.get());
-    let kernel = read("/proc/sys/kernel/osrelease");
-    let upstream = match arguments.upstream {
-        UpstreamKind::BuiltIn => "built-in",
-        UpstreamKind::Simulate => "narthex simulate",
-        UpstreamKind::Running(_) => "one that ran already",
-    };
-    let load = read("/proc/loadavg");
-    let load = load.split(' ').next().unwrap_or("unknown");
-    vec![
-        format!(
-            "{cores} cores, {cpu}, Linux {}; load average at the start: {load}",
-            kernel.trim()
-        ),
-        format!(
-            "upstream: {upstream}; worker threads of each proxy: {}; rounds: {}{}{}",
-            arguments.threads,
-            arguments.rounds(),
-            if arguments.pin { "; pinned" } else { "" },
-            if arguments.quick {
-                "; quick: not to be quoted"
-            } else {
-                ""
-            },
-        ),
-    ]
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Outcome;
+
 /// The model as the client names it to narthex, and as the upstream must see it.
 pub const INSTANCE: &str = "bench-east";
 pub const MODEL: &str = "bench-model";
@@ -30,7 +32,7 @@ enum Shape {
 }
 
 impl Workload {
-    pub fn all() -> [Workload; 5] {
+    fn all() -> [Workload; 5] {
         [
             Workload {
                 name: "chat",
@@ -39,7 +41,7 @@ impl Workload {
                 event_gap: Duration::ZERO,
                 connections: 8,
                 requests: 8_000,
-                rate: 300,
+                rate: 400,
             },
             Workload {
                 name: "stream",
@@ -48,7 +50,7 @@ impl Workload {
                 event_gap: Duration::ZERO,
                 connections: 8,
                 requests: 1_600,
-                rate: 60,
+                rate: 150,
             },
             // Back to back, several events share one read. Real models pause between tokens, and every event pays alone.
             Workload {
@@ -58,7 +60,7 @@ impl Workload {
                 event_gap: Duration::from_millis(4),
                 connections: 48,
                 requests: 192,
-                rate: 12,
+                rate: 80,
             },
             Workload {
                 name: "large",
@@ -79,6 +81,19 @@ impl Workload {
                 rate: 100,
             },
         ]
+    }
+
+    /// Those named, or all when none is.
+    pub fn named(names: &[String]) -> Outcome<Vec<Workload>> {
+        let all = Workload::all();
+        let known = all.each_ref().map(|workload| workload.name);
+        if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
+            return Err(format!("no workload {unknown}: there are {}", known.join(", ")).into());
+        }
+        let wanted = |workload: &Workload| {
+            names.is_empty() || names.iter().any(|name| name == workload.name)
+        };
+        Ok(all.into_iter().filter(wanted).collect())
     }
 
     pub fn is_stream(&self) -> bool {
