@@ -1,16 +1,20 @@
-//! What the kernel knows about a process: CPU time and memory, from `/proc`.
+//! What the kernel knows about a process: CPU time and memory.
 
-use std::collections::HashMap;
 use std::fs;
 use std::ops::AddAssign;
+use std::time::Duration;
+
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::Pid;
 
 use crate::Outcome;
 
 /// CPU time that a process had used at one moment.
 pub struct CpuTime {
-    /// Nanoseconds on a CPU, by thread.
-    threads: HashMap<String, u64>,
-    /// User and system time of the whole process in clock ticks: coarse, but threads that ended are in it.
+    /// The CPU clock of the whole process, in nanoseconds. Threads that ended are in it: a sum over those that live would
+    /// flatter a proxy that starts a thread for each connection.
+    clock: Duration,
+    /// User and system time in clock ticks: coarse, and read by another way.
     ticks: u64,
 }
 
@@ -23,18 +27,8 @@ pub struct CpuUsed {
 
 impl CpuTime {
     pub fn of(pid: u32) -> Outcome<CpuTime> {
-        let mut threads = HashMap::new();
-        for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
-            let entry = entry?;
-            // A thread may end between the listing and the reading.
-            if let Ok(line) = fs::read_to_string(entry.path().join("schedstat")) {
-                let nanos = line.split(' ').next().ok_or("an empty schedstat")?;
-                threads.insert(
-                    entry.file_name().to_string_lossy().into_owned(),
-                    nanos.parse()?,
-                );
-            }
-        }
+        let process = Pid::from_raw(i32::try_from(pid)?);
+        let clock = clock_gettime(ClockId::pid_cpu_clock_id(process)?)?.into();
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         // The name in brackets may hold spaces; user and system time are the 12th and 13th field after it.
         let (_, after_name) = stat.rsplit_once(") ").ok_or("an odd stat line")?;
@@ -42,19 +36,14 @@ impl CpuTime {
         for field in after_name.split(' ').skip(11).take(2) {
             ticks += field.parse::<u64>()?;
         }
-        Ok(CpuTime { threads, ticks })
+        Ok(CpuTime { clock, ticks })
     }
 
     pub fn since(&self, before: &CpuTime) -> CpuUsed {
         /// `USER_HZ`: a constant of the kernel's interface on every common platform.
         const TICKS_PER_SECOND: f64 = 100.0;
-        let nanos: u64 = self
-            .threads
-            .iter()
-            .map(|(id, now)| now.saturating_sub(before.threads.get(id).copied().unwrap_or(0)))
-            .sum();
         CpuUsed {
-            precise: nanos as f64 / 1e9,
+            precise: self.clock.saturating_sub(before.clock).as_secs_f64(),
             by_ticks: self.ticks.saturating_sub(before.ticks) as f64 / TICKS_PER_SECOND,
         }
     }
