@@ -70,7 +70,7 @@ pub struct Arguments {
     /// The narthex binary.
     #[arg(long, default_value = env!("CARGO_BIN_EXE_narthex"))]
     narthex: PathBuf,
-    /// The bare Pingora binary; by default the example beside the narthex binary.
+    /// The bare Pingora binary; by default the example that was built with this rig.
     #[arg(long)]
     bare: Option<PathBuf>,
     /// `cargo bench` says so; `cargo test --all-targets` does not, and then there is nothing to do.
@@ -123,10 +123,8 @@ impl Arguments {
     }
 
     fn bare_binary(&self) -> PathBuf {
-        let beside = self.narthex.parent().unwrap_or(Path::new("."));
-        self.bare
-            .clone()
-            .unwrap_or_else(|| beside.join("examples/bare_pingora"))
+        let built = Path::new(env!("CARGO_BIN_EXE_narthex")).with_file_name("examples");
+        self.bare.clone().unwrap_or(built.join("bare_pingora"))
     }
 
     fn rounds(&self) -> usize {
