@@ -1,0 +1,331 @@
+//! The connection's side of an exchange: the request's bytes in, the answer's bytes out, each stream event on its own.
+
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::header::{HeaderValue, TRANSFER_ENCODING};
+use http::{Method, StatusCode, Version};
+use pingora::http::ResponseHeader;
+use pingora_core::Result;
+use pingora_core::protocols::http::ServerSession;
+
+use super::Behaviour;
+
+pub const KEEPALIVE_SECONDS: u64 = 60;
+
+/// Enough for audio and long documents, too little to fill a small machine's memory by accident.
+const BODY_LIMIT: usize = 64 << 20;
+
+pub struct Request {
+    pub method: Method,
+    /// Without the query.
+    pub path: String,
+    pub content_type: Option<HeaderValue>,
+    /// The `x-simulate` header.
+    pub simulate: Option<HeaderValue>,
+    pub id: RequestId,
+    pub body: Bytes,
+}
+
+pub struct RequestId {
+    value: HeaderValue,
+    received: Instant,
+}
+
+pub enum Answer {
+    Whole {
+        content_type: &'static str,
+        body: Bytes,
+    },
+    Stream(Events),
+    Failed {
+        failure: FailureHead,
+        body: Bytes,
+    },
+}
+
+impl Answer {
+    pub fn json(value: &impl serde::Serialize) -> Self {
+        let mut body = Vec::with_capacity(1024);
+        write_json(&mut body, value);
+        Self::Whole {
+            content_type: "application/json",
+            body: body.into(),
+        }
+    }
+}
+
+/// What a failure adds to the header of its answer.
+#[derive(Clone, Debug)]
+pub struct FailureHead {
+    pub status: StatusCode,
+    pub retry_after: Option<u32>,
+    pub allow: Option<&'static str>,
+}
+
+/// Why a request gets no answer; each dialect has an envelope for it.
+#[derive(Debug)]
+pub struct Failure {
+    pub head: FailureHead,
+    pub message: String,
+    pub param: Option<String>,
+    pub code: Option<&'static str>,
+}
+
+impl Failure {
+    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        let head = FailureHead {
+            status,
+            retry_after: None,
+            allow: None,
+        };
+        Self {
+            head,
+            message: message.into(),
+            param: None,
+            code: None,
+        }
+    }
+
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, message)
+    }
+
+    /// One that was ordered by a `Behaviour`.
+    pub fn planned(status: StatusCode, retry_after: Option<u32>) -> Self {
+        let mut failure = Self::new(
+            status,
+            format!("The simulator was told to fail with {status}."),
+        );
+        failure.head.retry_after = retry_after;
+        failure
+    }
+
+    pub fn at(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    pub fn code(mut self, code: &'static str) -> Self {
+        self.code = Some(code);
+        self
+    }
+}
+
+/// A stream's events in one piece of memory: written once, sent one by one.
+#[derive(Default)]
+pub struct Events {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Events {
+    pub fn with_capacity(events: usize, bytes_each: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(events * bytes_each),
+            ends: Vec::with_capacity(events),
+        }
+    }
+
+    /// One event, written by `write`, framing included.
+    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        write(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn into_frames(self) -> impl Iterator<Item = Bytes> {
+        let bytes = Bytes::from(self.bytes);
+        let mut start = 0;
+        self.ends.into_iter().map(move |end| {
+            let frame: Range<usize> = start..end;
+            start = end;
+            bytes.slice(frame)
+        })
+    }
+
+    #[cfg(test)]
+    pub fn text(&self) -> String {
+        String::from_utf8(self.bytes.clone()).unwrap()
+    }
+}
+
+pub fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+    #[expect(
+        clippy::expect_used,
+        reason = "memory takes every byte, and what is written here has string keys only"
+    )]
+    serde_json::to_writer(out, value).expect("JSON into memory");
+}
+
+/// How an exchange ended, as far as the simulator had a say in it.
+pub enum Outcome {
+    Answered,
+    /// The peer is to be left alone in mid-answer.
+    Cut,
+}
+
+pub async fn receive(
+    session: &mut ServerSession,
+) -> Result<std::result::Result<Request, (RequestId, Failure)>> {
+    let received = Instant::now();
+    let head = session.req_header();
+    let id = RequestId {
+        value: head
+            .headers
+            .get("x-request-id")
+            .cloned()
+            .map_or_else(new_id, |id| id),
+        received,
+    };
+    let length = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
+        .unwrap_or_default();
+    let waits = head.headers.contains_key(EXPECT);
+    let mut request = Request {
+        method: head.method.clone(),
+        path: head.uri.path().to_owned(),
+        content_type: head.headers.get(CONTENT_TYPE).cloned(),
+        simulate: head.headers.get("x-simulate").cloned(),
+        id,
+        body: Bytes::new(),
+    };
+
+    if length > BODY_LIMIT {
+        return Ok(Err((request.id, too_large(session))));
+    }
+    if waits {
+        session.write_continue_response().await?;
+    }
+    let Some(first) = session.read_request_body().await? else {
+        return Ok(Ok(request));
+    };
+    if first.len() >= length && length > 0 {
+        request.body = first;
+        return Ok(Ok(request));
+    }
+    let mut body = BytesMut::with_capacity(length.max(first.len()));
+    body.extend_from_slice(&first);
+    while let Some(chunk) = session.read_request_body().await? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Ok(Err((request.id, too_large(session))));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    request.body = body.freeze();
+    Ok(Ok(request))
+}
+
+/// The rest of such a body is not worth reading: the connection ends with the answer.
+fn too_large(session: &mut ServerSession) -> Failure {
+    session.set_keepalive(None);
+    Failure::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("The body exceeds {BODY_LIMIT} bytes."),
+    )
+}
+
+pub async fn send(
+    session: &mut ServerSession,
+    id: &RequestId,
+    answer: Answer,
+    behaviour: &Behaviour,
+) -> Result<Outcome> {
+    wait(behaviour.latency).await;
+    if behaviour.cut == Some(0) {
+        return Ok(Outcome::Cut);
+    }
+    match answer {
+        Answer::Whole { content_type, body } => {
+            let head = head(StatusCode::OK, content_type, id)?;
+            send_whole(session, head, body).await
+        }
+        Answer::Failed { failure, body } => {
+            let mut head = head(failure.status, "application/json", id)?;
+            if let Some(seconds) = failure.retry_after {
+                head.insert_header(RETRY_AFTER, seconds)?;
+            }
+            if let Some(methods) = failure.allow {
+                head.insert_header(ALLOW, methods)?;
+            }
+            send_whole(session, head, body).await
+        }
+        Answer::Stream(events) => {
+            let mut head = head(StatusCode::OK, "text/event-stream; charset=utf-8", id)?;
+            head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
+            send_stream(session, head, events, behaviour).await
+        }
+    }
+}
+
+async fn send_whole(
+    session: &mut ServerSession,
+    mut head: ResponseHeader,
+    body: Bytes,
+) -> Result<Outcome> {
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    session.write_response_header(Box::new(head)).await?;
+    session.write_response_body(body, true).await?;
+    Ok(Outcome::Answered)
+}
+
+async fn send_stream(
+    session: &mut ServerSession,
+    mut head: ResponseHeader,
+    events: Events,
+    behaviour: &Behaviour,
+) -> Result<Outcome> {
+    // An older client reads until the connection closes.
+    if session.req_header().version >= Version::HTTP_11 {
+        head.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    }
+    session.write_response_header(Box::new(head)).await?;
+    for (sent, frame) in events.into_frames().enumerate() {
+        if behaviour.cut.is_some_and(|cut| sent >= cut) {
+            return Ok(Outcome::Cut);
+        }
+        if sent > 0 {
+            wait(behaviour.pace).await;
+        }
+        session.write_response_body(frame, false).await?;
+    }
+    session.write_response_body(Bytes::new(), true).await?;
+    Ok(Outcome::Answered)
+}
+
+fn head(status: StatusCode, content_type: &'static str, id: &RequestId) -> Result<ResponseHeader> {
+    /// Of an account that is never short of anything.
+    const LIMITS: [(&str, &str); 8] = [
+        ("openai-organization", "simulator"),
+        ("openai-version", "2020-10-01"),
+        ("x-ratelimit-limit-requests", "10000"),
+        ("x-ratelimit-limit-tokens", "1000000"),
+        ("x-ratelimit-remaining-requests", "9999"),
+        ("x-ratelimit-remaining-tokens", "999999"),
+        ("x-ratelimit-reset-requests", "6ms"),
+        ("x-ratelimit-reset-tokens", "1ms"),
+    ];
+    let mut head = ResponseHeader::build_no_case(status, Some(LIMITS.len() + 8))?;
+    head.insert_header(CONTENT_TYPE, HeaderValue::from_static(content_type))?;
+    head.insert_header("x-request-id", id.value.clone())?;
+    let millis = u64::try_from(id.received.elapsed().as_millis()).unwrap_or(u64::MAX);
+    head.insert_header("openai-processing-ms", millis)?;
+    for (name, value) in LIMITS {
+        head.insert_header(name, HeaderValue::from_static(value))?;
+    }
+    Ok(head)
+}
+
+fn new_id() -> HeaderValue {
+    let id = format!("req_{:032x}", fastrand::u128(..));
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("req_0"))
+}
+
+async fn wait(duration: Duration) {
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
+    }
+}
