@@ -18,6 +18,10 @@ pub const KEEPALIVE_SECONDS: u64 = 60;
 /// Enough for audio and long documents, too little to fill a small machine's memory by accident.
 const BODY_LIMIT: usize = 64 << 20;
 
+const TIME_TO_WRITE: Duration = Duration::from_millis(20);
+
+const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
+
 pub struct Request {
     pub method: Method,
     /// Without the query.
@@ -32,6 +36,14 @@ pub struct Request {
 pub struct RequestId {
     value: HeaderValue,
     received: Instant,
+}
+
+/// The headers that every answer of a dialect has.
+pub struct DialectHeaders {
+    pub request_id: &'static str,
+    /// How long the answer took, without the network.
+    pub milliseconds: &'static str,
+    pub constant: &'static [(&'static str, &'static str)],
 }
 
 pub enum Answer {
@@ -176,7 +188,7 @@ pub async fn receive(
             .headers
             .get("x-request-id")
             .cloned()
-            .map_or_else(new_id, |id| id),
+            .unwrap_or_else(new_id),
         received,
     };
     let length = head
@@ -233,6 +245,7 @@ pub async fn send(
     id: &RequestId,
     answer: Answer,
     behaviour: &Behaviour,
+    headers: &DialectHeaders,
 ) -> Result<Outcome> {
     wait(behaviour.latency).await;
     if behaviour.cut == Some(0) {
@@ -240,11 +253,11 @@ pub async fn send(
     }
     match answer {
         Answer::Whole { content_type, body } => {
-            let head = head(StatusCode::OK, content_type, id)?;
+            let head = head(StatusCode::OK, content_type, id, headers)?;
             send_whole(session, head, body).await
         }
         Answer::Failed { failure, body } => {
-            let mut head = head(failure.status, "application/json", id)?;
+            let mut head = head(failure.status, "application/json", id, headers)?;
             if let Some(seconds) = failure.retry_after {
                 head.insert_header(RETRY_AFTER, seconds)?;
             }
@@ -254,7 +267,7 @@ pub async fn send(
             send_whole(session, head, body).await
         }
         Answer::Stream(events) => {
-            let mut head = head(StatusCode::OK, "text/event-stream; charset=utf-8", id)?;
+            let mut head = head(StatusCode::OK, EVENT_STREAM, id, headers)?;
             head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
             send_stream(session, head, events, behaviour).await
         }
@@ -285,6 +298,10 @@ async fn send_stream(
     session.write_response_header(Box::new(head)).await?;
     for (sent, frame) in events.into_frames().enumerate() {
         if behaviour.cut.is_some_and(|cut| sent >= cut) {
+            // A reset of an HTTP/2 stream throws away what its connection has not written yet.
+            if session.is_http2() {
+                wait(TIME_TO_WRITE).await;
+            }
             return Ok(Outcome::Cut);
         }
         if sent > 0 {
@@ -296,25 +313,19 @@ async fn send_stream(
     Ok(Outcome::Answered)
 }
 
-fn head(status: StatusCode, content_type: &'static str, id: &RequestId) -> Result<ResponseHeader> {
-    /// Of an account that is never short of anything.
-    const LIMITS: [(&str, &str); 8] = [
-        ("openai-organization", "simulator"),
-        ("openai-version", "2020-10-01"),
-        ("x-ratelimit-limit-requests", "10000"),
-        ("x-ratelimit-limit-tokens", "1000000"),
-        ("x-ratelimit-remaining-requests", "9999"),
-        ("x-ratelimit-remaining-tokens", "999999"),
-        ("x-ratelimit-reset-requests", "6ms"),
-        ("x-ratelimit-reset-tokens", "1ms"),
-    ];
-    let mut head = ResponseHeader::build_no_case(status, Some(LIMITS.len() + 8))?;
+fn head(
+    status: StatusCode,
+    content_type: &'static str,
+    id: &RequestId,
+    headers: &DialectHeaders,
+) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build_no_case(status, Some(headers.constant.len() + 8))?;
     head.insert_header(CONTENT_TYPE, HeaderValue::from_static(content_type))?;
-    head.insert_header("x-request-id", id.value.clone())?;
+    head.insert_header(headers.request_id, id.value.clone())?;
     let millis = u64::try_from(id.received.elapsed().as_millis()).unwrap_or(u64::MAX);
-    head.insert_header("openai-processing-ms", millis)?;
-    for (name, value) in LIMITS {
-        head.insert_header(name, HeaderValue::from_static(value))?;
+    head.insert_header(headers.milliseconds, millis)?;
+    for (name, value) in headers.constant {
+        head.insert_header(*name, HeaderValue::from_static(value))?;
     }
     Ok(head)
 }

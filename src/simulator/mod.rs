@@ -13,6 +13,7 @@ mod openai;
 mod schema;
 mod script;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -93,37 +94,36 @@ impl HttpServerApp for Simulator {
 
 impl Simulator {
     async fn exchange(&self, session: &mut ServerSession) -> pingora_core::Result<Outcome> {
-        let request = match http::receive(session).await? {
-            Ok(request) => request,
-            Err((id, failure)) => {
-                let answer = openai::failure(&failure);
-                return http::send(session, &id, answer, &self.defaults).await;
-            }
+        let (id, answer, behaviour) = match http::receive(session).await? {
+            Err((id, failure)) => (id, openai::failure(&failure), Cow::Borrowed(&self.defaults)),
+            Ok(request) => match self.behaviour(&request) {
+                Err(bad) => {
+                    let failure = Failure::invalid(format!("{bad}.")).at("x-simulate");
+                    let answer = openai::failure(&failure);
+                    (request.id, answer, Cow::Borrowed(&self.defaults))
+                }
+                Ok(behaviour) => {
+                    let answer = self.answer(&request, &behaviour);
+                    (request.id, answer, behaviour)
+                }
+            },
         };
-        let asked = request.simulate.as_ref().map(|header| {
-            let text = String::from_utf8_lossy(header.as_bytes());
-            self.defaults.with(&text)
-        });
-        match asked {
-            None => {
-                let answer = self.answer(&request, &self.defaults);
-                http::send(session, &request.id, answer, &self.defaults).await
-            }
-            Some(Ok(behaviour)) => {
-                let answer = self.answer(&request, &behaviour);
-                http::send(session, &request.id, answer, &behaviour).await
-            }
-            Some(Err(bad)) => {
-                let failure = Failure::invalid(format!("x-simulate: {bad}")).at("x-simulate");
-                let answer = openai::failure(&failure);
-                http::send(session, &request.id, answer, &self.defaults).await
+        http::send(session, &id, answer, &behaviour, &openai::HEADERS).await
+    }
+
+    fn behaviour(&self, request: &Request) -> Result<Cow<'_, Behaviour>, BadSetting> {
+        match &request.simulate {
+            None => Ok(Cow::Borrowed(&self.defaults)),
+            Some(header) => {
+                let text = String::from_utf8_lossy(header.as_bytes());
+                self.defaults.with(&text).map(Cow::Owned)
             }
         }
     }
 
     fn answer(&self, request: &Request, behaviour: &Behaviour) -> Answer {
         let answer = openai::Operation::of(&request.method, &request.path).and_then(|operation| {
-            // Listing models is never disturbed: a gateway that looks around must not use up `fail-first`.
+            // Listing models does not fail on order: a gateway that looks around must not use up `fail-first`.
             if operation.calls_a_model()
                 && let Some(failure) = self.planned_failure(behaviour)
             {

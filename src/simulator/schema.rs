@@ -317,7 +317,7 @@ fn kind_by_keywords(schema: &Map<String, Value>) -> &'static str {
 fn string(schema: &Map<String, Value>, at: At) -> String {
     let format = schema.get("format").and_then(Value::as_str);
     let index = at.index;
-    let formatted = match format {
+    match format {
         Some("date-time") => format!("2026-01-01T00:00:{:02}Z", index % 60),
         Some("date") => format!("2026-01-{:02}", index % 28 + 1),
         Some("time") => format!("00:00:{:02}Z", index % 60),
@@ -339,10 +339,9 @@ fn string(schema: &Map<String, Value>, at: At) -> String {
             let padding = std::iter::repeat_n('.', least.min(MOST_VALUES));
             let padded = own.chars().chain(padding);
             let length = own.chars().count().max(least).min(most);
-            return padded.take(length).collect();
+            padded.take(length).collect()
         }
-    };
-    formatted
+    }
 }
 
 fn number(schema: &Map<String, Value>, at: At, whole: bool) -> Value {

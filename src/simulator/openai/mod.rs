@@ -17,8 +17,24 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use super::Behaviour;
-use super::http::{Answer, Failure, Request, write_json};
+use super::http::{Answer, DialectHeaders, Failure, Request, write_json};
 use super::schema::Unsatisfiable;
+
+/// Of an account that is never short of anything.
+pub const HEADERS: DialectHeaders = DialectHeaders {
+    request_id: "x-request-id",
+    milliseconds: "openai-processing-ms",
+    constant: &[
+        ("openai-organization", "simulator"),
+        ("openai-version", "2020-10-01"),
+        ("x-ratelimit-limit-requests", "10000"),
+        ("x-ratelimit-limit-tokens", "1000000"),
+        ("x-ratelimit-remaining-requests", "9999"),
+        ("x-ratelimit-remaining-tokens", "999999"),
+        ("x-ratelimit-reset-requests", "6ms"),
+        ("x-ratelimit-reset-tokens", "1ms"),
+    ],
+};
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Operation<'p> {
