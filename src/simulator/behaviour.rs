@@ -8,7 +8,7 @@ use http::StatusCode;
 use thiserror::Error;
 
 /// More words than this would only measure the memory of the machine.
-const MOST_TOKENS: usize = 100_000;
+const MOST_TOKENS: usize = 16_384;
 
 #[derive(Clone, Debug, Default, PartialEq, clap::Args)]
 pub struct Behaviour {

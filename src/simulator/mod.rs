@@ -7,6 +7,7 @@
 //!
 //! Nothing of the gateway belongs here: the simulator stands where a provider stands, on the other side of a socket.
 
+mod answer;
 mod behaviour;
 mod http;
 mod openai;
@@ -25,8 +26,9 @@ use pingora_core::apps::{
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
+use answer::{Answer, Failure};
 pub use behaviour::{BadSetting, Behaviour};
-use http::{Answer, Failure, Outcome, Request};
+use http::{Outcome, Request};
 
 /// The provider, ready to be given to a listening service. It speaks HTTP/1.1, and HTTP/2 without TLS (h2c).
 pub fn app(defaults: Behaviour) -> Simulator {

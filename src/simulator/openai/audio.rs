@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
-use super::super::http::{Answer, Events, Failure, write_json};
+use super::super::answer::{Answer, Events, Failure, write_json};
 use super::super::script::Pieces;
 use super::multipart::{self, Part};
 use super::read::{self, Str, bad_value, required};

@@ -1,5 +1,6 @@
 //! `POST /chat/completions`.
 
+mod body;
 mod write;
 
 use std::borrow::Cow;
@@ -7,15 +8,14 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::super::Behaviour;
-use super::super::http::{Answer, Failure};
+use super::super::answer::{Answer, Failure};
 use super::super::script::{self, Ask, Effort, Last};
-use super::read::{
-    self, Content, Format, Stops, Str, ToolChoice, ToolDefinition, bad_value, missing, required,
-};
+use super::read::{self, Content, Format, Stops, Str, bad_value, missing, required};
+use super::tools::{self, ToolChoice, ToolDefinition};
 use super::{id, now, unsatisfiable};
 
+pub use body::{Token, logprobs};
 use write::Completion;
-pub use write::{Token, logprobs};
 
 const MOST_CHOICES: usize = 128;
 
@@ -85,7 +85,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
         .filter_map(|message| message.content.as_ref())
         .map(Content::words)
         .sum();
-    let (tools, choice) = read::tools(request.tools, request.tool_choice)?;
+    let (tools, choice) = tools::read(request.tools, request.tool_choice)?;
     let effort = request.reasoning_effort;
     let ask = Ask {
         last: last(messages)?,

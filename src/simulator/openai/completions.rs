@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::super::Behaviour;
-use super::super::http::{Answer, Events, Failure, write_json};
+use super::super::answer::{Answer, Events, Failure, write_json};
 use super::super::script::{
     self, Ask, Choice, Effort, Ending, Form, Last, Pieces, Reply, Usage, count_words,
 };
@@ -75,7 +75,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
     }
     let each = request.n.unwrap_or(1);
     let prompts = prompts(required(request.prompt, "prompt")?)?;
-    if each == 0 || each * prompts.len() > MOST_CHOICES {
+    if each == 0 || each.saturating_mul(prompts.len()) > MOST_CHOICES {
         return Err(bad_value("n", "asks for none or for more than 128 texts"));
     }
     let stops = read::stops(request.stop);

@@ -5,11 +5,11 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::super::http::{Answer, Failure};
+use super::super::answer::{Answer, Failure};
 use super::super::script::count_words;
 use super::read::{self, Str, TextOr, bad_value, required};
 
-const MOST_DIMENSIONS: usize = 8192;
+const MOST_DIMENSIONS: usize = 4096;
 const MOST_INPUTS: usize = 2048;
 const PLACES_PER_WORD: u64 = 8;
 
@@ -70,7 +70,7 @@ pub fn answer(body: &[u8]) -> Result<Answer, Failure> {
         false => 1536,
     });
     if dimensions == 0 || dimensions > MOST_DIMENSIONS {
-        return Err(bad_value("dimensions", "is not between 1 and 8192"));
+        return Err(bad_value("dimensions", "is not between 1 and 4096"));
     }
     let encode = match request.encoding_format.as_ref().map(|format| &*format.0) {
         None | Some("float") => Vector::Float,

@@ -9,6 +9,7 @@ mod moderations;
 mod multipart;
 mod read;
 mod responses;
+mod tools;
 
 use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +18,8 @@ use http::{Method, StatusCode};
 use serde::Serialize;
 
 use super::Behaviour;
-use super::http::{Answer, DialectHeaders, Failure, Request, write_json};
+use super::answer::{Answer, DialectHeaders, Failure, write_json};
+use super::http::Request;
 use super::schema::Unsatisfiable;
 
 /// Of an account that is never short of anything.

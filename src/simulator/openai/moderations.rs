@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
-use super::super::http::{Answer, Failure};
+use super::super::answer::{Answer, Failure};
 use super::id;
 use super::read::{self, Part, Str, TextOr, required};
 

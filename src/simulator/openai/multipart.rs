@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use memchr::memmem;
 
-use super::super::http::Failure;
+use super::super::answer::Failure;
 
 pub struct Part<'a> {
     pub name: &'a str,

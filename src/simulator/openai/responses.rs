@@ -1,6 +1,8 @@
 //! `POST /responses`. Nothing is stored: a `previous_response_id` is taken and repeated, but since an answer depends on the
 //! last item only, the history that it stands for would not change a word.
 
+mod body;
+mod event;
 mod write;
 
 use std::borrow::Cow;
@@ -9,9 +11,10 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::Behaviour;
-use super::super::http::{Answer, Failure};
+use super::super::answer::{Answer, Failure};
 use super::super::script::{self, Ask, Effort, Last};
-use super::read::{self, Content, Format, Str, TextOr, ToolChoice, bad_value, missing, required};
+use super::read::{self, Content, Format, Str, TextOr, bad_value, missing, required};
+use super::tools::{self, ToolChoice};
 use super::{id, now, unsatisfiable};
 use write::{Echoed, Response};
 
@@ -116,7 +119,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
 
     let definitions = part(request.tools, "tools")?;
     let choice: Option<ToolChoice> = part(request.tool_choice, "tool_choice")?;
-    let (tools, choice) = read::tools(definitions, choice)?;
+    let (tools, choice) = tools::read(definitions, choice)?;
     let text: Option<TextOptions> = part(request.text, "text")?;
     let form = read::form(text.and_then(|text| text.format), "text.format")?;
     let blamed = match form {
