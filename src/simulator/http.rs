@@ -79,15 +79,17 @@ pub async fn receive(
     if waits {
         session.write_continue_response().await?;
     }
+    // Nearly always the body comes in one piece, which then need not be copied.
     let Some(first) = session.read_request_body().await? else {
         return Ok(Ok(request));
     };
-    if first.len() >= length && length > 0 {
+    let Some(second) = session.read_request_body().await? else {
         request.body = first;
         return Ok(Ok(request));
-    }
-    let mut body = BytesMut::with_capacity(length.max(first.len()));
+    };
+    let mut body = BytesMut::with_capacity(length.max(first.len() + second.len()));
     body.extend_from_slice(&first);
+    body.extend_from_slice(&second);
     while let Some(chunk) = session.read_request_body().await? {
         if body.len() + chunk.len() > BODY_LIMIT {
             return Ok(Err((request.id, too_large(session))));

@@ -343,6 +343,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_repeated_does_not_break_an_event() {
+        let body = b"{\"model\": \"m\", \"input\": \"hi\", \"stream\": true, \"metadata\": {\n\n\"a\":\r\n\"b\"}}";
+        let Answer::Stream(events) = answer(body, &Behaviour::default()).unwrap() else {
+            panic!("not a stream");
+        };
+        let text = events.text();
+        for event in text.split_terminator("\n\n") {
+            assert_eq!(event.lines().count(), 2);
+        }
+        assert!(text.contains(r#""metadata":{  "a":  "b"}"#));
+    }
+
+    #[test]
     fn a_limit_leaves_it_incomplete() {
         let body = json!({"model": "m", "input": "hi", "max_output_tokens": 2});
         let whole = ask(body.clone()).unwrap();

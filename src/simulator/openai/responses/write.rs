@@ -300,8 +300,16 @@ impl Stream {
             write_json(out, &number);
             let brace = out.len();
             write_json(out, fields);
-            if let Some(brace) = out.get_mut(brace) {
+            let fields = out.get_mut(brace..).unwrap_or_default();
+            if let Some(brace) = fields.first_mut() {
                 *brace = b',';
+            }
+            // What is repeated word for word may hold line breaks, which would end the event. In JSON they only ever
+            // stand between tokens.
+            for byte in fields {
+                if matches!(byte, b'\n' | b'\r') {
+                    *byte = b' ';
+                }
             }
             out.extend_from_slice(b"\n\n");
         });
