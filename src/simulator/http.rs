@@ -1,0 +1,211 @@
+//! The connection's side of an exchange: the request's bytes in, the answer's bytes out, each stream event on its own.
+
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::header::{HeaderValue, TRANSFER_ENCODING};
+use http::{Method, StatusCode, Version};
+use pingora::http::ResponseHeader;
+use pingora_core::Result;
+use pingora_core::protocols::http::ServerSession;
+
+use super::Behaviour;
+use super::answer::{Answer, DialectHeaders, Events, Failure};
+
+pub const KEEPALIVE_SECONDS: u64 = 60;
+
+/// Enough for audio and long documents, too little to fill a small machine's memory by accident.
+const BODY_LIMIT: usize = 64 << 20;
+
+const TIME_TO_WRITE: Duration = Duration::from_millis(20);
+
+const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
+
+pub struct Request {
+    pub method: Method,
+    /// Without the query.
+    pub path: String,
+    pub content_type: Option<HeaderValue>,
+    /// The `x-simulate` header.
+    pub simulate: Option<HeaderValue>,
+    pub id: RequestId,
+    pub body: Bytes,
+}
+
+pub struct RequestId {
+    value: HeaderValue,
+    received: Instant,
+}
+
+/// How an exchange ended, as far as the simulator had a say in it.
+pub enum Outcome {
+    Answered,
+    /// The peer is to be left alone in mid-answer.
+    Cut,
+}
+
+pub async fn receive(
+    session: &mut ServerSession,
+) -> Result<std::result::Result<Request, (RequestId, Failure)>> {
+    let received = Instant::now();
+    let head = session.req_header();
+    let id = RequestId {
+        value: head
+            .headers
+            .get("x-request-id")
+            .cloned()
+            .unwrap_or_else(new_id),
+        received,
+    };
+    let length = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
+        .unwrap_or_default();
+    let waits = head.headers.contains_key(EXPECT);
+    let mut request = Request {
+        method: head.method.clone(),
+        path: head.uri.path().to_owned(),
+        content_type: head.headers.get(CONTENT_TYPE).cloned(),
+        simulate: head.headers.get("x-simulate").cloned(),
+        id,
+        body: Bytes::new(),
+    };
+
+    if length > BODY_LIMIT {
+        return Ok(Err((request.id, too_large(session))));
+    }
+    if waits {
+        session.write_continue_response().await?;
+    }
+    // Nearly always the body comes in one piece, which then need not be copied.
+    let Some(first) = session.read_request_body().await? else {
+        return Ok(Ok(request));
+    };
+    let Some(second) = session.read_request_body().await? else {
+        request.body = first;
+        return Ok(Ok(request));
+    };
+    let mut body = BytesMut::with_capacity(length.max(first.len() + second.len()));
+    body.extend_from_slice(&first);
+    body.extend_from_slice(&second);
+    while let Some(chunk) = session.read_request_body().await? {
+        if body.len() + chunk.len() > BODY_LIMIT {
+            return Ok(Err((request.id, too_large(session))));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    request.body = body.freeze();
+    Ok(Ok(request))
+}
+
+/// The rest of such a body is not worth reading: the connection ends with the answer.
+fn too_large(session: &mut ServerSession) -> Failure {
+    session.set_keepalive(None);
+    Failure::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        format!("The body exceeds {BODY_LIMIT} bytes."),
+    )
+}
+
+pub async fn send(
+    session: &mut ServerSession,
+    id: &RequestId,
+    answer: Answer,
+    behaviour: &Behaviour,
+    headers: &DialectHeaders,
+) -> Result<Outcome> {
+    wait(behaviour.latency).await;
+    if behaviour.cut == Some(0) {
+        return Ok(Outcome::Cut);
+    }
+    match answer {
+        Answer::Whole { content_type, body } => {
+            let head = head(StatusCode::OK, content_type, id, headers)?;
+            send_whole(session, head, body).await
+        }
+        Answer::Failed { failure, body } => {
+            let mut head = head(failure.status, "application/json", id, headers)?;
+            if let Some(seconds) = failure.retry_after {
+                head.insert_header(RETRY_AFTER, seconds)?;
+            }
+            if let Some(methods) = failure.allow {
+                head.insert_header(ALLOW, methods)?;
+            }
+            send_whole(session, head, body).await
+        }
+        Answer::Stream(events) => {
+            let mut head = head(StatusCode::OK, EVENT_STREAM, id, headers)?;
+            head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
+            send_stream(session, head, events, behaviour).await
+        }
+    }
+}
+
+async fn send_whole(
+    session: &mut ServerSession,
+    mut head: ResponseHeader,
+    body: Bytes,
+) -> Result<Outcome> {
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    session.write_response_header(Box::new(head)).await?;
+    session.write_response_body(body, true).await?;
+    Ok(Outcome::Answered)
+}
+
+async fn send_stream(
+    session: &mut ServerSession,
+    mut head: ResponseHeader,
+    events: Events,
+    behaviour: &Behaviour,
+) -> Result<Outcome> {
+    // An older client reads until the connection closes.
+    if session.req_header().version >= Version::HTTP_11 {
+        head.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    }
+    session.write_response_header(Box::new(head)).await?;
+    for (sent, frame) in events.into_frames().enumerate() {
+        if behaviour.cut.is_some_and(|cut| sent >= cut) {
+            // A reset of an HTTP/2 stream throws away what its connection has not written yet.
+            if session.is_http2() {
+                wait(TIME_TO_WRITE).await;
+            }
+            return Ok(Outcome::Cut);
+        }
+        if sent > 0 {
+            wait(behaviour.pace).await;
+        }
+        session.write_response_body(frame, false).await?;
+    }
+    session.write_response_body(Bytes::new(), true).await?;
+    Ok(Outcome::Answered)
+}
+
+fn head(
+    status: StatusCode,
+    content_type: &'static str,
+    id: &RequestId,
+    headers: &DialectHeaders,
+) -> Result<ResponseHeader> {
+    let mut head = ResponseHeader::build_no_case(status, Some(headers.constant.len() + 8))?;
+    head.insert_header(CONTENT_TYPE, HeaderValue::from_static(content_type))?;
+    head.insert_header(headers.request_id, id.value.clone())?;
+    let millis = u64::try_from(id.received.elapsed().as_millis()).unwrap_or(u64::MAX);
+    head.insert_header(headers.milliseconds, millis)?;
+    for (name, value) in headers.constant {
+        head.insert_header(*name, HeaderValue::from_static(value))?;
+    }
+    Ok(head)
+}
+
+fn new_id() -> HeaderValue {
+    let id = format!("req_{:032x}", fastrand::u128(..));
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("req_0"))
+}
+
+async fn wait(duration: Duration) {
+    if !duration.is_zero() {
+        tokio::time::sleep(duration).await;
+    }
+}
