@@ -34,16 +34,11 @@ struct Arguments {
 
 fn main() {
     let arguments = Arguments::parse();
-    let conf = ServerConf {
-        threads: arguments.threads,
-        ..ServerConf::default()
-    };
+    let conf = ServerConf { threads: arguments.threads, ..ServerConf::default() };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     server.bootstrap();
 
-    let pass_through = PassThrough {
-        upstream: arguments.upstream,
-    };
+    let pass_through = PassThrough { upstream: arguments.upstream };
     let mut service = http_proxy_service(&Arc::clone(&server.configuration), pass_through);
     service.add_tcp(&arguments.listen.to_string());
     server.add_service(service);
@@ -60,11 +55,7 @@ impl ProxyHttp for PassThrough {
 
     fn new_ctx(&self) {}
 
-    async fn upstream_peer(
-        &self,
-        _session: &mut Session,
-        _ctx: &mut (),
-    ) -> pingora_core::Result<Box<HttpPeer>> {
+    async fn upstream_peer(&self, _session: &mut Session, _ctx: &mut ()) -> pingora_core::Result<Box<HttpPeer>> {
         Ok(Box::new(HttpPeer::new(self.upstream, false, String::new())))
     }
 }

@@ -54,7 +54,8 @@ pub enum NoGateway {
 impl Gateway {
     /// A gateway for this configuration. When it has to make a key for itself, the key is returned to be shown once.
     pub fn new(config: Config, access_log: AccessLog) -> Result<(Self, Option<Secret>), NoGateway> {
-        let upstreams: Vec<_> = config.instances.iter().cloned().map(|instance| Arc::new(Upstream::new(instance))).collect();
+        let upstreams: Vec<_> =
+            config.instances.iter().cloned().map(|instance| Arc::new(Upstream::new(instance))).collect();
         let (gate, made) = match &config.access {
             Access::Open => (Gate::Open, None),
             Access::Keys(tenants) => (Gate::Keys(tenants.iter().cloned().map(Arc::new).collect()), None),
@@ -117,7 +118,9 @@ impl Gate {
     pub fn admit(&self, key: &[u8]) -> Option<Arc<Tenant>> {
         let Self::Keys(tenants) = self else { return None };
         let digest = KeyDigest::of(key);
-        tenants.iter().fold(None, |found, tenant| if tenant.key.matches(&digest) { Some(Arc::clone(tenant)) } else { found })
+        tenants
+            .iter()
+            .fold(None, |found, tenant| if tenant.key.matches(&digest) { Some(Arc::clone(tenant)) } else { found })
     }
 }
 

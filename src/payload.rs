@@ -21,7 +21,9 @@ impl Payload {
     pub fn read(content_type: &str, body: Bytes) -> Result<Self, Refusal> {
         if content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
             let form = Form::read(content_type, body);
-            return form.map(Self::Form).map_err(|why| Refusal::invalid(format!("The form in the body cannot be read: {why}.")));
+            return form
+                .map(Self::Form)
+                .map_err(|why| Refusal::invalid(format!("The form in the body cannot be read: {why}.")));
         }
         if body.is_empty() {
             return Err(Refusal::invalid("The request has no body; send a JSON object."));

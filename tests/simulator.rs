@@ -1,10 +1,6 @@
 //! The simulator over real sockets: what only a connection can show. What its answers say is tested beside their code.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "helpers of tests fail as tests do"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
 
 use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
@@ -74,9 +70,7 @@ impl Answer {
 impl Connection {
     async fn post(&mut self, path: &str, headers: &str, body: &[u8]) -> Answer {
         let length = body.len();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: simulator\r\ncontent-length: {length}\r\n{headers}\r\n"
-        );
+        let head = format!("POST {path} HTTP/1.1\r\nhost: simulator\r\ncontent-length: {length}\r\n{headers}\r\n");
         self.write(head.as_bytes()).await;
         self.write(body).await;
         self.answer().await.expect("an answer")
@@ -84,8 +78,7 @@ impl Connection {
 
     async fn chat(&mut self, headers: &str, more: Value) -> Answer {
         let body = chat(more).to_string();
-        self.post("/v1/chat/completions", headers, body.as_bytes())
-            .await
+        self.post("/v1/chat/completions", headers, body.as_bytes()).await
     }
 
     async fn write(&mut self, bytes: &[u8]) {
@@ -148,9 +141,7 @@ async fn a_connection_serves_one_request_after_another() {
     let simulator = start("");
     let mut connection = simulator.connect().await;
     for id in ["first", "second"] {
-        let answer = connection
-            .chat(&format!("x-request-id: {id}\r\n"), json!({}))
-            .await;
+        let answer = connection.chat(&format!("x-request-id: {id}\r\n"), json!({})).await;
         assert_eq!(answer.status, 200);
         assert_eq!(answer.header("x-request-id"), Some(id));
         assert_eq!(answer.header("content-type"), Some("application/json"));
@@ -278,10 +269,8 @@ async fn a_body_may_be_long_chunked_or_announced() {
     let answer = connection.answer().await.unwrap();
     assert_eq!(answer.json()["usage"]["prompt_tokens"], 40_000);
 
-    let head = format!(
-        "POST {path} HTTP/1.1\r\nhost: s\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: s\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n", body.len());
     connection.write(head.as_bytes()).await;
     assert_eq!(connection.answer().await.unwrap().status, 100);
     connection.write(body.as_bytes()).await;
@@ -310,9 +299,7 @@ async fn a_transcript_proves_that_the_bytes_arrived() {
     body.extend(std::iter::repeat_n(b'\n', 1_000_003));
     body.extend_from_slice(b"\r\n--b--\r\n");
     let form = "content-type: multipart/form-data; boundary=b\r\n";
-    let answer = connection
-        .post("/v1/audio/transcriptions", form, &body)
-        .await;
+    let answer = connection.post("/v1/audio/transcriptions", form, &body).await;
     assert_eq!(answer.json()["text"], "This is a.wav, 1000003 bytes long.");
 }
 
@@ -327,10 +314,7 @@ mod h2c {
         client.ready().await.unwrap()
     }
 
-    async fn stream(
-        client: &mut SendRequest<Bytes>,
-        simulate: &str,
-    ) -> (http::response::Parts, h2::RecvStream) {
+    async fn stream(client: &mut SendRequest<Bytes>, simulate: &str) -> (http::response::Parts, h2::RecvStream) {
         let request = http::Request::post("http://simulator/v1/chat/completions")
             .header("x-simulate", simulate)
             .body(())

@@ -44,13 +44,7 @@ pub struct Connection {
 }
 
 impl Call {
-    pub fn new(
-        address: SocketAddr,
-        key: &str,
-        model: &str,
-        workload: &Workload,
-        known: bool,
-    ) -> Call {
+    pub fn new(address: SocketAddr, key: &str, model: &str, workload: &Workload, known: bool) -> Call {
         let body = workload.body(model);
         let request = format!(
             "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
@@ -64,11 +58,7 @@ impl Call {
             (false, false) => Expected::AnyWhole,
             (false, true) => Expected::AnyStream,
         };
-        Call {
-            address,
-            request: request.into_bytes(),
-            expected,
-        }
+        Call { address, request: request.into_bytes(), expected }
     }
 }
 
@@ -76,12 +66,7 @@ impl Connection {
     pub async fn open(call: Arc<Call>) -> Outcome<Connection> {
         let stream = TcpStream::connect(call.address).await?;
         stream.set_nodelay(true)?;
-        Ok(Connection {
-            stream,
-            call,
-            raw: Vec::with_capacity(64 * 1024),
-            body: Vec::with_capacity(64 * 1024),
-        })
+        Ok(Connection { stream, call, raw: Vec::with_capacity(64 * 1024), body: Vec::with_capacity(64 * 1024) })
     }
 
     pub async fn exchange(&mut self) -> Outcome<Timing> {
@@ -98,12 +83,9 @@ impl Connection {
         let head: Vec<u8> = self.raw.drain(..head_length).collect();
         if http::status(&head) != Some(200) {
             self.read_more().await.ok();
-            return Err(format!(
-                "answered {}{}",
-                String::from_utf8_lossy(&head),
-                String::from_utf8_lossy(&self.raw)
-            )
-            .into());
+            return Err(
+                format!("answered {}{}", String::from_utf8_lossy(&head), String::from_utf8_lossy(&self.raw)).into()
+            );
         }
         let length = http::Length::of(&head)?;
         if self.raw.is_empty() {
@@ -150,19 +132,13 @@ impl Connection {
                 let sent = memmem::find_iter(body, b"data: {").count();
                 body.starts_with(events) && ends && (sent == EVENTS || sent == EVENTS + 1)
             }
-            Expected::AnyWhole => {
-                memmem::find(body, br#""choices""#).is_some() && body.ends_with(b"}")
-            }
+            Expected::AnyWhole => memmem::find(body, br#""choices""#).is_some() && body.ends_with(b"}"),
             Expected::AnyStream => memmem::find(body, b"data: {").is_some() && ends,
         };
         if whole {
             return Ok(());
         }
         let shown = String::from_utf8_lossy(body.get(..2_000).unwrap_or(body)).into_owned();
-        Err(format!(
-            "not the answer that the upstream gave ({} bytes): {shown}",
-            body.len()
-        )
-        .into())
+        Err(format!("not the answer that the upstream gave ({} bytes): {shown}", body.len()).into())
     }
 }

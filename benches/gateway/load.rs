@@ -31,8 +31,7 @@ pub async fn closed(call: &Arc<Call>, connections: usize, requests: usize) -> Ou
 }
 
 fn take_one(left: &AtomicUsize) -> bool {
-    left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1))
-        .is_ok()
+    left.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(1)).is_ok()
 }
 
 /// Latencies in seconds of every request of an open-loop run.
@@ -44,12 +43,7 @@ pub struct Latencies {
 
 /// Open loop: requests leave at `rate` per second whether or not earlier ones were answered. A latency counts from the moment
 /// at which its request was due to leave, so that a stall is charged to every request that it held up.
-pub async fn open(
-    call: &Arc<Call>,
-    connections: usize,
-    rate: u32,
-    span: Duration,
-) -> Outcome<Latencies> {
+pub async fn open(call: &Arc<Call>, connections: usize, rate: u32, span: Duration) -> Outcome<Latencies> {
     let (due, queue) = mpsc::unbounded_channel();
     let queue = Arc::new(Mutex::new(queue));
     let mut callers = JoinSet::new();
@@ -64,12 +58,8 @@ pub async fn open(
                     return Outcome::Ok(latencies);
                 };
                 let timing = connection.exchange().await?;
-                latencies
-                    .whole
-                    .push(timing.end.duration_since(due).as_secs_f64());
-                latencies
-                    .first_byte
-                    .push(timing.first_byte.duration_since(due).as_secs_f64());
+                latencies.whole.push(timing.end.duration_since(due).as_secs_f64());
+                latencies.first_byte.push(timing.first_byte.duration_since(due).as_secs_f64());
             }
         });
     }

@@ -156,9 +156,7 @@ fn measure(arguments: &Arguments) -> Outcome<String> {
         pin_self()?;
     }
     // One thread: with the upstream's and a proxy's, three are busy, and the measured one is never starved by more.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;

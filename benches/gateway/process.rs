@@ -75,10 +75,6 @@ impl Memory {
                 .sum::<f64>()
                 / 1024.0
         };
-        Ok(Memory {
-            rss: mib("Rss:"),
-            pss: mib("Pss:"),
-            private: mib("Private_Clean:") + mib("Private_Dirty:"),
-        })
+        Ok(Memory { rss: mib("Rss:"), pss: mib("Pss:"), private: mib("Private_Clean:") + mib("Private_Dirty:") })
     }
 }

@@ -41,16 +41,11 @@ pub fn setting(arguments: &Arguments) -> Vec<String> {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let cpu = read("/proc/cpuinfo");
     // What the machine has, not what `--pin` left to this process.
-    let cores = cpu
-        .lines()
-        .filter(|line| line.starts_with("processor"))
-        .count();
+    let cores = cpu.lines().filter(|line| line.starts_with("processor")).count();
     let cpu = cpu
         .lines()
         .find_map(|line| line.strip_prefix("model name"))
-        .map_or("unknown CPU", |name| {
-            name.trim_start_matches([' ', '\t', ':'])
-        });
+        .map_or("unknown CPU", |name| name.trim_start_matches([' ', '\t', ':']));
     let kernel = read("/proc/sys/kernel/osrelease");
     let upstream = match arguments.upstream {
         UpstreamKind::BuiltIn => "built-in",
@@ -60,20 +55,13 @@ pub fn setting(arguments: &Arguments) -> Vec<String> {
     let load = read("/proc/loadavg");
     let load = load.split(' ').next().unwrap_or("unknown");
     vec![
-        format!(
-            "{cores} cores, {cpu}, Linux {}; load average at the start: {load}",
-            kernel.trim()
-        ),
+        format!("{cores} cores, {cpu}, Linux {}; load average at the start: {load}", kernel.trim()),
         format!(
             "upstream: {upstream}; worker threads of each proxy: {}; rounds: {}{}{}",
             arguments.threads,
             arguments.rounds(),
             if arguments.pin { "; pinned" } else { "" },
-            if arguments.quick {
-                "; quick: not to be quoted"
-            } else {
-                ""
-            },
+            if arguments.quick { "; quick: not to be quoted" } else { "" },
         ),
     ]
 }
@@ -132,10 +120,7 @@ impl Report {
 }
 
 fn write_latency(out: &mut String, moment: &str, rows: &[&LatencyRow]) -> std::fmt::Result {
-    writeln!(
-        out,
-        "\n### Latency until the {moment} (ms, p50 / p99; in brackets what the proxy adds)\n"
-    )?;
+    writeln!(out, "\n### Latency until the {moment} (ms, p50 / p99; in brackets what the proxy adds)\n")?;
     let names = rows.first().map(|row| row.targets.as_slice());
     let names: Vec<&str> = names.unwrap_or_default().iter().map(|(n, _)| *n).collect();
     writeln!(out, "| workload | {} |", names.join(" | "))?;
@@ -164,11 +149,7 @@ fn spread(values: &[f64], digits: usize) -> String {
     if values.is_empty() {
         return "–".into();
     }
-    let (least, median, most) = (
-        quantile(values, 0.0),
-        quantile(values, 0.5),
-        quantile(values, 1.0),
-    );
+    let (least, median, most) = (quantile(values, 0.0), quantile(values, 0.5), quantile(values, 1.0));
     format!("{least:.digits$} – **{median:.digits$}** – {most:.digits$}")
 }
 
@@ -182,8 +163,5 @@ fn quantile(values: &[f64], q: f64) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let rank = (q * sorted.len() as f64).ceil() as usize;
-    sorted
-        .get(rank.saturating_sub(1))
-        .copied()
-        .unwrap_or(f64::NAN)
+    sorted.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }

@@ -14,18 +14,10 @@ use crate::{Arguments, Only, Outcome, Part, UpstreamKind};
 
 pub async fn run(arguments: &Arguments) -> Outcome<Report> {
     let scratch = tempfile::tempdir()?;
-    let launcher = Launcher {
-        scratch: scratch.path().to_owned(),
-        threads: arguments.threads,
-        pin: arguments.pin,
-    };
+    let launcher = Launcher { scratch: scratch.path().to_owned(), threads: arguments.threads, pin: arguments.pin };
     let bench = Bench::start(arguments, &launcher)?;
     let workloads = Workload::named(&arguments.workloads)?;
-    let mut report = Report {
-        setting: report::setting(arguments),
-        candidate: bench.candidate(),
-        ..Report::default()
-    };
+    let mut report = Report { setting: report::setting(arguments), candidate: bench.candidate(), ..Report::default() };
 
     tokio::time::sleep(Duration::from_millis(500)).await;
     let idle = bench.memory()?;
@@ -42,11 +34,7 @@ pub async fn run(arguments: &Arguments) -> Outcome<Report> {
     report.memory = bench
         .proxies()
         .zip(idle.into_iter().zip(loaded))
-        .map(|(proxy, (idle, loaded))| MemoryRow {
-            target: proxy.name,
-            idle,
-            loaded,
-        })
+        .map(|(proxy, (idle, loaded))| MemoryRow { target: proxy.name, idle, loaded })
         .collect();
     Ok(report)
 }
@@ -77,8 +65,7 @@ impl Bench<'_> {
         };
         let mut targets = vec![Target::direct(upstream)];
         if arguments.wants(Only::Bare) {
-            let (process, target) =
-                launcher.bare_pingora(&arguments.bare_binary(), upstream, Role::Yardstick)?;
+            let (process, target) = launcher.bare_pingora(&arguments.bare_binary(), upstream, Role::Yardstick)?;
             processes.push(process);
             targets.push(target);
         }
@@ -91,12 +78,7 @@ impl Bench<'_> {
             processes.push(process);
             targets.push(target);
         }
-        Ok(Bench {
-            arguments,
-            targets,
-            seen,
-            _processes: processes,
-        })
+        Ok(Bench { arguments, targets, seen, _processes: processes })
     }
 
     fn proxies(&self) -> impl Iterator<Item = &Target> {
@@ -115,20 +97,11 @@ impl Bench<'_> {
 
     fn call(&self, target: &Target, workload: &Workload) -> Arc<Call> {
         let known = self.seen.is_some();
-        Arc::new(Call::new(
-            target.address,
-            target.key,
-            &target.model,
-            workload,
-            known,
-        ))
+        Arc::new(Call::new(target.address, target.key, &target.model, workload, known))
     }
 
     fn connections(&self, workload: &Workload) -> usize {
-        self.arguments
-            .connections
-            .unwrap_or(workload.connections)
-            .max(1)
+        self.arguments.connections.unwrap_or(workload.connections).max(1)
     }
 
     /// One exchange through every target, and a look at what the upstream was sent: a proxy that skips its work must not
@@ -143,29 +116,22 @@ impl Bench<'_> {
                 seen.capture(true);
             }
             let mut connection = Connection::open(self.call(target, workload)).await?;
-            connection
-                .exchange()
-                .await
-                .map_err(|error| format!("{at}: {error}"))?;
+            connection.exchange().await.map_err(|error| format!("{at}: {error}"))?;
             let Some(seen) = &self.seen else { continue };
             seen.capture(false);
             if !arrived_intact(&workload.body(MODEL), &seen.captured(), workload)
                 .map_err(|error| format!("{at}: {error}"))?
             {
-                report.notes.push(format!(
-                    "{at}: the request's JSON arrived with the same values, but not byte for byte."
-                ));
+                report
+                    .notes
+                    .push(format!("{at}: the request's JSON arrived with the same values, but not byte for byte."));
             }
         }
         Ok(())
     }
 
     async fn cpu(&self, workload: &Workload, report: &mut Report) -> Outcome<()> {
-        let usual = if self.arguments.quick {
-            workload.requests / 10
-        } else {
-            workload.requests
-        };
+        let usual = if self.arguments.quick { workload.requests / 10 } else { workload.requests };
         let requests = self.arguments.requests.unwrap_or(usual).max(1);
         let connections = self.connections(workload);
         for target in self.proxies() {
@@ -180,10 +146,8 @@ impl Bench<'_> {
         let half = requests.div_ceil(2);
         let mut taking_turns: Vec<&Target> = self.proxies().collect();
         for round in 1..=self.arguments.rounds() {
-            let mut totals: Vec<(&Target, CpuUsed)> = taking_turns
-                .iter()
-                .map(|target| (*target, CpuUsed::default()))
-                .collect();
+            let mut totals: Vec<(&Target, CpuUsed)> =
+                taking_turns.iter().map(|target| (*target, CpuUsed::default())).collect();
             for _ in 0..2 {
                 for (target, total) in &mut totals {
                     *total += self.cpu_half(target, workload, connections, half).await?;
@@ -250,29 +214,17 @@ impl Bench<'_> {
                 let call = self.call(target, workload);
                 let one = load::open(&call, connections, workload.rate, span)
                     .await
-                    .map_err(|error| {
-                        format!("{} through {}: {error}", workload.name, target.name)
-                    })?;
+                    .map_err(|error| format!("{} through {}: {error}", workload.name, target.name))?;
                 all.whole.extend(one.whole);
                 all.first_byte.extend(one.first_byte);
             }
         }
         let names = self.targets.iter().map(|target| target.name);
-        let (whole, first): (Vec<_>, Vec<_>) = names
-            .zip(pooled)
-            .map(|(name, all)| ((name, all.whole), (name, all.first_byte)))
-            .unzip();
-        report.latency.push(LatencyRow {
-            workload: workload.name,
-            moment: "whole answer",
-            targets: whole,
-        });
+        let (whole, first): (Vec<_>, Vec<_>) =
+            names.zip(pooled).map(|(name, all)| ((name, all.whole), (name, all.first_byte))).unzip();
+        report.latency.push(LatencyRow { workload: workload.name, moment: "whole answer", targets: whole });
         if workload.is_stream() {
-            report.latency.push(LatencyRow {
-                workload: workload.name,
-                moment: "first event",
-                targets: first,
-            });
+            report.latency.push(LatencyRow { workload: workload.name, moment: "first event", targets: first });
         }
         Ok(())
     }
@@ -285,10 +237,7 @@ fn arrived_intact(expected: &str, got: &[u8], workload: &Workload) -> Outcome<bo
     }
     let expected: serde_json::Value = serde_json::from_str(expected)?;
     let mut got: serde_json::Value = serde_json::from_slice(got)?;
-    let asked_for_usage = got
-        .as_object_mut()
-        .and_then(|body| body.remove("stream_options"))
-        .is_some();
+    let asked_for_usage = got.as_object_mut().and_then(|body| body.remove("stream_options")).is_some();
     match got == expected {
         true => Ok(asked_for_usage && workload.is_stream()),
         false => Err("the upstream was sent another request".into()),

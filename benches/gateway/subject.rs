@@ -50,24 +50,12 @@ pub struct Launcher {
 
 impl Target {
     pub fn direct(address: SocketAddr) -> Target {
-        Target {
-            name: "direct",
-            address,
-            key: KEY,
-            model: MODEL.into(),
-            role: Role::Direct,
-            pid: None,
-        }
+        Target { name: "direct", address, key: KEY, model: MODEL.into(), role: Role::Direct, pid: None }
     }
 }
 
 impl Launcher {
-    pub fn bare_pingora(
-        &self,
-        binary: &Path,
-        upstream: SocketAddr,
-        role: Role,
-    ) -> Outcome<(Process, Target)> {
+    pub fn bare_pingora(&self, binary: &Path, upstream: SocketAddr, role: Role) -> Outcome<(Process, Target)> {
         let address = free_address()?;
         let name = match role {
             Role::Candidate => "bare Pingora again",
@@ -78,12 +66,7 @@ impl Launcher {
             command.arg(self.threads.to_string());
         })?;
         process.wait_until_ready(address, "/v1/models")?;
-        let target = Target {
-            name,
-            role,
-            pid: Some(process.child.id()),
-            ..Target::direct(address)
-        };
+        let target = Target { name, role, pid: Some(process.child.id()), ..Target::direct(address) };
         Ok((process, target))
     }
 
@@ -115,21 +98,13 @@ impl Launcher {
     pub fn simulator(&self, binary: &Path) -> Outcome<(Process, SocketAddr)> {
         let address = free_address()?;
         let mut process = self.start("simulator", binary, |command| {
-            command
-                .arg("simulate")
-                .arg("--listen")
-                .arg(address.to_string());
+            command.arg("simulate").arg("--listen").arg(address.to_string());
         })?;
         process.wait_until_ready(address, "/v1/models")?;
         Ok((process, address))
     }
 
-    fn start(
-        &self,
-        name: &str,
-        binary: &Path,
-        arguments: impl FnOnce(&mut Command),
-    ) -> Outcome<Process> {
+    fn start(&self, name: &str, binary: &Path, arguments: impl FnOnce(&mut Command)) -> Outcome<Process> {
         if !binary.exists() {
             return Err(format!("{name}: {} was not built", binary.display()).into());
         }
@@ -171,11 +146,7 @@ impl Process {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        Err(format!(
-            "no 200 from http://{address}{path} in 10 s:\n{}",
-            self.logged()
-        )
-        .into())
+        Err(format!("no 200 from http://{address}{path} in 10 s:\n{}", self.logged()).into())
     }
 
     fn logged(&self) -> String {
@@ -195,9 +166,8 @@ fn answers_200(address: SocketAddr, path: &str) -> Outcome<bool> {
     let limit = Duration::from_secs(1);
     let mut stream = TcpStream::connect_timeout(&address, limit)?;
     stream.set_read_timeout(Some(limit))?;
-    let request = format!(
-        "GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\r\n"
-    );
+    let request =
+        format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut status_line = [0; 12];
     stream.read_exact(&mut status_line)?;

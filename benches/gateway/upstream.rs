@@ -37,9 +37,7 @@ impl Upstream {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let seen = Arc::new(Seen::default());
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let serving = Arc::clone(&seen);
         std::thread::Builder::new()
             .name("upstream".into())
@@ -63,10 +61,7 @@ impl Seen {
     }
 
     pub fn captured(&self) -> Vec<u8> {
-        self.body
-            .lock()
-            .map(|body| body.clone())
-            .unwrap_or_default()
+        self.body.lock().map(|body| body.clone()).unwrap_or_default()
     }
 
     fn note(&self, body: &[u8]) {
@@ -103,17 +98,14 @@ impl Answers {
         );
         Answers {
             whole: (head + &whole).into_bytes(),
-            stream_head:
-                b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_bench\r\n\
+            stream_head: b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_bench\r\n\
                 transfer-encoding: chunked\r\n\r\n",
             events: answer::events().iter().map(|event| chunk(event)).collect(),
             usage: chunk(&answer::usage_event()),
             done: [chunk(answer::DONE), b"0\r\n\r\n".to_vec()].concat(),
-            no_models:
-                b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 27\r\n\r\n\
+            no_models: b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 27\r\n\r\n\
                 {\"object\":\"list\",\"data\":[]}",
-            bad_request:
-                b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+            bad_request: b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
         }
     }
 }
@@ -178,12 +170,7 @@ async fn converse(mut stream: TcpStream, answers: &Answers, seen: &Seen) -> io::
     }
 }
 
-async fn send_events(
-    stream: &mut TcpStream,
-    answers: &Answers,
-    with_usage: bool,
-    seen: &Seen,
-) -> io::Result<()> {
+async fn send_events(stream: &mut TcpStream, answers: &Answers, with_usage: bool, seen: &Seen) -> io::Result<()> {
     let gap = Duration::from_micros(seen.event_gap_micros.load(Relaxed));
     stream.write_all(answers.stream_head).await?;
     for event in &answers.events {
@@ -216,6 +203,5 @@ fn mentions(body: &[u8], field: &[u8]) -> bool {
     const NEAR: usize = 256;
     let start = body.get(..NEAR).unwrap_or(body);
     let end = body.len().checked_sub(NEAR).and_then(|at| body.get(at..));
-    memmem::find(start, field).is_some()
-        || end.is_some_and(|end| memmem::find(end, field).is_some())
+    memmem::find(start, field).is_some() || end.is_some_and(|end| memmem::find(end, field).is_some())
 }

@@ -90,9 +90,7 @@ impl Workload {
         if let Some(unknown) = names.iter().find(|name| !known.contains(&name.as_str())) {
             return Err(format!("no workload {unknown}: there are {}", known.join(", ")).into());
         }
-        let wanted = |workload: &Workload| {
-            names.is_empty() || names.iter().any(|name| name == workload.name)
-        };
+        let wanted = |workload: &Workload| names.is_empty() || names.iter().any(|name| name == workload.name);
         Ok(all.into_iter().filter(wanted).collect())
     }
 
@@ -124,14 +122,12 @@ impl Workload {
 }
 
 fn chat_messages() -> String {
-    let system =
-        "You are the guide of a small museum of clocks. Answer in plain words, name the room \
+    let system = "You are the guide of a small museum of clocks. Answer in plain words, name the room \
         where a piece stands, and say so when you are not sure. "
-            .repeat(3);
-    let user =
-        "Which of the clocks in the east wing still strikes the hours, who built it, and may I \
+        .repeat(3);
+    let user = "Which of the clocks in the east wing still strikes the hours, who built it, and may I \
         hear it this afternoon? I shall be there with two children who like to count. "
-            .repeat(3);
+        .repeat(3);
     format!(r#"[{{"role":"system","content":"{system}"}},{{"role":"user","content":"{user}"}}]"#)
 }
 
@@ -185,15 +181,11 @@ pub mod answer {
 
     /// What a provider adds when the request says `include_usage`.
     pub fn usage_event() -> String {
-        chunk(
-            "[]",
-            r#","usage":{"prompt_tokens":211,"completion_tokens":62,"total_tokens":273}"#,
-        )
+        chunk("[]", r#","usage":{"prompt_tokens":211,"completion_tokens":62,"total_tokens":273}"#)
     }
 
     fn event(delta: &str, finish: &str) -> String {
-        let choices =
-            format!(r#"[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]"#);
+        let choices = format!(r#"[{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish}}}]"#);
         chunk(&choices, "")
     }
 

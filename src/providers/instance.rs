@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Auth, BaseUrl, Provider};
+use super::{Auth, BaseUrl, Provider, StreamUsage};
 use crate::endpoints::Operation;
 use crate::secret::Secret;
 
@@ -59,6 +59,13 @@ impl Instance {
             usual.is_some_and(|usual| usual.host != self.base.host)
         };
         self.provider.serves(operation) || (self.provider.name == "openai" && elsewhere())
+    }
+
+    /// Whether a stream of chat chunks tells its token counts only when asked. Azure refuses the question in versions of its
+    /// API before September 2024.
+    pub fn counts_streams_on_request(&self) -> bool {
+        self.provider.stream_usage == StreamUsage::OnRequest
+            && self.option("api_version").is_none_or(|version| version >= "2024-09-01" || !version.starts_with("20"))
     }
 
     /// The header that carries the key, if there is a key.

@@ -10,7 +10,7 @@ mod urls;
 
 pub use base_url::BaseUrl;
 pub use instance::{Instance, ListMode, Timeouts};
-pub use urls::{Passthrough, Urls};
+pub use urls::{Passthrough, Urls, check_segments};
 
 use crate::endpoints::Operation;
 

@@ -21,7 +21,9 @@ impl ServeHttp for Admin {
                 Ok(text) => answer(StatusCode::OK, "text/plain; version=0.0.4", text),
                 Err(why) => answer(StatusCode::INTERNAL_SERVER_ERROR, "text/plain", why.to_string().into_bytes()),
             },
-            "/health" | "/health/live" | "/healthz" => answer(StatusCode::OK, "application/json", br#"{"status":"ok"}"#.to_vec()),
+            "/health" | "/health/live" | "/healthz" => {
+                answer(StatusCode::OK, "application/json", br#"{"status":"ok"}"#.to_vec())
+            }
             "/health/ready" | "/readyz" => {
                 let (status, word) = match self.gateway.readiness() {
                     Readiness::Ready => (StatusCode::OK, "ready"),
@@ -30,7 +32,11 @@ impl ServeHttp for Admin {
                 };
                 answer(status, "application/json", format!(r#"{{"status":"{word}"}}"#).into_bytes())
             }
-            _ => answer(StatusCode::NOT_FOUND, "text/plain", b"There is /metrics, /health and /health/ready here.\n".to_vec()),
+            _ => answer(
+                StatusCode::NOT_FOUND,
+                "text/plain",
+                b"There is /metrics, /health and /health/ready here.\n".to_vec(),
+            ),
         }
     }
 }

@@ -13,7 +13,7 @@ use super::{body, headers, local, relay};
 use crate::config::Tenant;
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Kind, Refusal};
-use crate::gateway::{Gate, random_id};
+use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
 use crate::providers::check_segments;
 use crate::routing::{Route, Target, Unresolved};
@@ -46,7 +46,8 @@ pub async fn request_filter(session: &mut Session, ctx: &mut Exchange) -> Result
         return Ok(false);
     }
     let keep_alive = ctx.gateway.config.server.keep_alive.as_secs();
-    session.set_keepalive(Some(keep_alive));
+    let is_stopping = ctx.gateway.readiness() == Readiness::Draining;
+    session.set_keepalive((!is_stopping).then_some(keep_alive));
     session.set_read_timeout(Some(CLIENT_SILENCE));
     session.set_write_timeout(Some(CLIENT_SILENCE));
     ctx.request_id = request_id(session);
@@ -84,7 +85,8 @@ fn no_endpoint(why: NoMatch, path: &str) -> Refusal {
             Refusal::new(Kind::MethodNotAllowed, format!("{path} is asked with {method}.")).code("method_not_allowed")
         }
         NoMatch::UnknownPath => {
-            let message = format!("There is no {path} here. A provider's own endpoints are reached by /p/{{provider}}/….");
+            let message =
+                format!("There is no {path} here. A provider's own endpoints are reached by /p/{{provider}}/….");
             Refusal::new(Kind::NotFound, message).code("unknown_url")
         }
     }
@@ -104,7 +106,9 @@ fn authenticate(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, R
 async fn run(session: &mut Session, ctx: &mut Exchange, operation: Operation) -> Result<bool, Stop> {
     let content_type = header_text(session, &header::CONTENT_TYPE).to_owned();
     if session.req_header().headers.contains_key(header::CONTENT_ENCODING) {
-        return Err(Refusal::invalid("Compressed request bodies cannot be read; send it without `content-encoding`.").into());
+        return Err(
+            Refusal::invalid("Compressed request bodies cannot be read; send it without `content-encoding`.").into()
+        );
     }
     let body = body::read(session, ctx.gateway.config.server.max_body).await?;
     let payload = Payload::read(&content_type, body)?;
@@ -143,11 +147,13 @@ fn no_route(why: Unresolved, model: &str) -> Refusal {
             Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
         }
         Unresolved::NotAllowed { instance } => {
-            let message = format!("`{instance}` serves only the models that are configured for it; `{model}` is not among them.");
+            let message =
+                format!("`{instance}` serves only the models that are configured for it; `{model}` is not among them.");
             Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
         }
         Unresolved::Pending => {
-            let message = format!("The model `{model}` is not known yet: the providers' lists are still being fetched.");
+            let message =
+                format!("The model `{model}` is not known yet: the providers' lists are still being fetched.");
             Refusal::new(Kind::Unavailable, message).code("models_not_ready").retry_after(1)
         }
     }
@@ -192,7 +198,11 @@ fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result
     if let Some((target, reason)) =
         route.targets().first().and_then(|target| Some((target, target.upstream.instance.provider.auth.unsupported()?)))
     {
-        let message = format!("`{}` ({}) cannot be used: {reason}.", target.upstream.name(), target.upstream.instance.provider.title);
+        let message = format!(
+            "`{}` ({}) cannot be used: {reason}.",
+            target.upstream.name(),
+            target.upstream.instance.provider.title
+        );
         return Err(Refusal::invalid(message).code("unsupported_operation"));
     }
     ctx.tries = Tries::new(route.order().into_iter().cloned().collect(), 0);

@@ -88,7 +88,10 @@ pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &
         }
         response.insert_header("x-narthex-attempts", HeaderValue::from(ctx.tries.made()))?;
         // Its length would be wrong once an event has been taken out.
-        if ctx.answer.is_event_stream && attempt.outgoing.counts_for_us && response.remove_header(&header::CONTENT_LENGTH).is_some() {
+        if ctx.answer.is_event_stream
+            && attempt.outgoing.counts_for_us
+            && response.remove_header(&header::CONTENT_LENGTH).is_some()
+        {
             response.insert_header(header::TRANSFER_ENCODING, "chunked")?;
         }
     }

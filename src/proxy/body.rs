@@ -61,7 +61,8 @@ pub fn earns_callback(session: &mut Session) -> bool {
 }
 
 fn too_large(limit: usize) -> Refusal {
-    Refusal::new(Kind::TooLarge, format!("The body is larger than the {limit} bytes that are allowed here.")).code("request_too_large")
+    Refusal::new(Kind::TooLarge, format!("The body is larger than the {limit} bytes that are allowed here."))
+        .code("request_too_large")
 }
 
 fn declared_length(session: &Session) -> Option<usize> {
@@ -71,5 +72,6 @@ fn declared_length(session: &Session) -> Option<usize> {
 fn awaits_permission(session: &Session) -> bool {
     let request = session.req_header();
     let expected = request.headers.get(header::EXPECT);
-    request.version == Version::HTTP_11 && expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+    request.version == Version::HTTP_11
+        && expected.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }

@@ -92,12 +92,15 @@ fn counts_for_us(run: &Run, instance: &Instance) -> bool {
 }
 
 fn asks_for_counts(stream_options: &[u8]) -> bool {
-    Object::read(bytes::Bytes::copy_from_slice(stream_options)).is_ok_and(|options| options.get("include_usage") == Some(b"true"))
+    Object::read(bytes::Bytes::copy_from_slice(stream_options))
+        .is_ok_and(|options| options.get("include_usage") == Some(b"true"))
 }
 
 fn ask_for_counts(object: &Object, edits: &mut Edits) {
     match object.get("stream_options") {
-        Some(options) if options.starts_with(b"{") => edits.set_inside(object, "stream_options", "include_usage", "true"),
+        Some(options) if options.starts_with(b"{") => {
+            edits.set_inside(object, "stream_options", "include_usage", "true")
+        }
         _ => edits.set(object, "stream_options", r#"{"include_usage":true}"#),
     }
 }

@@ -69,11 +69,13 @@ impl Dns {
 
     async fn ask(&self, host: &str) -> io::Result<Arc<Answer>> {
         let lookup = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((host, 0)));
-        let addresses: Vec<IpAddr> = lookup.await.map_err(|_| io::ErrorKind::TimedOut)??.map(|address| address.ip()).collect();
+        let addresses: Vec<IpAddr> =
+            lookup.await.map_err(|_| io::ErrorKind::TimedOut)??.map(|address| address.ip()).collect();
         if addresses.is_empty() {
             return Err(no_address());
         }
-        let answer = Answer { addresses, at: Instant::now(), in_use: AtomicUsize::new(0), is_renewing: AtomicBool::new(false) };
+        let answer =
+            Answer { addresses, at: Instant::now(), in_use: AtomicUsize::new(0), is_renewing: AtomicBool::new(false) };
         let answer = Arc::new(answer);
         self.names.write().unwrap_or_else(PoisonError::into_inner).insert(host.to_owned(), Arc::clone(&answer));
         Ok(answer)

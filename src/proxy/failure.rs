@@ -31,7 +31,12 @@ pub fn fail_to_connect(_peer: &HttpPeer, ctx: &mut Exchange, mut error: Box<Erro
     error
 }
 
-pub fn error_while_proxy(session: &mut Session, mut error: Box<Error>, ctx: &mut Exchange, client_reused: bool) -> Box<Error> {
+pub fn error_while_proxy(
+    session: &mut Session,
+    mut error: Box<Error>,
+    ctx: &mut Exchange,
+    client_reused: bool,
+) -> Box<Error> {
     if *error.etype() == ANOTHER_TRY {
         return error;
     }
@@ -109,7 +114,10 @@ async fn end_stream(session: &mut Session, ctx: &mut Exchange, event: Bytes) -> 
 
 fn is_clients_mistake(error: &Error) -> bool {
     use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
-    !matches!(error.etype(), ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout | ErrorType::ConnectError)
+    !matches!(
+        error.etype(),
+        ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout | ErrorType::ConnectError
+    )
 }
 
 fn refusal(error: &Error, ctx: &Exchange) -> Refusal {
@@ -127,7 +135,9 @@ fn refusal(error: &Error, ctx: &Exchange) -> Refusal {
             let patience = humantime::format_duration(attempt.target.upstream.instance.timeouts.read);
             (Kind::Timeout, "upstream_timeout", format!("said nothing for {patience}"))
         }
-        _ if ctx.answer.status == 0 => (Kind::Upstream, "upstream_unreachable", format!("could not be reached ({})", reason(error))),
+        _ if ctx.answer.status == 0 => {
+            (Kind::Upstream, "upstream_unreachable", format!("could not be reached ({})", reason(error)))
+        }
         _ => (Kind::Upstream, "upstream_broke_off", "broke off in the middle of its answer".to_owned()),
     };
     Refusal::new(kind, format!("`{name}` {what}{after}.")).code(code)
@@ -144,7 +154,9 @@ fn reason(error: &Error) -> String {
         ErrorType::InvalidCert => "its certificate is not valid",
         ErrorType::ConnectionClosed | ErrorType::ReadError | ErrorType::WriteError => "the connection was closed",
         ErrorType::ReadTimedout => "it said nothing for too long",
-        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::H2Error | ErrorType::InvalidH2 => "what it sent is not valid HTTP",
+        ErrorType::InvalidHTTPHeader | ErrorType::H1Error | ErrorType::H2Error | ErrorType::InvalidH2 => {
+            "what it sent is not valid HTTP"
+        }
         other => other.as_str(),
     };
     match error.context.as_ref().filter(|_| *error.etype() == ErrorType::ConnectNoRoute) {

@@ -123,7 +123,15 @@ mod tests {
 
     #[test]
     fn no_credential_leaves_by_any_way() {
-        for name in ["authorization", "x-api-key", "api-key", "x-goog-api-key", "cookie", "proxy-authorization", "x-forwarded-for"] {
+        for name in [
+            "authorization",
+            "x-api-key",
+            "api-key",
+            "x-goog-api-key",
+            "cookie",
+            "proxy-authorization",
+            "x-forwarded-for",
+        ] {
             let name = HeaderName::from_static(name);
             assert!(!is_forwarded(&name) && !is_passed_through(&name, &[]), "{name}");
         }

@@ -33,7 +33,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use context::Exchange;
 use dns::Dns;
-pub use server::{Running, Server, StartError};
+pub use server::{Sockets, StartError, run, run_simulator};
 
 use crate::gateway::Gateway;
 
@@ -69,7 +69,12 @@ impl ProxyHttp for Proxy {
         dispatch::upstream_peer(session, ctx, &self.dns).await
     }
 
-    async fn upstream_request_filter(&self, session: &mut Session, request: &mut RequestHeader, ctx: &mut Exchange) -> Result<()> {
+    async fn upstream_request_filter(
+        &self,
+        session: &mut Session,
+        request: &mut RequestHeader,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
         outbound::upstream_request_filter(session, request, ctx)
     }
 
@@ -84,11 +89,21 @@ impl ProxyHttp for Proxy {
         Ok(())
     }
 
-    async fn upstream_response_filter(&self, _session: &mut Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+    async fn upstream_response_filter(
+        &self,
+        _session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
         answer::upstream_response_filter(response, ctx)
     }
 
-    async fn response_filter(&self, session: &mut Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+    async fn response_filter(
+        &self,
+        session: &mut Session,
+        response: &mut ResponseHeader,
+        ctx: &mut Exchange,
+    ) -> Result<()> {
         answer::response_filter(session, response, ctx)
     }
 
@@ -112,7 +127,13 @@ impl ProxyHttp for Proxy {
         Ok(answer::finish(ctx))
     }
 
-    fn fail_to_connect(&self, _session: &mut Session, peer: &HttpPeer, ctx: &mut Exchange, error: Box<Error>) -> Box<Error> {
+    fn fail_to_connect(
+        &self,
+        _session: &mut Session,
+        peer: &HttpPeer,
+        ctx: &mut Exchange,
+        error: Box<Error>,
+    ) -> Box<Error> {
         failure::fail_to_connect(peer, ctx, error, &self.dns)
     }
 
@@ -140,7 +161,13 @@ impl ProxyHttp for Proxy {
         true
     }
 
-    fn suppress_proxy_warn_log(&self, _session: &Session, _ctx: &Exchange, _error: &Error, _at: ProxyWarnLogContext) -> bool {
+    fn suppress_proxy_warn_log(
+        &self,
+        _session: &Session,
+        _ctx: &Exchange,
+        _error: &Error,
+        _at: ProxyWarnLogContext,
+    ) -> bool {
         true
     }
 

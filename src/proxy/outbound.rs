@@ -27,7 +27,12 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     outgoing.append_header(header::HOST, instance.base.authority())?;
     match &ctx.ask {
         Ask::Run(run) => run_headers(client, &run.payload, &attempt.outgoing, &mut outgoing)?,
-        _ => passthrough_headers(client, request, matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade), &mut outgoing)?,
+        _ => passthrough_headers(
+            client,
+            request,
+            matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade),
+            &mut outgoing,
+        )?,
     }
     outgoing.append_header(header::ACCEPT_ENCODING, IDENTITY)?;
     if !outgoing.headers.contains_key("x-request-id") {
@@ -56,7 +61,8 @@ fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgo
         outgoing.append_header(name.clone(), value.clone())?;
     }
     if matches!(payload, Payload::Json(_)) {
-        let is_json = |value: &HeaderValue| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("json"));
+        let is_json =
+            |value: &HeaderValue| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("json"));
         if !outgoing.headers.get(header::CONTENT_TYPE).is_some_and(is_json) {
             outgoing.insert_header(header::CONTENT_TYPE, JSON)?;
         }

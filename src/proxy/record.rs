@@ -18,7 +18,8 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
         Ask::Passthrough(_) => ("passthrough", None, ctx.answer.is_event_stream, session.body_bytes_read()),
     };
     let written = session.response_written().map_or(0, |header| header.status.as_u16());
-    let is_client_gone = error.is_some_and(|error| *error.esource() == ErrorSource::Downstream) && ctx.refusal.is_none();
+    let is_client_gone =
+        error.is_some_and(|error| *error.esource() == ErrorSource::Downstream) && ctx.refusal.is_none();
     let status = if is_client_gone && written == 0 { 0 } else { written };
     let duration = ctx.started.elapsed();
     let usage = ctx.answer.rewrite.as_ref().and_then(|rewrite| rewrite.usage());

@@ -56,7 +56,8 @@ async fn keep_fresh(gateway: &Gateway, upstream: &Upstream, dns: &Arc<Dns>, conn
     let mut pause = FIRST_PAUSE;
     loop {
         let fetched = tokio::time::timeout(PATIENCE, fetch(&upstream.instance, dns, connector)).await;
-        let fetched = fetched.unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(PATIENCE))));
+        let fetched =
+            fetched.unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(PATIENCE))));
         let is_fetched = fetched.is_ok();
         take(gateway, upstream, fetched);
         pause = if is_fetched { interval } else { (pause * 2).min(interval) };

@@ -107,7 +107,11 @@ pub async fn take_over(session: &mut Session, ctx: &mut Exchange) -> Result<bool
 
 /// A subrequest's header is parsed from its parent's HTTP/1.1 form; a parent that came on HTTP/2 would be written out with a
 /// version that the parser refuses.
-fn prepare(session: &mut Session, spawner: &SubrequestSpawner, carried: UserCtx) -> (PreparedSubrequest, SubrequestHandle) {
+fn prepare(
+    session: &mut Session,
+    spawner: &SubrequestSpawner,
+    carried: UserCtx,
+) -> (PreparedSubrequest, SubrequestHandle) {
     let context = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(carried).build();
     let version = session.req_header().version;
     session.req_header_mut().set_version(Version::HTTP_11);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::routing::{Route, Target};
+use crate::routing::Target;
 
 /// A provider that asks for more patience than this gets none: the client is told at once, and can decide.
 const MOST_PATIENCE: Duration = Duration::from_secs(30);
@@ -24,19 +24,14 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// Every target of the route once; an only target `retries` times more.
-    pub fn new(route: &Route, retries: usize) -> Self {
-        let order: Vec<_> = route.order().into_iter().cloned().collect();
+    /// Every target once; an only target `retries` times more.
+    pub fn new(order: Vec<Target>, retries: usize) -> Self {
         let repeats = if order.len() == 1 { retries } else { 0 };
         Self { order, repeats, ..Self::default() }
     }
 
     pub fn made(&self) -> u32 {
         self.made
-    }
-
-    pub fn has_next(&self) -> bool {
-        self.next < self.order.len() || self.repeats > 0
     }
 
     /// Prepares a further try after one that failed. `requested` is how long the provider asked to be left alone. False:

@@ -15,7 +15,7 @@ pub use usage::Usage;
 pub use without_usage::WithoutUsage;
 
 /// What the provider sends → what the client reads.
-pub trait Rewrite: Send {
+pub trait Rewrite: Send + Sync {
     /// Takes a piece of the body; what it returns may be empty.
     fn push(&mut self, chunk: Bytes) -> Bytes;
 

@@ -14,25 +14,16 @@ pub struct DialectHeaders {
 }
 
 pub enum Answer {
-    Whole {
-        content_type: &'static str,
-        body: Bytes,
-    },
+    Whole { content_type: &'static str, body: Bytes },
     Stream(Events),
-    Failed {
-        failure: FailureHead,
-        body: Bytes,
-    },
+    Failed { failure: FailureHead, body: Bytes },
 }
 
 impl Answer {
     pub fn json(value: &impl serde::Serialize) -> Self {
         let mut body = Vec::with_capacity(1024);
         write_json(&mut body, value);
-        Self::Whole {
-            content_type: "application/json",
-            body: body.into(),
-        }
+        Self::Whole { content_type: "application/json", body: body.into() }
     }
 }
 
@@ -55,17 +46,8 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        let head = FailureHead {
-            status,
-            retry_after: None,
-            allow: None,
-        };
-        Self {
-            head,
-            message: message.into(),
-            param: None,
-            code: None,
-        }
+        let head = FailureHead { status, retry_after: None, allow: None };
+        Self { head, message: message.into(), param: None, code: None }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -74,10 +56,7 @@ impl Failure {
 
     /// One that was ordered by a `Behaviour`.
     pub fn planned(status: StatusCode, retry_after: Option<u32>) -> Self {
-        let mut failure = Self::new(
-            status,
-            format!("The simulator was told to fail with {status}."),
-        );
+        let mut failure = Self::new(status, format!("The simulator was told to fail with {status}."));
         failure.head.retry_after = retry_after;
         failure
     }
@@ -102,10 +81,7 @@ pub struct Events {
 
 impl Events {
     pub fn with_capacity(events: usize, bytes_each: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(events * bytes_each),
-            ends: Vec::with_capacity(events),
-        }
+        Self { bytes: Vec::with_capacity(events * bytes_each), ends: Vec::with_capacity(events) }
     }
 
     /// One event, written by `write`, framing included.
@@ -131,9 +107,6 @@ impl Events {
 }
 
 pub fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
-    #[expect(
-        clippy::expect_used,
-        reason = "memory takes every byte, and what is written here has string keys only"
-    )]
+    #[expect(clippy::expect_used, reason = "memory takes every byte, and what is written here has string keys only")]
     serde_json::to_writer(out, value).expect("JSON into memory");
 }

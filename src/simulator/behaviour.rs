@@ -61,18 +61,12 @@ pub struct Fault<'a> {
 
 #[derive(Debug, Error, PartialEq)]
 pub enum BadSetting {
-    #[error(
-        "unknown setting `{0}`; known are latency, pace, tokens, error, retry-after, fail-first, cut and key"
-    )]
+    #[error("unknown setting `{0}`; known are latency, pace, tokens, error, retry-after, fail-first, cut and key")]
     Unknown(String),
     #[error("`{0}` has no value; write {0}=…")]
     NoValue(String),
     #[error("{name}=`{value}`: {why}")]
-    Value {
-        name: &'static str,
-        value: String,
-        why: String,
-    },
+    Value { name: &'static str, value: String, why: String },
 }
 
 impl FromStr for Behaviour {
@@ -88,9 +82,7 @@ impl Behaviour {
     pub fn with(&self, text: &str) -> Result<Self, BadSetting> {
         let mut new = self.clone();
         for setting in text.split(',').map(str::trim).filter(|s| !s.is_empty()) {
-            let (name, value) = setting
-                .split_once('=')
-                .ok_or_else(|| BadSetting::NoValue(setting.to_owned()))?;
+            let (name, value) = setting.split_once('=').ok_or_else(|| BadSetting::NoValue(setting.to_owned()))?;
             new.set(name.trim(), value.trim())?;
         }
         Ok(new)
@@ -128,28 +120,15 @@ impl Behaviour {
     pub fn models(&self) -> impl Iterator<Item = &str> {
         const USUAL: &[&str] = &["simulator", "simulator-large", "simulator-embedding"];
         let usual = if self.models.is_empty() { USUAL } else { &[] };
-        usual
-            .iter()
-            .copied()
-            .chain(self.models.iter().map(String::as_str))
+        usual.iter().copied().chain(self.models.iter().map(String::as_str))
     }
 }
 
-fn read<T>(
-    name: &'static str,
-    value: &str,
-    reader: impl Fn(&str) -> Result<T, String>,
-) -> Result<T, BadSetting> {
-    reader(value).map_err(|why| BadSetting::Value {
-        name,
-        value: value.to_owned(),
-        why,
-    })
+fn read<T>(name: &'static str, value: &str, reader: impl Fn(&str) -> Result<T, String>) -> Result<T, BadSetting> {
+    reader(value).map_err(|why| BadSetting::Value { name, value: value.to_owned(), why })
 }
 
-fn or_none<T>(
-    reader: impl Fn(&str) -> Result<T, String>,
-) -> impl Fn(&str) -> Result<Option<T>, String> {
+fn or_none<T>(reader: impl Fn(&str) -> Result<T, String>) -> impl Fn(&str) -> Result<Option<T>, String> {
     move |value| match value {
         "none" => Ok(None),
         value => reader(value).map(Some),
@@ -213,10 +192,7 @@ mod tests {
     #[test]
     fn fail_first_alone_means_503() {
         let behaviour: Behaviour = "fail-first=1".parse().unwrap();
-        assert_eq!(
-            behaviour.fault().unwrap().status,
-            StatusCode::SERVICE_UNAVAILABLE
-        );
+        assert_eq!(behaviour.fault().unwrap().status, StatusCode::SERVICE_UNAVAILABLE);
     }
 
     #[test]

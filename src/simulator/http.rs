@@ -45,19 +45,10 @@ pub enum Outcome {
     Cut,
 }
 
-pub async fn receive(
-    session: &mut ServerSession,
-) -> Result<std::result::Result<Request, (RequestId, Failure)>> {
+pub async fn receive(session: &mut ServerSession) -> Result<std::result::Result<Request, (RequestId, Failure)>> {
     let received = Instant::now();
     let head = session.req_header();
-    let id = RequestId {
-        value: head
-            .headers
-            .get("x-request-id")
-            .cloned()
-            .unwrap_or_else(new_id),
-        received,
-    };
+    let id = RequestId { value: head.headers.get("x-request-id").cloned().unwrap_or_else(new_id), received };
     let length = head
         .headers
         .get(CONTENT_LENGTH)
@@ -103,10 +94,7 @@ pub async fn receive(
 /// The rest of such a body is not worth reading: the connection ends with the answer.
 fn too_large(session: &mut ServerSession) -> Failure {
     session.set_keepalive(None);
-    Failure::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
-        format!("The body exceeds {BODY_LIMIT} bytes."),
-    )
+    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body exceeds {BODY_LIMIT} bytes."))
 }
 
 pub async fn send(
@@ -143,11 +131,7 @@ pub async fn send(
     }
 }
 
-async fn send_whole(
-    session: &mut ServerSession,
-    mut head: ResponseHeader,
-    body: Bytes,
-) -> Result<Outcome> {
+async fn send_whole(session: &mut ServerSession, mut head: ResponseHeader, body: Bytes) -> Result<Outcome> {
     head.insert_header(CONTENT_LENGTH, body.len())?;
     session.write_response_header(Box::new(head)).await?;
     session.write_response_body(body, true).await?;

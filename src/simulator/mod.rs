@@ -20,9 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use log::debug;
-use pingora_core::apps::{
-    HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream,
-};
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
@@ -34,11 +32,7 @@ use http::{Outcome, Request};
 pub fn app(defaults: Behaviour) -> Simulator {
     let mut options = HttpServerOptions::default();
     options.h2c = true;
-    Simulator {
-        defaults,
-        options,
-        failed: Mutex::default(),
-    }
+    Simulator { defaults, options, failed: Mutex::default() }
 }
 
 pub struct Simulator {
@@ -79,9 +73,7 @@ impl HttpServerApp for Simulator {
 
         let settings = HttpPersistentSettings::for_session(&session);
         match session.finish().await {
-            Ok(reusable) => {
-                reusable.map(|stream| ReusedHttpStream::from_reusable_stream(stream, settings))
-            }
+            Ok(reusable) => reusable.map(|stream| ReusedHttpStream::from_reusable_stream(stream, settings)),
             Err(e) => {
                 debug!("simulator: cannot finish an exchange: {e}");
                 None

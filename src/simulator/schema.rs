@@ -34,10 +34,7 @@ pub enum Unsatisfiable {
 
 pub fn instance(schema: &RawValue) -> Result<Value, Unsatisfiable> {
     let root: Value = serde_json::from_str(schema.get()).map_err(|_| Unsatisfiable::NotASchema)?;
-    let mut maker = Maker {
-        root: &root,
-        made: 0,
-    };
+    let mut maker = Maker { root: &root, made: 0 };
     maker.value(&root, At::root())
 }
 
@@ -58,18 +55,11 @@ struct At<'n> {
 
 impl<'n> At<'n> {
     fn root() -> Self {
-        Self {
-            depth: 0,
-            name: "text",
-            index: 0,
-        }
+        Self { depth: 0, name: "text", index: 0 }
     }
 
     fn deeper(self) -> Self {
-        Self {
-            depth: self.depth + 1,
-            ..self
-        }
+        Self { depth: self.depth + 1, ..self }
     }
 
     fn full(self) -> bool {
@@ -154,9 +144,7 @@ impl Maker<'_> {
         let mut last = Unsatisfiable::Nothing;
         for branch in order {
             let mut chosen = base.clone();
-            match merge(&mut chosen, branch)
-                .and_then(|()| self.value(&Value::Object(chosen), at.deeper()))
-            {
+            match merge(&mut chosen, branch).and_then(|()| self.value(&Value::Object(chosen), at.deeper())) {
                 Ok(value) => return Ok(value),
                 Err(why) => last = why,
             }
@@ -179,26 +167,15 @@ impl Maker<'_> {
 
     fn object(&mut self, schema: &Map<String, Value>, at: At) -> Made {
         let empty = Map::new();
-        let properties = schema
-            .get("properties")
-            .and_then(Value::as_object)
-            .unwrap_or(&empty);
-        let required: Vec<&str> = list(schema, "required")
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
+        let properties = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
+        let required: Vec<&str> = list(schema, "required").into_iter().flatten().filter_map(Value::as_str).collect();
         let mut made = Map::new();
         for (name, property) in properties {
             let must = required.contains(&name.as_str());
             if !must && !at.full() {
                 continue;
             }
-            let inner = At {
-                depth: at.depth + 1,
-                name,
-                index: at.index,
-            };
+            let inner = At { depth: at.depth + 1, name, index: at.index };
             match self.value(property, inner) {
                 Ok(value) => _ = made.insert(name.clone(), value),
                 Err(why) if must => return Err(why),
@@ -208,10 +185,7 @@ impl Maker<'_> {
         let fallback = schema.get("additionalProperties");
         for name in required {
             if !made.contains_key(name) {
-                let inner = At {
-                    name,
-                    ..at.deeper()
-                };
+                let inner = At { name, ..at.deeper() };
                 let value = self.value(fallback.unwrap_or(&Value::Bool(true)), inner)?;
                 made.insert(name.to_owned(), value);
             }
@@ -235,10 +209,7 @@ impl Maker<'_> {
         let items = schema.get("items").unwrap_or(&any);
         let mut made = Vec::new();
         for index in 0..wanted.min(most) {
-            let inner = At {
-                index,
-                ..at.deeper()
-            };
+            let inner = At { index, ..at.deeper() };
             match self.value(heads.get(index).unwrap_or(items), inner) {
                 Ok(value) => made.push(value),
                 Err(_) if index >= least => break,
@@ -359,8 +330,7 @@ mod tests {
         assert_eq!(integer(json!({"exclusiveMinimum": 5})), json!(6));
         assert_eq!(integer(json!({"maximum": -3})), json!(-3));
         assert_eq!(integer(json!({"minimum": 10, "multipleOf": 7})), json!(14));
-        let between =
-            made(json!({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.1}));
+        let between = made(json!({"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 0.1}));
         assert_eq!(between, Ok(json!(0.05)));
         let short = made(json!({"type": "string", "maxLength": 2}));
         assert_eq!(short, Ok(json!("te")));
@@ -419,8 +389,7 @@ mod tests {
         });
         assert!(made(tree).is_ok());
 
-        let endless =
-            json!({"type": "object", "properties": {"me": {"$ref": "#"}}, "required": ["me"]});
+        let endless = json!({"type": "object", "properties": {"me": {"$ref": "#"}}, "required": ["me"]});
         assert_eq!(made(endless), Err(Unsatisfiable::Endless));
         let nowhere = json!({"$ref": "#/$defs/gone"});
         assert!(matches!(made(nowhere), Err(Unsatisfiable::Dangling(_))));

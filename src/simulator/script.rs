@@ -135,10 +135,7 @@ impl Usage {
 pub fn write(ask: &Ask, tokens: Option<usize>) -> Result<Script, Unsatisfiable> {
     let (effort, reasoning) = match ask.effort {
         Effort::None => (0, None),
-        Effort::Tokens(count) => (
-            count,
-            Some("Thinking about it, as far as a simulator thinks."),
-        ),
+        Effort::Tokens(count) => (count, Some("Thinking about it, as far as a simulator thinks.")),
     };
     let effort = effort.min(ask.limit.unwrap_or(usize::MAX));
     let budget = ask.limit.map_or(usize::MAX, |limit| limit - effort);
@@ -151,11 +148,7 @@ pub fn write(ask: &Ask, tokens: Option<usize>) -> Result<Script, Unsatisfiable> 
         reply,
         ending,
         reasoning,
-        usage: Usage {
-            prompt: ask.prompt_tokens,
-            answer: length + effort,
-            reasoning: effort,
-        },
+        usage: Usage { prompt: ask.prompt_tokens, answer: length + effort, reasoning: effort },
     })
 }
 
@@ -181,11 +174,7 @@ fn called<'t, 'a>(ask: &'t Ask<'a>) -> Option<Vec<&'t Tool<'a>>> {
     (!tools.is_empty()).then_some(tools)
 }
 
-fn calls(
-    ask: &Ask,
-    tools: &[&Tool],
-    mut budget: usize,
-) -> Result<(Reply, Ending, usize), Unsatisfiable> {
+fn calls(ask: &Ask, tools: &[&Tool], mut budget: usize) -> Result<(Reply, Ending, usize), Unsatisfiable> {
     let mut ending = Ending::Calls;
     let mut length = 0;
     let mut calls = Vec::with_capacity(tools.len());
@@ -220,11 +209,7 @@ fn arguments(schema: Option<&RawValue>) -> Result<Pieces, Unsatisfiable> {
     }
 }
 
-fn text(
-    ask: &Ask,
-    tokens: Option<usize>,
-    budget: usize,
-) -> Result<(Reply, Ending, usize), Unsatisfiable> {
+fn text(ask: &Ask, tokens: Option<usize>, budget: usize) -> Result<(Reply, Ending, usize), Unsatisfiable> {
     let mut pieces = match ask.form {
         Form::Text => Pieces::words(say(ask, tokens)),
         Form::AnyObject => Pieces::json(&serde_json::json!({"answer": say(ask, tokens)})),
@@ -303,20 +288,14 @@ mod tests {
     }
 
     fn tool<'a>(name: &'a str, schema: &'a RawValue) -> Tool<'a> {
-        Tool {
-            name: name.into(),
-            input: ToolInput::Arguments(Some(schema)),
-        }
+        Tool { name: name.into(), input: ToolInput::Arguments(Some(schema)) }
     }
 
     #[test]
     fn a_text_quotes_the_user() {
         let script = write(&ask("hello there"), None).unwrap();
         let text = spoken(&script);
-        assert_eq!(
-            text.text(),
-            "You said: hello there (This is the simulator; no model was asked.)"
-        );
+        assert_eq!(text.text(), "You said: hello there (This is the simulator; no model was asked.)");
         assert_eq!(script.usage.prompt, 2);
         assert_eq!(script.usage.answer, 12);
         assert_eq!(text.iter().collect::<String>(), text.text());
@@ -371,11 +350,7 @@ mod tests {
         let called = |said: &str, parallel: bool| {
             let mut ask = ask(said);
             ask.parallel = parallel;
-            ask.tools = vec![
-                tool("weather", &schema),
-                tool("clock", &schema),
-                tool("news", &schema),
-            ];
+            ask.tools = vec![tool("weather", &schema), tool("clock", &schema), tool("news", &schema)];
             match write(&ask, None).unwrap().reply {
                 Reply::Calls(calls) => calls.into_iter().map(|call| call.name).collect::<Vec<_>>(),
                 Reply::Text(_) => panic!("no tool was called"),
@@ -393,10 +368,6 @@ mod tests {
         ask.last = Last::ToolResult(vec!["21 degrees".into()]);
         ask.tools = vec![tool("weather", &schema)];
         let script = write(&ask, None).unwrap();
-        assert!(
-            spoken(&script)
-                .text()
-                .starts_with("The tool answered: 21 degrees")
-        );
+        assert!(spoken(&script).text().starts_with("The tool answered: 21 degrees"));
     }
 }

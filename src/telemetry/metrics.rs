@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
-};
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::rewrite::Usage;
 use crate::routing::Upstream;
@@ -62,7 +60,8 @@ impl Metrics {
             registry.register(Box::new(histogram.clone()))?;
             Ok(histogram)
         };
-        let build = IntGaugeVec::new(Opts::new("narthex_build_info", "Always 1; the version is a label."), &["version"])?;
+        let build =
+            IntGaugeVec::new(Opts::new("narthex_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let metrics = Self {
             requests: counter(
@@ -70,8 +69,14 @@ impl Metrics {
                 "Exchanges that have ended, by the status that the client saw (0: the client left first).",
                 &["instance", "model", "operation", "status"],
             )?,
-            duration: histogram("narthex_request_duration_seconds", "From the request's header to the answer's last byte.")?,
-            first_byte: histogram("narthex_time_to_first_byte_seconds", "From the request's header to the answer's header.")?,
+            duration: histogram(
+                "narthex_request_duration_seconds",
+                "From the request's header to the answer's last byte.",
+            )?,
+            first_byte: histogram(
+                "narthex_time_to_first_byte_seconds",
+                "From the request's header to the answer's header.",
+            )?,
             tokens: counter(
                 "narthex_tokens_total",
                 "Tokens as counted by the providers; cached is part of input, reasoning part of output.",
@@ -101,8 +106,12 @@ impl Metrics {
             self.first_byte.with_label_values(&[instance, operation]).observe(first_byte.as_secs_f64());
         }
         if let Some(usage) = measured.usage {
-            let kinds =
-                [("input", usage.input), ("output", usage.output), ("cached", usage.cached), ("reasoning", usage.reasoning)];
+            let kinds = [
+                ("input", usage.input),
+                ("output", usage.output),
+                ("cached", usage.cached),
+                ("reasoning", usage.reasoning),
+            ];
             for (kind, count) in kinds.into_iter().filter(|(_, count)| *count > 0) {
                 self.tokens.with_label_values(&[instance, model, kind]).inc_by(count);
             }

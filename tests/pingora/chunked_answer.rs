@@ -40,24 +40,14 @@ impl ProxyHttp for Prolix {
         Ok(peer(self.target))
     }
 
-    async fn upstream_response_filter(
-        &self,
-        _: &mut Session,
-        response: &mut ResponseHeader,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn upstream_response_filter(&self, _: &mut Session, response: &mut ResponseHeader, _: &mut ()) -> Result<()> {
         if self.unframed == Unframed::Before {
             response.remove_header("content-length");
         }
         Ok(())
     }
 
-    async fn response_filter(
-        &self,
-        _: &mut Session,
-        response: &mut ResponseHeader,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn response_filter(&self, _: &mut Session, response: &mut ResponseHeader, _: &mut ()) -> Result<()> {
         response.remove_header("content-length");
         if self.unframed == Unframed::AfterByName {
             response.insert_header("transfer-encoding", "chunked")?;

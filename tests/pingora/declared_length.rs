@@ -7,15 +7,7 @@ use crate::rewriter::{Happened, rewritten};
 use crate::support::http::{Body, Client};
 use crate::support::http2;
 
-const SIZES: [usize; 7] = [
-    0,
-    1,
-    RETRY_BUFFER - 1,
-    RETRY_BUFFER,
-    RETRY_BUFFER + 1,
-    2 * RETRY_BUFFER,
-    1_000_000,
-];
+const SIZES: [usize; 7] = [0, 1, RETRY_BUFFER - 1, RETRY_BUFFER, RETRY_BUFFER + 1, 2 * RETRY_BUFFER, 1_000_000];
 
 #[tokio::test]
 async fn any_size_is_replaced_and_replayed_on_http1() {
@@ -23,14 +15,8 @@ async fn any_size_is_replaced_and_replayed_on_http1() {
         let pair = Pair::serving().await;
         let body = vec![b'x'; size];
         let mut client = Client::connect(pair.address()).await;
-        let answer = client
-            .exchange("POST", "/chat", &[], Body::Length(&body))
-            .await;
-        assert_eq!(
-            (answer.head.status, answer.text()),
-            (200, "served"),
-            "{size}"
-        );
+        let answer = client.exchange("POST", "/chat", &[], Body::Length(&body)).await;
+        assert_eq!((answer.head.status, answer.text()), (200, "served"), "{size}");
         pair.assert_replayed(Happened::Directly, &body);
     }
 }
@@ -42,9 +28,7 @@ async fn any_size_is_replaced_and_replayed_on_http2() {
         let body = vec![b'x'; size];
         let length = size.to_string();
         let mut client = http2::Client::connect(pair.address()).await;
-        let answer = client
-            .exchange("POST", "/chat", &[("content-length", &length)], Some(&body))
-            .await;
+        let answer = client.exchange("POST", "/chat", &[("content-length", &length)], Some(&body)).await;
         assert_eq!((answer.status, answer.text()), (200, "served"), "{size}");
         pair.assert_replayed(Happened::Directly, &body);
     }
@@ -72,9 +56,7 @@ async fn a_connection_serves_the_next_request_after_a_replayed_one() {
     let mut client = Client::connect(pair.address()).await;
     for _ in 0..3 {
         let body = vec![b'x'; 100_000];
-        let answer = client
-            .exchange("POST", "/chat", &[], Body::Length(&body))
-            .await;
+        let answer = client.exchange("POST", "/chat", &[], Body::Length(&body)).await;
         assert_eq!(answer.text(), "served");
     }
     let connections: Vec<_> = pair.free.requests().iter().map(|r| r.connection).collect();
@@ -90,9 +72,7 @@ async fn a_header_so_large_that_the_body_comes_along_with_it_is_noticed() {
     let body = vec![b'x'; RETRY_BUFFER + 1];
     let mut client = Client::connect(pair.address()).await;
     let length = body.len().to_string();
-    let head = format!(
-        "POST /chat HTTP/1.1\r\nhost: test\r\nx-padding: {padding}\r\ncontent-length: {length}\r\n\r\n"
-    );
+    let head = format!("POST /chat HTTP/1.1\r\nhost: test\r\nx-padding: {padding}\r\ncontent-length: {length}\r\n\r\n");
     client.send([head.as_bytes(), &body].concat()).await;
     let answer = client.answer().await;
     assert_eq!(answer.text(), "served");

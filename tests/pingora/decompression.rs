@@ -61,12 +61,7 @@ impl ProxyHttp for Decoding {
         request.insert_header("accept-encoding", "identity")
     }
 
-    async fn upstream_response_filter(
-        &self,
-        _: &mut Session,
-        response: &mut ResponseHeader,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn upstream_response_filter(&self, _: &mut Session, response: &mut ResponseHeader, _: &mut ()) -> Result<()> {
         if response.status != 429 {
             return Ok(());
         }
@@ -75,14 +70,7 @@ impl ProxyHttp for Decoding {
         Err(error)
     }
 
-    fn error_while_proxy(
-        &self,
-        _: &HttpPeer,
-        _: &mut Session,
-        error: Box<Error>,
-        _: &mut (),
-        _: bool,
-    ) -> Box<Error> {
+    fn error_while_proxy(&self, _: &HttpPeer, _: &mut Session, error: Box<Error>, _: &mut (), _: bool) -> Box<Error> {
         error
     }
 
@@ -123,12 +111,7 @@ async fn other_encodings_pass_as_they_are() {
     let deflated = b"\x78\x9c\x2b\x4e\x2d\x2a\x4b\x4d\x01\x00\x09\x09\x02\x8a";
     let zstd = compress(Algorithm::Zstd);
     let gzip = compress(Algorithm::Gzip);
-    let others: [(&str, &[u8]); 4] = [
-        ("deflate", deflated),
-        ("zstd", &zstd),
-        ("x-gzip", &gzip),
-        ("gzip, gzip", &gzip),
-    ];
+    let others: [(&str, &[u8]); 4] = [("deflate", deflated), ("zstd", &zstd), ("x-gzip", &gzip), ("gzip, gzip", &gzip)];
     for (name, body) in others {
         let reply = encoded(200, name, body);
         let (_upstream, proxy, seen) = decoding([reply], SwitchedOn::PerAttempt).await;
@@ -143,18 +126,12 @@ async fn other_encodings_pass_as_they_are() {
 /// The decoder hands over what a piece held only when the next piece comes: an event would wait for its successor.
 #[tokio::test]
 async fn a_stream_is_decoded_one_piece_late() {
-    const FIRST: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4a\x49\x2c\x49\xb4\x52\x30\xe4\xe2\x02\x00\x00\x00\xff\xff";
+    const FIRST: &[u8] =
+        b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\x4a\x49\x2c\x49\xb4\x52\x30\xe4\xe2\x02\x00\x00\x00\xff\xff";
     const SECOND: &[u8] = b"\x4b\x01\x33\x8c\xb8\xb8\x00\x06\x2d\x00\x8f\x12\x00\x00\x00";
     let gate = Gate::closed();
-    let headers = [
-        ("content-encoding", "gzip"),
-        ("content-type", "text/event-stream"),
-    ];
-    let reply = Reply::chunked(200, &headers)
-        .chunk(FIRST)
-        .pause(&gate)
-        .chunk(SECOND)
-        .end();
+    let headers = [("content-encoding", "gzip"), ("content-type", "text/event-stream")];
+    let reply = Reply::chunked(200, &headers).chunk(FIRST).pause(&gate).chunk(SECOND).end();
     let (_upstream, proxy, seen) = decoding([reply], SwitchedOn::PerAttempt).await;
     let mut client = Client::connect(proxy.address).await;
     client.request("POST", "/", &[], Body::None).await;
@@ -230,17 +207,9 @@ fn encoded(status: u16, encoding: &str, body: &[u8]) -> Reply {
     Reply::head(status, &headers).bytes(body)
 }
 
-async fn decoding(
-    replies: impl IntoIterator<Item = Reply>,
-    switched_on: SwitchedOn,
-) -> (Upstream, Running, Seen) {
+async fn decoding(replies: impl IntoIterator<Item = Reply>, switched_on: SwitchedOn) -> (Upstream, Running, Seen) {
     let upstream = Upstream::script(replies).await;
     let seen = Seen::default();
-    let proxy = start_proxy(Decoding {
-        target: upstream.address,
-        switched_on,
-        seen: seen.clone(),
-    })
-    .await;
+    let proxy = start_proxy(Decoding { target: upstream.address, switched_on, seen: seen.clone() }).await;
     (upstream, proxy, seen)
 }

@@ -42,12 +42,7 @@ impl ProxyHttp for Noting {
         Ok(peer(self.target))
     }
 
-    async fn response_filter(
-        &self,
-        _: &mut Session,
-        _: &mut ResponseHeader,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn response_filter(&self, _: &mut Session, _: &mut ResponseHeader, _: &mut ()) -> Result<()> {
         self.hooks.lock().unwrap().push(HEADER);
         Ok(())
     }
@@ -69,10 +64,7 @@ impl ProxyHttp for Noting {
         if session.response_written().is_some() {
             let _ = end_stream_with(session, LAST_EVENT.into()).await;
         }
-        FailToProxy {
-            error_code: 0,
-            can_reuse_downstream: true,
-        }
+        FailToProxy { error_code: 0, can_reuse_downstream: true }
     }
 }
 
@@ -88,12 +80,7 @@ async fn an_answer_without_a_body_calls_no_body_hook() {
         let mut client = Client::connect(proxy.address).await;
         let answer = client.exchange(method, "/", &[], Body::None).await;
         assert!(answer.whole);
-        assert_eq!(
-            *hooks.lock().unwrap(),
-            [HEADER],
-            "{method} {}",
-            answer.head.status
-        );
+        assert_eq!(*hooks.lock().unwrap(), [HEADER], "{method} {}", answer.head.status);
     }
 }
 
@@ -107,10 +94,7 @@ async fn an_empty_body_may_call_the_hook_or_not() {
     let (_upstream, proxy, hooks) = noting(Reply::events().end()).await;
     let mut client = Client::connect(proxy.address).await;
     client.exchange("POST", "/", &[], Body::None).await;
-    let end = Hook::Body {
-        bytes: 0,
-        end: true,
-    };
+    let end = Hook::Body { bytes: 0, end: true };
     assert_eq!(*hooks.lock().unwrap(), [HEADER, end], "chunked");
 }
 
@@ -119,23 +103,14 @@ async fn the_end_comes_with_the_last_bytes_or_alone() {
     let (_upstream, proxy, hooks) = noting(Reply::json(200, "served")).await;
     let mut client = Client::connect(proxy.address).await;
     client.exchange("POST", "/", &[], Body::None).await;
-    let whole = Hook::Body {
-        bytes: 6,
-        end: true,
-    };
+    let whole = Hook::Body { bytes: 6, end: true };
     assert_eq!(*hooks.lock().unwrap(), [HEADER, whole], "content-length");
 
     let (_upstream, proxy, hooks) = noting(Reply::events().chunk("served").end()).await;
     let mut client = Client::connect(proxy.address).await;
     client.exchange("POST", "/", &[], Body::None).await;
-    let data = Hook::Body {
-        bytes: 6,
-        end: false,
-    };
-    let end = Hook::Body {
-        bytes: 0,
-        end: true,
-    };
+    let data = Hook::Body { bytes: 6, end: false };
+    let end = Hook::Body { bytes: 0, end: true };
     assert_eq!(*hooks.lock().unwrap(), [HEADER, data, end], "chunked");
 }
 
@@ -144,14 +119,7 @@ async fn the_end_comes_with_the_last_bytes_or_alone() {
 async fn a_chunked_answer_that_breaks_can_end_with_a_last_event() {
     let (_upstream, proxy, hooks) = noting(Reply::events().chunk("data: 1\n\n").cut()).await;
     let expected = format!("data: 1\n\n{LAST_EVENT}");
-    let broken = [
-        HEADER,
-        Hook::Body {
-            bytes: 9,
-            end: false,
-        },
-        Hook::Failure,
-    ];
+    let broken = [HEADER, Hook::Body { bytes: 9, end: false }, Hook::Failure];
 
     let mut client = Client::connect(proxy.address).await;
     client.request("POST", "/", &[], Body::Length(b"x")).await;
@@ -172,9 +140,7 @@ async fn a_chunked_answer_that_breaks_can_end_with_a_last_event() {
 /// With a declared length there is no room for a last event; the client sees that the answer is cut short.
 #[tokio::test]
 async fn an_answer_of_declared_length_that_breaks_is_cut_on_http1() {
-    let cut = Reply::head(200, &[("content-length", "100")])
-        .bytes("short")
-        .cut();
+    let cut = Reply::head(200, &[("content-length", "100")]).bytes("short").cut();
     let (_upstream, proxy, _) = noting(cut).await;
     let mut client = Client::connect(proxy.address).await;
     let answer = client.exchange("POST", "/", &[], Body::Length(b"x")).await;
@@ -184,10 +150,6 @@ async fn an_answer_of_declared_length_that_breaks_is_cut_on_http1() {
 async fn noting(reply: Reply) -> (Upstream, Running, Hooks) {
     let upstream = Upstream::script([reply]).await;
     let hooks = Hooks::default();
-    let proxy = start_proxy(Noting {
-        target: upstream.address,
-        hooks: hooks.clone(),
-    })
-    .await;
+    let proxy = start_proxy(Noting { target: upstream.address, hooks: hooks.clone() }).await;
     (upstream, proxy, hooks)
 }

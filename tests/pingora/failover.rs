@@ -25,12 +25,7 @@ impl ProxyHttp for Persistent {
         Ok(peer(self.0))
     }
 
-    async fn upstream_response_filter(
-        &self,
-        _: &mut Session,
-        response: &mut ResponseHeader,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn upstream_response_filter(&self, _: &mut Session, response: &mut ResponseHeader, _: &mut ()) -> Result<()> {
         if response.status == 200 {
             return Ok(());
         }
@@ -39,14 +34,7 @@ impl ProxyHttp for Persistent {
         Err(error)
     }
 
-    fn error_while_proxy(
-        &self,
-        _: &HttpPeer,
-        _: &mut Session,
-        error: Box<Error>,
-        _: &mut (),
-        _: bool,
-    ) -> Box<Error> {
+    fn error_while_proxy(&self, _: &HttpPeer, _: &mut Session, error: Box<Error>, _: &mut (), _: bool) -> Box<Error> {
         error
     }
 }
@@ -63,12 +51,7 @@ impl ProxyHttp for Plain {
         Ok(peer(self.0))
     }
 
-    async fn upstream_response_filter(
-        &self,
-        _: &mut Session,
-        _: &mut ResponseHeader,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn upstream_response_filter(&self, _: &mut Session, _: &mut ResponseHeader, _: &mut ()) -> Result<()> {
         let mut error = Error::explain(HTTPStatus(429), "once more");
         error.set_retry(true);
         Err(error)
@@ -87,11 +70,7 @@ async fn by_default_a_post_is_not_tried_again() {
 
 #[tokio::test]
 async fn a_post_is_tried_again_where_error_while_proxy_allows_it() {
-    let replies = [
-        Reply::json(429, "{}"),
-        Reply::json(503, "{}"),
-        Reply::json(200, "served"),
-    ];
+    let replies = [Reply::json(429, "{}"), Reply::json(503, "{}"), Reply::json(200, "served")];
     let upstream = Upstream::script(replies).await;
     let proxy = start_proxy(Persistent(upstream.address)).await;
     let mut client = Client::connect(proxy.address).await;

@@ -27,12 +27,7 @@ impl ProxyHttp for Holding {
         Ok(peer(self.target))
     }
 
-    async fn upstream_request_filter(
-        &self,
-        _: &mut Session,
-        request: &mut RequestHeader,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn upstream_request_filter(&self, _: &mut Session, request: &mut RequestHeader, _: &mut ()) -> Result<()> {
         request.remove_header("content-length");
         request.insert_header("transfer-encoding", "chunked")
     }
@@ -44,11 +39,7 @@ impl ProxyHttp for Holding {
         end: bool,
         _: &mut (),
     ) -> Result<()> {
-        *body = if end {
-            Some("last words".into())
-        } else {
-            self.instead.clone()
-        };
+        *body = if end { Some("last words".into()) } else { self.instead.clone() };
         Ok(())
     }
 }

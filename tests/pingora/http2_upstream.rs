@@ -17,31 +17,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const SERVED: Reply = Reply {
-    status: 200,
-    pieces: Vec::new(),
-    trailer: None,
-};
+const SERVED: Reply = Reply { status: 200, pieces: Vec::new(), trailer: None };
 
 #[tokio::test]
 async fn a_body_is_replaced_and_replayed() {
     static LARGE: [u8; 1_000_000] = [b'x'; 1_000_000];
-    let ways = [
-        (Body::Length(&LARGE), Happened::Directly),
-        (Body::Chunked(&[&LARGE]), Happened::ByStandIn),
-    ];
+    let ways = [(Body::Length(&LARGE), Happened::Directly), (Body::Chunked(&[&LARGE]), Happened::ByStandIn)];
     for (body, way) in ways {
-        let busy = Upstream::start(Reply {
-            status: 429,
-            pieces: vec!["{}"],
-            ..SERVED
-        })
-        .await;
-        let free = Upstream::start(Reply {
-            pieces: vec!["served"],
-            ..SERVED
-        })
-        .await;
+        let busy = Upstream::start(Reply { status: 429, pieces: vec!["{}"], ..SERVED }).await;
+        let free = Upstream::start(Reply { pieces: vec!["served"], ..SERVED }).await;
         let targets = [busy.address, free.address].map(|target| *http2_peer(target));
         let (rewriter, record) = Rewriter::among(targets);
         let proxy = start_proxy(rewriter).await;
@@ -58,11 +42,7 @@ async fn a_body_is_replaced_and_replayed() {
 /// On HTTP/1.1 the filter would be called, and could fill the void.
 #[tokio::test]
 async fn a_request_without_a_body_cannot_be_given_one() {
-    let upstream = Upstream::start(Reply {
-        pieces: vec!["served"],
-        ..SERVED
-    })
-    .await;
+    let upstream = Upstream::start(Reply { pieces: vec!["served"], ..SERVED }).await;
     let (proxy, hooks) = noting(upstream.address);
     let proxy = start_proxy(proxy).await;
     let mut client = Client::connect(proxy.address).await;
@@ -75,19 +55,11 @@ async fn a_request_without_a_body_cannot_be_given_one() {
 
 #[tokio::test]
 async fn trailers_take_the_place_of_the_bodys_end() {
-    let upstream = Upstream::start(Reply {
-        pieces: vec!["served"],
-        trailer: Some(("x-checksum", "1")),
-        ..SERVED
-    })
-    .await;
+    let upstream =
+        Upstream::start(Reply { pieces: vec!["served"], trailer: Some(("x-checksum", "1")), ..SERVED }).await;
     let (proxy, hooks) = noting(upstream.address);
     let proxy = start_proxy(proxy).await;
-    let expected = [
-        Hook::RequestBody,
-        Hook::AnswerBody { end: false },
-        Hook::Trailers,
-    ];
+    let expected = [Hook::RequestBody, Hook::AnswerBody { end: false }, Hook::Trailers];
 
     // HTTP/1.1 clients get what the trailer hook returned, but no trailers.
     let mut client = Client::connect(proxy.address).await;
@@ -105,12 +77,8 @@ async fn trailers_take_the_place_of_the_bodys_end() {
 
 #[tokio::test]
 async fn a_stand_in_passes_trailers_on() {
-    let upstream = Upstream::start(Reply {
-        pieces: vec!["served"],
-        trailer: Some(("x-checksum", "1")),
-        ..SERVED
-    })
-    .await;
+    let upstream =
+        Upstream::start(Reply { pieces: vec!["served"], trailer: Some(("x-checksum", "1")), ..SERVED }).await;
     let (rewriter, record) = Rewriter::among([*http2_peer(upstream.address)]);
     let proxy = start_proxy(rewriter).await;
     let large = [b'x'; 100_000];
@@ -127,10 +95,7 @@ async fn a_stand_in_passes_trailers_on() {
     assert_eq!((answer.text(), answer.whole), ("served", true));
 
     let stand_ins = record.before_logging();
-    assert_eq!(
-        stand_ins,
-        [Happened::ByStandIn, Happened::Asked(1)].repeat(2)
-    );
+    assert_eq!(stand_ins, [Happened::ByStandIn, Happened::Asked(1)].repeat(2));
 }
 
 /// Notes which hooks are called, and adds to the body where it ends.
@@ -157,13 +122,7 @@ impl ProxyHttp for Noting {
         Ok(http2_peer(self.target))
     }
 
-    async fn request_body_filter(
-        &self,
-        _: &mut Session,
-        _: &mut Option<Bytes>,
-        _: bool,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn request_body_filter(&self, _: &mut Session, _: &mut Option<Bytes>, _: bool, _: &mut ()) -> Result<()> {
         self.hooks.lock().unwrap().push(Hook::RequestBody);
         Ok(())
     }
@@ -179,12 +138,7 @@ impl ProxyHttp for Noting {
         Ok(None)
     }
 
-    async fn response_trailer_filter(
-        &self,
-        _: &mut Session,
-        _: &mut HeaderMap,
-        _: &mut (),
-    ) -> Result<Option<Bytes>> {
+    async fn response_trailer_filter(&self, _: &mut Session, _: &mut HeaderMap, _: &mut ()) -> Result<Option<Bytes>> {
         self.hooks.lock().unwrap().push(Hook::Trailers);
         Ok(Some(", and more".into()))
     }
@@ -192,10 +146,7 @@ impl ProxyHttp for Noting {
 
 fn noting(target: SocketAddr) -> (Noting, Hooks) {
     let hooks = Hooks::default();
-    let noting = Noting {
-        target,
-        hooks: hooks.clone(),
-    };
+    let noting = Noting { target, hooks: hooks.clone() };
     (noting, hooks)
 }
 

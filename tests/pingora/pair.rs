@@ -24,12 +24,7 @@ impl Pair {
         let busy = Upstream::script([Reply::json(429, "{}")]).await;
         let free = Upstream::script([reply]).await;
         let (rewriter, record) = Rewriter::new([busy.address, free.address]);
-        Self {
-            busy,
-            free,
-            record,
-            proxy: start_proxy(rewriter).await,
-        }
+        Self { busy, free, record, proxy: start_proxy(rewriter).await }
     }
 
     /// Where clients connect.

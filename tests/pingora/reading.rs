@@ -12,10 +12,7 @@ pub const RETRY_BUFFER: usize = 64 * 1024;
 /// Reads the body to its end, keeping in the retry buffer as small a tail of it as earns the callback.
 pub async fn read_body(session: &mut Session) -> Result<Bytes> {
     if awaits_permission(session) {
-        session
-            .as_downstream_mut()
-            .write_continue_response()
-            .await?;
+        session.as_downstream_mut().write_continue_response().await?;
     }
     let declared = declared_length(session);
     let mut body = BytesMut::new();
@@ -47,8 +44,5 @@ fn declared_length(session: &Session) -> Option<usize> {
 fn awaits_permission(session: &Session) -> bool {
     let request = session.req_header();
     request.version == Version::HTTP_11
-        && request
-            .headers
-            .get(EXPECT)
-            .is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+        && request.headers.get(EXPECT).is_some_and(|expected| expected.as_bytes().eq_ignore_ascii_case(b"100-continue"))
 }

@@ -61,10 +61,7 @@ impl Rewriter {
 
     pub fn among(targets: impl IntoIterator<Item = HttpPeer>) -> (Self, Arc<Record>) {
         let record = Arc::<Record>::default();
-        let rewriter = Self {
-            targets: targets.into_iter().collect(),
-            record: record.clone(),
-        };
+        let rewriter = Self { targets: targets.into_iter().collect(), record: record.clone() };
         (rewriter, record)
     }
 
@@ -102,10 +99,7 @@ impl ProxyHttp for Rewriter {
     type CTX = Context;
 
     fn new_ctx(&self) -> Context {
-        Context {
-            outgoing: Bytes::new(),
-            attempt: 0,
-        }
+        Context { outgoing: Bytes::new(), attempt: 0 }
     }
 
     fn allow_spawning_subrequest(&self, _: &Session, _: &Context) -> bool {
@@ -187,25 +181,13 @@ impl ProxyHttp for Rewriter {
         reused: bool,
     ) -> Box<Error> {
         // Left undecided, the question makes Pingora panic.
-        error
-            .retry
-            .decide_reuse(reused && self.has_another(context));
+        error.retry.decide_reuse(reused && self.has_another(context));
         error
     }
 
-    async fn fail_to_proxy(
-        &self,
-        session: &mut Session,
-        error: &Error,
-        _: &mut Context,
-    ) -> FailToProxy {
-        let after_header = session
-            .response_written()
-            .is_some_and(|header| !header.status.is_informational());
-        self.record.add(Happened::Failed {
-            after_header,
-            stand_in: session.subrequest_ctx.is_some(),
-        });
+    async fn fail_to_proxy(&self, session: &mut Session, error: &Error, _: &mut Context) -> FailToProxy {
+        let after_header = session.response_written().is_some_and(|header| !header.status.is_informational());
+        self.record.add(Happened::Failed { after_header, stand_in: session.subrequest_ctx.is_some() });
         if *error.esource() != ErrorSource::Downstream {
             let _ = if after_header {
                 end_stream_with(session, LAST_EVENT.into()).await
@@ -213,17 +195,11 @@ impl ProxyHttp for Rewriter {
                 session.respond_error_with_body(502, "{}".into()).await
             };
         }
-        FailToProxy {
-            error_code: 502,
-            can_reuse_downstream: false,
-        }
+        FailToProxy { error_code: 502, can_reuse_downstream: false }
     }
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, _: &mut Context) {
-        self.record.add(Happened::Logged {
-            error: error.is_some(),
-            stand_in: session.subrequest_ctx.is_some(),
-        });
+        self.record.add(Happened::Logged { error: error.is_some(), stand_in: session.subrequest_ctx.is_some() });
     }
 }
 

@@ -23,19 +23,10 @@ const BATCH: usize = 4;
 /// `Ok` means that the client has a whole answer, be it one about a failure. On `Err` the stand-in gives up at once:
 /// the open end of `line` is what it knows of its client's presence.
 pub async fn relay(session: &mut Session, carried: UserCtx) -> Result<()> {
-    let spawner = session
-        .subrequest_spawner
-        .take()
-        .or_err(InternalError, "subrequests are not allowed")?;
+    let spawner = session.subrequest_spawner.take().or_err(InternalError, "subrequests are not allowed")?;
     let (stand_in, handle) = prepare(session, &spawner, carried);
-    let SubrequestHandle {
-        tx: line,
-        rx: mut answer,
-        subreq_proxy_error: mut failure,
-        ..
-    } = handle;
-    line.try_send(HttpTask::Body(Some(TOKEN), true))
-        .or_err(InternalError, "a fresh channel has room")?;
+    let SubrequestHandle { tx: line, rx: mut answer, subreq_proxy_error: mut failure, .. } = handle;
+    line.try_send(HttpTask::Body(Some(TOKEN), true)).or_err(InternalError, "a fresh channel has room")?;
     tokio::spawn(stand_in.run());
 
     let mut tasks = Vec::with_capacity(BATCH);
@@ -59,9 +50,7 @@ pub async fn relay(session: &mut Session, carried: UserCtx) -> Result<()> {
     if answered {
         return Ok(());
     }
-    Err(failure
-        .try_recv()
-        .unwrap_or_else(|_| Error::explain(InternalError, "the stand-in fell silent")))
+    Err(failure.try_recv().unwrap_or_else(|_| Error::explain(InternalError, "the stand-in fell silent")))
 }
 
 /// In a stand-in's `request_filter`: what it carries, after reading its token. `None` for a client's own request.
@@ -90,10 +79,7 @@ fn prepare(
     spawner: &SubrequestSpawner,
     carried: UserCtx,
 ) -> (PreparedSubrequest, SubrequestHandle) {
-    let context = SubrequestCtx::builder()
-        .body_mode(BodyMode::ExpectBody)
-        .user_ctx(carried)
-        .build();
+    let context = SubrequestCtx::builder().body_mode(BodyMode::ExpectBody).user_ctx(carried).build();
     let version = session.req_header().version;
     session.req_header_mut().set_version(Version::HTTP_11);
     let prepared = spawner.create_subrequest(session.as_downstream(), context);

@@ -12,26 +12,19 @@ static MEGABYTE: [u8; 1_000_000] = [b'x'; 1_000_000];
 async fn a_stand_in_replays_a_megabyte_on_http1() {
     let pair = Pair::serving().await;
     let mut client = Client::connect(pair.address()).await;
-    let answer = client
-        .exchange("POST", "/chat?a=b", &[], Body::Chunked(&[&MEGABYTE]))
-        .await;
+    let answer = client.exchange("POST", "/chat?a=b", &[], Body::Chunked(&[&MEGABYTE])).await;
     assert_eq!((answer.head.status, answer.text()), (200, "served"));
     assert_eq!(answer.head.headers.get("content-length"), Some("6"));
     pair.assert_replayed(Happened::ByStandIn, &MEGABYTE);
     assert_eq!(pair.free.requests()[0].path, "/chat?a=b");
-    assert_eq!(
-        pair.free.requests()[0].headers.get("transfer-encoding"),
-        None
-    );
+    assert_eq!(pair.free.requests()[0].headers.get("transfer-encoding"), None);
 }
 
 #[tokio::test]
 async fn a_stand_in_replays_a_megabyte_on_http2() {
     let pair = Pair::serving().await;
     let mut client = http2::Client::connect(pair.address()).await;
-    let answer = client
-        .exchange("POST", "/chat?a=b", &[], Some(&MEGABYTE))
-        .await;
+    let answer = client.exchange("POST", "/chat?a=b", &[], Some(&MEGABYTE)).await;
     assert_eq!((answer.status, answer.text()), (200, "served"));
     assert!(answer.whole);
     pair.assert_replayed(Happened::ByStandIn, &MEGABYTE);
@@ -56,11 +49,7 @@ async fn a_stand_in_serves_a_client_that_expects_100_continue() {
 #[tokio::test]
 async fn a_stand_in_relays_a_stream_event_by_event() {
     let gate = Gate::closed();
-    let stream = Reply::events()
-        .chunk("data: 1\n\n")
-        .pause(&gate)
-        .chunk("data: 2\n\n")
-        .end();
+    let stream = Reply::events().chunk("data: 1\n\n").pause(&gate).chunk("data: 2\n\n").end();
     let pair = Pair::answering(stream).await;
 
     let mut client = Client::connect(pair.address()).await;
@@ -76,11 +65,7 @@ async fn a_stand_in_relays_a_stream_event_by_event() {
 #[tokio::test]
 async fn a_stand_in_relays_a_stream_event_by_event_on_http2() {
     let gate = Gate::closed();
-    let stream = Reply::events()
-        .chunk("data: 1\n\n")
-        .pause(&gate)
-        .chunk("data: 2\n\n")
-        .end();
+    let stream = Reply::events().chunk("data: 1\n\n").pause(&gate).chunk("data: 2\n\n").end();
     let pair = Pair::answering(stream).await;
 
     let mut client = http2::Client::connect(pair.address()).await;
@@ -97,9 +82,7 @@ async fn a_connection_serves_the_next_request_after_a_stand_in() {
     let pair = Pair::serving().await;
     let mut client = Client::connect(pair.address()).await;
     for _ in 0..3 {
-        let answer = client
-            .exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE]))
-            .await;
+        let answer = client.exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE])).await;
         assert_eq!(answer.text(), "served");
     }
     let connections: Vec<_> = pair.free.requests().iter().map(|r| r.connection).collect();
@@ -111,10 +94,7 @@ async fn a_connection_serves_the_next_request_after_a_stand_in() {
         .into_iter()
         .filter(|happened| matches!(happened, Happened::Logged { .. } | Happened::Failed { .. }))
         .collect();
-    let by = |stand_in| Happened::Logged {
-        error: false,
-        stand_in,
-    };
+    let by = |stand_in| Happened::Logged { error: false, stand_in };
     assert_eq!(logged[..4], [by(true), by(false), by(true), by(false)]);
 }
 
@@ -171,9 +151,7 @@ async fn an_answer_without_a_body_ends_at_once() {
         let pair = Pair::answering(Reply::head(status, &[])).await;
         let mut client = Client::connect(pair.address()).await;
         for _ in 0..2 {
-            let answer = client
-                .exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE]))
-                .await;
+            let answer = client.exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE])).await;
             assert_eq!((answer.head.status, answer.whole), (status, true));
         }
         let mut client = http2::Client::connect(pair.address()).await;
@@ -188,20 +166,12 @@ async fn a_failure_before_the_header_is_told_by_the_stand_in() {
     let pair = Pair::answering(Reply::default().cut()).await;
     let mut client = Client::connect(pair.address()).await;
     for _ in 0..2 {
-        let answer = client
-            .exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE]))
-            .await;
+        let answer = client.exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE])).await;
         assert_eq!((answer.head.status, answer.text()), (502, "{}"));
     }
-    let failed = Happened::Failed {
-        after_header: false,
-        stand_in: true,
-    };
+    let failed = Happened::Failed { after_header: false, stand_in: true };
     assert_eq!(pair.record.before_logging()[3], failed);
-    let by_client = pair.record.all().contains(&Happened::Logged {
-        error: true,
-        stand_in: false,
-    });
+    let by_client = pair.record.all().contains(&Happened::Logged { error: true, stand_in: false });
     assert!(!by_client, "the client's session sees no error");
 }
 
@@ -213,9 +183,7 @@ async fn a_stream_that_breaks_ends_with_the_stand_ins_last_event() {
 
     let mut client = Client::connect(pair.address()).await;
     for _ in 0..2 {
-        let answer = client
-            .exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE]))
-            .await;
+        let answer = client.exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE])).await;
         assert_eq!((answer.text(), answer.whole), (expected.as_str(), true));
     }
     let mut client = http2::Client::connect(pair.address()).await;
@@ -226,14 +194,10 @@ async fn a_stream_that_breaks_ends_with_the_stand_ins_last_event() {
 /// With a declared length there is no room for a last event: the client must see that the answer is cut short.
 #[tokio::test]
 async fn an_answer_of_declared_length_that_breaks_is_cut_for_the_client_too() {
-    let broken = Reply::head(200, &[("content-length", "100")])
-        .bytes("short")
-        .cut();
+    let broken = Reply::head(200, &[("content-length", "100")]).bytes("short").cut();
     let pair = Pair::answering(broken).await;
     let mut client = Client::connect(pair.address()).await;
-    let answer = client
-        .exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE]))
-        .await;
+    let answer = client.exchange("POST", "/chat", &[], Body::Chunked(&[&MEGABYTE])).await;
     assert!(!answer.whole, "{answer:?}");
     let mut client = http2::Client::connect(pair.address()).await;
     let answer = client.exchange("POST", "/chat", &[], Some(&MEGABYTE)).await;
@@ -242,8 +206,8 @@ async fn an_answer_of_declared_length_that_breaks_is_cut_for_the_client_too() {
 
 #[tokio::test]
 async fn a_stand_in_passes_interim_answers_on() {
-    let hinted = Reply::head(103, &[("link", "</style.css>")])
-        .bytes("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nserved");
+    let hinted =
+        Reply::head(103, &[("link", "</style.css>")]).bytes("HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nserved");
     let pair = Pair::answering(hinted).await;
     let mut client = Client::connect(pair.address()).await;
     let body = Body::Chunked(&[&MEGABYTE]);

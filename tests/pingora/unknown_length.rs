@@ -21,9 +21,7 @@ async fn up_to_64_kib_is_replayed_directly_on_http1() {
         let body = vec![b'x'; size];
         let pieces: Vec<_> = body.chunks(10_000).collect();
         let mut client = Client::connect(pair.address()).await;
-        let answer = client
-            .exchange("POST", "/chat", &[], Body::Chunked(&pieces))
-            .await;
+        let answer = client.exchange("POST", "/chat", &[], Body::Chunked(&pieces)).await;
         assert_eq!(answer.text(), "served");
         pair.assert_replayed(Happened::Directly, &body);
     }
@@ -61,14 +59,7 @@ async fn beyond_64_kib_nothing_is_left_to_replay() {
 
     let proxy = start_proxy(Confessing).await;
     let mut client = Client::connect(proxy.address).await;
-    let answer = client
-        .exchange(
-            "POST",
-            "/",
-            &[],
-            Body::Chunked(&[&MEGABYTE[..RETRY_BUFFER + 1]]),
-        )
-        .await;
+    let answer = client.exchange("POST", "/", &[], Body::Chunked(&[&MEGABYTE[..RETRY_BUFFER + 1]])).await;
     assert_eq!(answer.head.status, 413);
 }
 

@@ -32,12 +32,7 @@ impl ProxyHttp for Switching {
         Ok(peer(self.target))
     }
 
-    async fn upstream_request_filter(
-        &self,
-        _: &mut Session,
-        request: &mut RequestHeader,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn upstream_request_filter(&self, _: &mut Session, request: &mut RequestHeader, _: &mut ()) -> Result<()> {
         let mut outgoing = RequestHeader::build("GET", b"/v1/realtime", None)?;
         outgoing.insert_header("host", "upstream.test")?;
         outgoing.insert_header("authorization", "Bearer ours")?;
@@ -51,13 +46,7 @@ impl ProxyHttp for Switching {
         Ok(())
     }
 
-    async fn request_body_filter(
-        &self,
-        _: &mut Session,
-        body: &mut Option<Bytes>,
-        _: bool,
-        _: &mut (),
-    ) -> Result<()> {
+    async fn request_body_filter(&self, _: &mut Session, body: &mut Option<Bytes>, _: bool, _: &mut ()) -> Result<()> {
         self.note('>', body);
         Ok(())
     }
@@ -97,11 +86,7 @@ async fn passes_both_ways() {
     let accepted = [("connection", "Upgrade"), ("upgrade", "websocket")];
     let upstream = Upstream::script([Reply::head(101, &accepted).echo()]).await;
     let seen = Arc::default();
-    let proxy = start_proxy(Switching {
-        target: upstream.address,
-        seen: Arc::clone(&seen),
-    })
-    .await;
+    let proxy = start_proxy(Switching { target: upstream.address, seen: Arc::clone(&seen) }).await;
 
     let mut client = Client::connect(proxy.address).await;
     client.request("GET", "/", &HANDSHAKE, Body::None).await;
@@ -109,9 +94,7 @@ async fn passes_both_ways() {
     for word in ["ping", "pong"] {
         client.send(word).await;
         let mut echoed = [0; 4];
-        soon("the echo", client.raw().read_exact(&mut echoed))
-            .await
-            .unwrap();
+        soon("the echo", client.raw().read_exact(&mut echoed)).await.unwrap();
         assert_eq!(echoed, word.as_bytes());
     }
     client.raw().shutdown().await.unwrap();
@@ -129,11 +112,7 @@ async fn passes_both_ways() {
 #[tokio::test]
 async fn a_refused_handshake_is_an_ordinary_answer() {
     let upstream = Upstream::script([Reply::json(401, "{}")]).await;
-    let proxy = start_proxy(Switching {
-        target: upstream.address,
-        seen: Arc::default(),
-    })
-    .await;
+    let proxy = start_proxy(Switching { target: upstream.address, seen: Arc::default() }).await;
     let mut client = Client::connect(proxy.address).await;
     let answer = client.exchange("GET", "/", &HANDSHAKE, Body::None).await;
     assert_eq!((answer.head.status, answer.text()), (401, "{}"));

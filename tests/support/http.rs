@@ -61,10 +61,7 @@ impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("connect");
         stream.set_nodelay(true).expect("nodelay");
-        Self {
-            stream: BufReader::new(stream),
-            framing: Framing::Done,
-        }
+        Self { stream: BufReader::new(stream), framing: Framing::Done }
     }
 
     /// Writes bytes as they are. A server that has stopped reading is not the sender's failure.
@@ -74,25 +71,13 @@ impl Client {
     }
 
     /// Sends a request line, `host`, the given headers, those that frame the body, and the body.
-    pub async fn request(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Body<'_>,
-    ) {
+    pub async fn request(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Body<'_>) {
         self.head(method, path, headers, &body).await;
         self.body(&body).await;
     }
 
     /// Sends what comes before the body: for clients that wait for `100 Continue`.
-    pub async fn head(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &Body<'_>,
-    ) {
+    pub async fn head(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: &Body<'_>) {
         let mut head = format!("{method} {path} HTTP/1.1\r\nhost: test\r\n");
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
@@ -125,13 +110,7 @@ impl Client {
     }
 
     /// Sends a request and reads its answer to the end.
-    pub async fn exchange(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Body<'_>,
-    ) -> Answer {
+    pub async fn exchange(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Body<'_>) -> Answer {
         self.request(method, path, headers, body).await;
         self.answer_to(method).await
     }
@@ -164,9 +143,7 @@ impl Client {
 
     /// The next piece of the body; for a chunked one, exactly one chunk.
     pub async fn piece(&mut self) -> Piece {
-        soon("a piece of the answer", self.try_piece())
-            .await
-            .unwrap_or(Piece::Cut)
+        soon("a piece of the answer", self.try_piece()).await.unwrap_or(Piece::Cut)
     }
 
     async fn try_piece(&mut self) -> std::io::Result<Piece> {
@@ -186,11 +163,7 @@ impl Client {
                 let mut data = vec![0; 1 << 16];
                 let read = self.stream.read(&mut data).await?;
                 data.truncate(read);
-                Ok(if read == 0 {
-                    Piece::End
-                } else {
-                    Piece::Data(data)
-                })
+                Ok(if read == 0 { Piece::End } else { Piece::Data(data) })
             }
             Framing::Chunked => {
                 let Some(data) = read_chunk(&mut self.stream).await? else {
@@ -241,9 +214,7 @@ impl Client {
     }
 
     async fn line(&mut self) -> String {
-        soon("a line of the answer", read_line(&mut self.stream))
-            .await
-            .expect("the answer's head")
+        soon("a line of the answer", read_line(&mut self.stream)).await.expect("the answer's head")
     }
 }
 
@@ -259,22 +230,16 @@ impl Headers {
     }
 
     pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0
-            .iter()
-            .filter(move |(field, _)| field == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
     }
 
     pub fn has(&self, name: &str, value: &str) -> bool {
-        self.all(name)
-            .any(|found| found.eq_ignore_ascii_case(value))
+        self.all(name).any(|found| found.eq_ignore_ascii_case(value))
     }
 }
 
 /// Reads up to a line's end, without it.
-pub(super) async fn read_line(
-    stream: &mut (impl AsyncBufReadExt + Unpin),
-) -> std::io::Result<String> {
+pub(super) async fn read_line(stream: &mut (impl AsyncBufReadExt + Unpin)) -> std::io::Result<String> {
     let mut line = String::new();
     if stream.read_line(&mut line).await? == 0 {
         return Err(std::io::ErrorKind::UnexpectedEof.into());
@@ -284,14 +249,10 @@ pub(super) async fn read_line(
 }
 
 /// Reads header fields up to the empty line.
-pub(super) async fn read_fields(
-    stream: &mut (impl AsyncBufReadExt + Unpin),
-) -> Vec<(String, String)> {
+pub(super) async fn read_fields(stream: &mut (impl AsyncBufReadExt + Unpin)) -> Vec<(String, String)> {
     let mut fields = Vec::new();
     loop {
-        let line = soon("a header field", read_line(stream))
-            .await
-            .expect("a header field");
+        let line = soon("a header field", read_line(stream)).await.expect("a header field");
         let Some((name, value)) = line.split_once(':') else {
             return fields;
         };
@@ -300,9 +261,7 @@ pub(super) async fn read_fields(
 }
 
 /// Reads one chunk: `None` when the connection was lost, no bytes at the body's end (its trailers are skipped).
-pub(super) async fn read_chunk(
-    stream: &mut (impl AsyncBufReadExt + Unpin),
-) -> std::io::Result<Option<Vec<u8>>> {
+pub(super) async fn read_chunk(stream: &mut (impl AsyncBufReadExt + Unpin)) -> std::io::Result<Option<Vec<u8>>> {
     let Ok(size) = read_line(stream).await else {
         return Ok(None);
     };

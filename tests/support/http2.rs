@@ -52,13 +52,7 @@ impl Client {
     }
 
     /// Sends a request. Without a body, its headers end the stream.
-    pub async fn send(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<&[u8]>,
-    ) -> Stream {
+    pub async fn send(&mut self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&[u8]>) -> Stream {
         let mut stream = self.open(method, path, headers, body.is_none()).await;
         if let Some(body) = body {
             stream.upload(body, true).await;
@@ -67,23 +61,13 @@ impl Client {
     }
 
     /// Opens a stream with headers alone.
-    pub async fn open(
-        &mut self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        end: bool,
-    ) -> Stream {
-        let mut request = Request::builder()
-            .method(method)
-            .uri(format!("http://test{path}"));
+    pub async fn open(&mut self, method: &str, path: &str, headers: &[(&str, &str)], end: bool) -> Stream {
+        let mut request = Request::builder().method(method).uri(format!("http://test{path}"));
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let request = request.body(()).expect("request");
-        let mut ready = soon("room for a stream", self.requests.clone().ready())
-            .await
-            .expect("the connection lives");
+        let mut ready = soon("room for a stream", self.requests.clone().ready()).await.expect("the connection lives");
         let (response, upload) = ready.send_request(request, end).expect("a stream");
         Stream { upload, response }
     }
@@ -115,19 +99,12 @@ impl Stream {
         }
         while !bytes.is_empty() {
             self.upload.reserve_capacity(bytes.len());
-            let room = soon(
-                "room in the server's window",
-                std::future::poll_fn(|cx| self.upload.poll_capacity(cx)),
-            )
-            .await;
+            let room =
+                soon("room in the server's window", std::future::poll_fn(|cx| self.upload.poll_capacity(cx))).await;
             let Some(Ok(room)) = room else { return };
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             let last = end && later.is_empty();
-            if self
-                .upload
-                .send_data(Bytes::copy_from_slice(now), last)
-                .is_err()
-            {
+            if self.upload.send_data(Bytes::copy_from_slice(now), last).is_err() {
                 return;
             }
             bytes = later;
@@ -136,27 +113,15 @@ impl Stream {
 
     /// Ends the request with a trailer.
     pub fn finish_with_trailer(&mut self, name: &'static str, value: &'static str) {
-        let trailers = [(
-            http::HeaderName::from_static(name),
-            http::HeaderValue::from_static(value),
-        )];
-        self.upload
-            .send_trailers(trailers.into_iter().collect())
-            .expect("trailers");
+        let trailers = [(http::HeaderName::from_static(name), http::HeaderValue::from_static(value))];
+        self.upload.send_trailers(trailers.into_iter().collect()).expect("trailers");
     }
 
     /// Waits for the answer's headers.
     pub async fn incoming(self) -> Incoming {
-        let answer = soon("the answer's headers", self.response)
-            .await
-            .expect("an answer");
+        let answer = soon("the answer's headers", self.response).await.expect("an answer");
         let (parts, body) = answer.into_parts();
-        Incoming {
-            status: parts.status.as_u16(),
-            headers: headers(&parts.headers),
-            body,
-            _upload: self.upload,
-        }
+        Incoming { status: parts.status.as_u16(), headers: headers(&parts.headers), body, _upload: self.upload }
     }
 
     /// Waits for the stream to fail before its headers.
@@ -198,13 +163,7 @@ impl Incoming {
                 None
             }
         };
-        Answer {
-            status: self.status,
-            headers: self.headers,
-            body,
-            trailers,
-            whole,
-        }
+        Answer { status: self.status, headers: self.headers, body, trailers, whole }
     }
 }
 

@@ -56,11 +56,7 @@ pub async fn start<S: Service + 'static>(build: impl FnOnce(&str) -> S) -> Runni
     let service = tokio::spawn(async move {
         service.start_service(Some(sockets), stopping, 1).await;
     });
-    Running {
-        address,
-        stop,
-        service,
-    }
+    Running { address, stop, service }
 }
 
 impl Running {

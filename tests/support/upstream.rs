@@ -60,11 +60,7 @@ impl Upstream {
         let address = listener.local_addr().expect("address");
         let log = watch::Sender::new(Log::default());
         let accepting = tokio::spawn(accept(listener, log.clone(), Arc::new(answer)));
-        Self {
-            address,
-            log,
-            accepting,
-        }
+        Self { address, log, accepting }
     }
 
     /// Gives these replies in turn, then the last one again and again.
@@ -102,11 +98,7 @@ impl Upstream {
     /// Waits until a peer has hung up this many times while it was being answered.
     pub async fn hung_up(&self, count: usize) {
         let mut log = self.log.subscribe();
-        let _ = soon(
-            "the upstream exchange to be aborted",
-            log.wait_for(|log| log.hangups >= count),
-        )
-        .await;
+        let _ = soon("the upstream exchange to be aborted", log.wait_for(|log| log.hangups >= count)).await;
     }
 }
 
@@ -142,10 +134,7 @@ impl Reply {
 
     /// The head of a chunked answer: add chunks, then an end.
     pub fn chunked(status: u16, headers: &[(&str, &str)]) -> Self {
-        Self::head(
-            status,
-            &[headers, &[("transfer-encoding", "chunked")]].concat(),
-        )
+        Self::head(status, &[headers, &[("transfer-encoding", "chunked")]].concat())
     }
 
     /// A head alone, with nothing added to it.
@@ -248,10 +237,7 @@ async fn serve(stream: TcpStream, number: usize, log: watch::Sender<Log>, answer
 }
 
 /// Reads a request with its whole body; `None` if the peer has gone.
-async fn receive(
-    reader: &mut (impl AsyncBufReadExt + Unpin),
-    connection: usize,
-) -> Option<Received> {
+async fn receive(reader: &mut (impl AsyncBufReadExt + Unpin), connection: usize) -> Option<Received> {
     let line = read_line(reader).await.ok()?;
     let mut words = line.split(' ').map(str::to_owned);
     let (method, path) = (words.next()?, words.next()?);
@@ -269,13 +255,7 @@ async fn receive(
         body.resize(length.parse().ok()?, 0);
         reader.read_exact(&mut body).await.ok()?;
     }
-    Some(Received {
-        connection,
-        method,
-        path,
-        headers,
-        body,
-    })
+    Some(Received { connection, method, path, headers, body })
 }
 
 /// Whether the connection can be used again.

@@ -33,21 +33,14 @@ impl Upstream {
         let address = listener.local_addr().expect("address");
         let bodies = watch::Sender::default();
         let accepting = tokio::spawn(accept(listener, bodies.clone(), Arc::new(reply)));
-        Self {
-            address,
-            bodies,
-            accepting,
-        }
+        Self { address, bodies, accepting }
     }
 
     /// Waits until this many requests have been received whole, and answers with their bodies.
     pub async fn received(&self, count: usize) -> Vec<Bytes> {
         let mut bodies = self.bodies.subscribe();
         let enough = bodies.wait_for(|bodies| bodies.len() >= count);
-        soon("a request to reach the upstream", enough)
-            .await
-            .expect("the log lives")
-            .clone()
+        soon("a request to reach the upstream", enough).await.expect("the log lives").clone()
     }
 }
 

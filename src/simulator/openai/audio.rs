@@ -14,43 +14,25 @@ use super::read::{self, Str, bad_value, required};
 pub fn transcribe(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<Answer, Failure> {
     let parts = multipart::parts(content_type, body)?;
     let field = |name: &str| parts.iter().find(|part| part.name == name);
-    let text_field =
-        |name: &str| field(name).and_then(|part: &Part| std::str::from_utf8(part.content).ok());
+    let text_field = |name: &str| field(name).and_then(|part: &Part| std::str::from_utf8(part.content).ok());
     required(text_field("model"), "model")?;
     let file = required(field("file"), "file")?;
-    let said = format!(
-        "This is {}, {} bytes long.",
-        file.filename.unwrap_or("a nameless file"),
-        file.content.len()
-    );
+    let said = format!("This is {}, {} bytes long.", file.filename.unwrap_or("a nameless file"), file.content.len());
     if text_field("stream") == Some("true") {
         return Ok(Answer::Stream(transcript_events(said)));
     }
     match text_field("response_format").unwrap_or("json") {
-        "json" => Ok(Answer::json(&Transcript {
-            text: &said,
-            usage: Duration::second(),
-        })),
+        "json" => Ok(Answer::json(&Transcript { text: &said, usage: Duration::second() })),
         "verbose_json" => Ok(Answer::json(&Verbose::new(&said))),
         "text" => Ok(plain(format!("{said}\n"))),
-        "srt" => Ok(plain(format!(
-            "1\n00:00:00,000 --> 00:00:01,000\n{said}\n\n"
-        ))),
-        "vtt" => Ok(plain(format!(
-            "WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{said}\n\n"
-        ))),
-        _ => Err(bad_value(
-            "response_format",
-            "is not one of json, verbose_json, text, srt and vtt",
-        )),
+        "srt" => Ok(plain(format!("1\n00:00:00,000 --> 00:00:01,000\n{said}\n\n"))),
+        "vtt" => Ok(plain(format!("WEBVTT\n\n00:00:00.000 --> 00:00:01.000\n{said}\n\n"))),
+        _ => Err(bad_value("response_format", "is not one of json, verbose_json, text, srt and vtt")),
     }
 }
 
 fn plain(text: String) -> Answer {
-    Answer::Whole {
-        content_type: "text/plain; charset=utf-8",
-        body: text.into(),
-    }
+    Answer::Whole { content_type: "text/plain; charset=utf-8", body: text.into() }
 }
 
 #[derive(Serialize)]
@@ -68,10 +50,7 @@ struct Duration {
 
 impl Duration {
     fn second() -> Self {
-        Self {
-            r#type: "duration",
-            seconds: 1.0,
-        }
+        Self { r#type: "duration", seconds: 1.0 }
     }
 }
 
@@ -147,12 +126,7 @@ struct Usage {
 
 impl Usage {
     fn new(input_tokens: usize, output_tokens: usize) -> Self {
-        Self {
-            r#type: "tokens",
-            input_tokens,
-            output_tokens,
-            total_tokens: input_tokens + output_tokens,
-        }
+        Self { r#type: "tokens", input_tokens, output_tokens, total_tokens: input_tokens + output_tokens }
     }
 }
 
@@ -170,10 +144,7 @@ fn transcript_events(said: String) -> Events {
     for delta in pieces.iter() {
         push(&mut events, &Event::TextDelta { delta });
     }
-    let done = Event::TextDone {
-        text: pieces.text(),
-        usage: Usage::new(1, pieces.len()),
-    };
+    let done = Event::TextDone { text: pieces.text(), usage: Usage::new(1, pieces.len()) };
     push(&mut events, &done);
     events.push(|out| out.extend_from_slice(b"data: [DONE]\n\n"));
     events
@@ -208,10 +179,7 @@ pub fn speak(body: &[u8]) -> Result<Answer, Failure> {
         }
     };
     match request.stream_format.as_ref().map(|format| &*format.0) {
-        None | Some("audio") => Ok(Answer::Whole {
-            content_type,
-            body: sound.into(),
-        }),
+        None | Some("audio") => Ok(Answer::Whole { content_type, body: sound.into() }),
         Some("sse") => Ok(Answer::Stream(sound_events(&input.0, &sound))),
         Some(_) => Err(bad_value("stream_format", "is neither audio nor sse")),
     }
@@ -236,9 +204,7 @@ fn tone() -> Vec<u8> {
         let phase = f64::from(at) / f64::from(SAMPLES_PER_SECOND) * 440.0 * std::f64::consts::TAU;
         (phase.sin() * 2000.0) as i16
     };
-    (0..SAMPLES_PER_SECOND / 4)
-        .flat_map(|at| sample(at).to_le_bytes())
-        .collect()
+    (0..SAMPLES_PER_SECOND / 4).flat_map(|at| sample(at).to_le_bytes()).collect()
 }
 
 fn wav() -> Vec<u8> {
@@ -279,8 +245,7 @@ mod tests {
     #[test]
     fn a_wav_file_knows_its_length() {
         let file = wav();
-        let at =
-            |from: usize| u32::from_le_bytes(file[from..from + 4].try_into().unwrap()) as usize;
+        let at = |from: usize| u32::from_le_bytes(file[from..from + 4].try_into().unwrap()) as usize;
         assert_eq!(at(4), file.len() - 8);
         assert_eq!(at(40), file.len() - 44);
     }

@@ -80,11 +80,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
         return Err(bad_value("top_logprobs", "has no sense without `logprobs`"));
     }
     let structured = request.response_format.is_some();
-    let prompt_tokens = messages
-        .iter()
-        .filter_map(|message| message.content.as_ref())
-        .map(Content::words)
-        .sum();
+    let prompt_tokens = messages.iter().filter_map(|message| message.content.as_ref()).map(Content::words).sum();
     let (tools, choice) = tools::read(request.tools, request.tool_choice)?;
     let effort = request.reasoning_effort;
     let ask = Ask {
@@ -98,11 +94,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
         stops: read::stops(request.stop),
         effort: effort.map_or(Effort::None, |effort| Effort::named(&effort.0)),
     };
-    let blamed = if structured {
-        "response_format"
-    } else {
-        "tools"
-    };
+    let blamed = if structured { "response_format" } else { "tools" };
     let script = script::write(&ask, behaviour.tokens).map_err(unsatisfiable(blamed))?;
 
     let completion = Completion {
@@ -111,10 +103,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
         model: &model,
         choices,
         script: &script,
-        logprobs: request
-            .logprobs
-            .unwrap_or_default()
-            .then(|| request.top_logprobs.unwrap_or_default()),
+        logprobs: request.logprobs.unwrap_or_default().then(|| request.top_logprobs.unwrap_or_default()),
     };
     let include_usage = request.stream_options.and_then(|o| o.include_usage);
     Ok(match request.stream {
@@ -130,16 +119,11 @@ fn last(mut messages: Vec<Message<'_>>) -> Result<Last<'_>, Failure> {
     if messages.iter().any(|message| message.role.is_none()) {
         return Err(missing("messages[].role"));
     }
-    let results = messages
-        .iter()
-        .rev()
-        .take_while(|message| message.is("tool"));
+    let results = messages.iter().rev().take_while(|message| message.is("tool"));
     let results = results.count();
     if results > 0 {
         let results = messages.split_off(messages.len() - results);
-        return Ok(Last::ToolResult(
-            results.into_iter().flat_map(Message::into_texts).collect(),
-        ));
+        return Ok(Last::ToolResult(results.into_iter().flat_map(Message::into_texts).collect()));
     }
     let user = messages.iter().rposition(|message| message.is("user"));
     let spoken = user.unwrap_or(messages.len() - 1);
@@ -176,9 +160,7 @@ mod tests {
 
     fn with(more: Value) -> Value {
         let mut body = hello();
-        body.as_object_mut()
-            .unwrap()
-            .extend(more.as_object().unwrap().clone());
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         body
     }
 
@@ -208,10 +190,7 @@ mod tests {
         let whole = ask(hello()).unwrap();
         let asked = json!({"stream": true, "stream_options": {"include_usage": true}});
         let chunks = stream(with(asked));
-        let text: String = chunks
-            .iter()
-            .filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str())
-            .collect();
+        let text: String = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"]["content"].as_str()).collect();
         assert_eq!(whole["choices"][0]["message"]["content"], text.as_str());
         let (usage, others) = chunks.split_last().unwrap();
         assert_eq!(usage["choices"], json!([]));
@@ -219,15 +198,8 @@ mod tests {
         assert!(others.iter().all(|chunk| chunk["usage"] == Value::Null));
         assert!(others.iter().all(|chunk| chunk.get("usage").is_some()));
         assert_eq!(others[0]["choices"][0]["delta"]["role"], "assistant");
-        assert_eq!(
-            others.last().unwrap()["choices"][0]["finish_reason"],
-            "stop"
-        );
-        assert!(
-            stream(with(json!({"stream": true})))[0]
-                .get("usage")
-                .is_none()
-        );
+        assert_eq!(others.last().unwrap()["choices"][0]["finish_reason"], "stop");
+        assert!(stream(with(json!({"stream": true})))[0].get("usage").is_none());
     }
 
     #[test]
@@ -241,17 +213,9 @@ mod tests {
         assert_eq!(call["function"]["arguments"], r#"{"city":"city"}"#);
 
         let chunks = stream(with(json!({"tools": weather(), "stream": true})));
-        let deltas = chunks
-            .iter()
-            .filter_map(|chunk| chunk["choices"][0]["delta"].get("tool_calls"));
-        let arguments: String = deltas
-            .map(|calls| {
-                calls[0]["function"]["arguments"]
-                    .as_str()
-                    .unwrap()
-                    .to_owned()
-            })
-            .collect();
+        let deltas = chunks.iter().filter_map(|chunk| chunk["choices"][0]["delta"].get("tool_calls"));
+        let arguments: String =
+            deltas.map(|calls| calls[0]["function"]["arguments"].as_str().unwrap().to_owned()).collect();
         assert_eq!(arguments, r#"{"city":"city"}"#);
 
         let told = ask(json!({"model": "m", "tools": weather(), "messages": [
@@ -269,10 +233,7 @@ mod tests {
         let answer = ask(with(json!({"logprobs": true, "top_logprobs": 2}))).unwrap();
         let choice = &answer["choices"][0];
         let tokens = choice["logprobs"]["content"].as_array().unwrap();
-        let text: String = tokens
-            .iter()
-            .map(|t| t["token"].as_str().unwrap())
-            .collect();
+        let text: String = tokens.iter().map(|t| t["token"].as_str().unwrap()).collect();
         assert_eq!(choice["message"]["content"], text.as_str());
         assert_eq!(tokens[0]["top_logprobs"][0]["token"], "You");
     }
@@ -283,14 +244,8 @@ mod tests {
         assert_eq!(param(json!({"messages": []})).as_deref(), Some("model"));
         assert_eq!(param(json!({"model": "m"})).as_deref(), Some("messages"));
         assert_eq!(param(with(json!({"n": 0}))).as_deref(), Some("n"));
-        assert_eq!(
-            param(with(json!({"tool_choice": "required"}))).as_deref(),
-            Some("tool_choice")
-        );
+        assert_eq!(param(with(json!({"tool_choice": "required"}))).as_deref(), Some("tool_choice"));
         let nowhere = json!({"type": "json_schema", "json_schema": {"name": "x", "schema": false}});
-        assert_eq!(
-            param(with(json!({"response_format": nowhere}))).as_deref(),
-            Some("response_format")
-        );
+        assert_eq!(param(with(json!({"response_format": nowhere}))).as_deref(), Some("response_format"));
     }
 }

@@ -6,9 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Behaviour;
 use super::super::answer::{Answer, Events, Failure, write_json};
-use super::super::script::{
-    self, Ask, Choice, Effort, Ending, Form, Last, Pieces, Reply, Usage, count_words,
-};
+use super::super::script::{self, Ask, Choice, Effort, Ending, Form, Last, Pieces, Reply, Usage, count_words};
 use super::chat::StreamOptions;
 use super::read::{self, Stops, Str, TextOr, bad_value, required};
 use super::{id, now, unsatisfiable};
@@ -111,11 +109,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
         model: &model,
         each,
         choices,
-        usage: UsageBody {
-            prompt_tokens: usage.prompt,
-            completion_tokens: usage.answer,
-            total_tokens: usage.total(),
-        },
+        usage: UsageBody { prompt_tokens: usage.prompt, completion_tokens: usage.answer, total_tokens: usage.total() },
     };
     Ok(match request.stream {
         Some(true) => {
@@ -174,13 +168,12 @@ struct Texts<'a> {
 
 impl Texts<'_> {
     fn whole(&self) -> Answer {
-        let choice =
-            |(index, (echo, pieces, reason)): (usize, &(String, Pieces, &'static str))| Choiced {
-                text: format!("{echo}{}", pieces.text()).into(),
-                index,
-                logprobs: (),
-                finish_reason: Some(*reason),
-            };
+        let choice = |(index, (echo, pieces, reason)): (usize, &(String, Pieces, &'static str))| Choiced {
+            text: format!("{echo}{}", pieces.text()).into(),
+            index,
+            logprobs: (),
+            finish_reason: Some(*reason),
+        };
         let choices = self.repeated().enumerate().map(choice).collect();
         Answer::json(&self.body(choices, Some(Some(self.usage))))
     }
@@ -189,12 +182,7 @@ impl Texts<'_> {
         let mut events = Events::with_capacity(self.usage.completion_tokens + 4, 256);
         let usage = include_usage.then_some(None);
         let mut push = |index, text: &str, finish_reason| {
-            let choice = Choiced {
-                text: text.into(),
-                index,
-                logprobs: (),
-                finish_reason,
-            };
+            let choice = Choiced { text: text.into(), index, logprobs: (), finish_reason };
             event(&mut events, &self.body(vec![choice], usage));
         };
         for (index, (echo, pieces, reason)) in self.repeated().enumerate() {
@@ -253,9 +241,7 @@ mod tests {
             panic!("not a whole answer");
         };
         let body: Value = serde_json::from_slice(&body).unwrap();
-        let texts: Vec<_> = (0..4)
-            .map(|i| body["choices"][i]["text"].as_str().unwrap())
-            .collect();
+        let texts: Vec<_> = (0..4).map(|i| body["choices"][i]["text"].as_str().unwrap()).collect();
         assert!(texts[1].starts_with("one You said: one"));
         assert!(texts[2].starts_with("two You said: two"));
         assert_eq!(body["usage"]["prompt_tokens"], 2);

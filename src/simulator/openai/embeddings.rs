@@ -87,10 +87,7 @@ pub fn answer(body: &[u8]) -> Result<Answer, Failure> {
         object: "list",
         data: inputs.iter().enumerate().map(embed).collect(),
         model: &model,
-        usage: Usage {
-            prompt_tokens: tokens,
-            total_tokens: tokens,
-        },
+        usage: Usage { prompt_tokens: tokens, total_tokens: tokens },
     }))
 }
 
@@ -118,9 +115,7 @@ fn inputs<'a>(input: TextOr<'a, Item<'a>>) -> Result<Vec<Input<'a>>, Failure> {
     match (inputs.len(), flat.len()) {
         (0, 0) => Err(bad_value("input", "is empty")),
         (0, _) => Ok(vec![Input::Tokens(flat)]),
-        (1..=MOST_INPUTS, 0) if inputs.iter().any(Input::is_empty) => {
-            Err(bad_value("input", "has an empty item"))
-        }
+        (1..=MOST_INPUTS, 0) if inputs.iter().any(Input::is_empty) => Err(bad_value("input", "has an empty item")),
         (1..=MOST_INPUTS, 0) => Ok(inputs),
         (_, 0) => Err(bad_value("input", "has more than 2048 items")),
         _ => Err(bad_value("input", "mixes tokens with other items")),
@@ -237,17 +232,11 @@ mod tests {
     #[test]
     fn both_encodings_say_the_same() {
         let ask = |format: &str| {
-            let body =
-                json!({"model": "m", "input": [1, 2], "dimensions": 5, "encoding_format": format});
+            let body = json!({"model": "m", "input": [1, 2], "dimensions": 5, "encoding_format": format});
             embed(body).unwrap()["data"][0].clone()
         };
-        let bytes = STANDARD
-            .decode(ask("base64")["embedding"].as_str().unwrap())
-            .unwrap();
-        let decoded: Vec<f32> = bytes
-            .chunks_exact(4)
-            .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
-            .collect();
+        let bytes = STANDARD.decode(ask("base64")["embedding"].as_str().unwrap()).unwrap();
+        let decoded: Vec<f32> = bytes.chunks_exact(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect();
         assert_eq!(decoded, floats(&ask("float")));
     }
 
@@ -259,11 +248,7 @@ mod tests {
         };
         assert_eq!(count(json!([1, 2, 3])), 1);
         assert_eq!(count(json!([[1, 2], [3]])), 2);
-        let param = |input: Value| {
-            embed(json!({"model": "m", "input": input}))
-                .unwrap_err()
-                .param
-        };
+        let param = |input: Value| embed(json!({"model": "m", "input": input})).unwrap_err().param;
         for bad in [json!([]), json!([""]), json!("")] {
             assert_eq!(param(bad).as_deref(), Some("input"));
         }

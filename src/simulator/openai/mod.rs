@@ -65,9 +65,7 @@ impl<'p> Operation<'p> {
             "/moderations" => Self::Moderation,
             "/models" => Self::Models,
             other => match other.strip_prefix("/models/") {
-                Some(id) if !id.is_empty() => {
-                    Self::Model(percent_encoding::percent_decode_str(id).decode_utf8_lossy())
-                }
+                Some(id) if !id.is_empty() => Self::Model(percent_encoding::percent_decode_str(id).decode_utf8_lossy()),
                 _ => return Err(unknown_path(method, path)),
             },
         };
@@ -124,10 +122,7 @@ pub fn failure(failure: &Failure) -> Answer {
         code: failure.code.or(usual_code),
     };
     write_json(&mut body, &Envelope { error });
-    Answer::Failed {
-        failure: failure.head.clone(),
-        body: body.into(),
-    }
+    Answer::Failed { failure: failure.head.clone(), body: body.into() }
 }
 
 /// The type, and the code that usually comes with it.
@@ -145,20 +140,13 @@ fn kind(status: StatusCode) -> (&'static str, Option<&'static str>) {
 }
 
 fn unknown_path(method: &Method, path: &str) -> Failure {
-    Failure::new(
-        StatusCode::NOT_FOUND,
-        format!("There is nothing at {method} {path}."),
-    )
-    .code("unknown_url")
+    Failure::new(StatusCode::NOT_FOUND, format!("There is nothing at {method} {path}.")).code("unknown_url")
 }
 
 fn wrong_method(method: &Method, path: &str, calls_a_model: bool) -> Failure {
     let allow = if calls_a_model { "POST" } else { "GET" };
-    let mut failure = Failure::new(
-        StatusCode::METHOD_NOT_ALLOWED,
-        format!("{path} takes {allow}, not {method}."),
-    )
-    .code("method_not_supported");
+    let mut failure = Failure::new(StatusCode::METHOD_NOT_ALLOWED, format!("{path} takes {allow}, not {method}."))
+        .code("method_not_supported");
     failure.head.allow = Some(allow);
     failure
 }
@@ -173,12 +161,7 @@ struct Model<'a> {
 
 impl<'a> Model<'a> {
     fn new(id: &'a str) -> Self {
-        Self {
-            id,
-            object: "model",
-            created: 1_735_689_600,
-            owned_by: "simulator",
-        }
+        Self { id, object: "model", created: 1_735_689_600, owned_by: "simulator" }
     }
 }
 
@@ -188,21 +171,15 @@ fn list(behaviour: &Behaviour) -> Answer {
         object: &'static str,
         data: Vec<Model<'a>>,
     }
-    Answer::json(&List {
-        object: "list",
-        data: behaviour.models().map(Model::new).collect(),
-    })
+    Answer::json(&List { object: "list", data: behaviour.models().map(Model::new).collect() })
 }
 
 fn one_model(id: &str, behaviour: &Behaviour) -> Result<Answer, Failure> {
     let listed = behaviour.models().find(|model| *model == id);
     let model = listed.ok_or_else(|| {
-        Failure::new(
-            StatusCode::NOT_FOUND,
-            format!("The model `{id}` is not listed."),
-        )
-        .at("model")
-        .code("model_not_found")
+        Failure::new(StatusCode::NOT_FOUND, format!("The model `{id}` is not listed."))
+            .at("model")
+            .code("model_not_found")
     })?;
     Ok(Answer::json(&Model::new(model)))
 }
@@ -232,10 +209,7 @@ mod tests {
         for path in ["/v1/chat/completions", "/chat/completions"] {
             assert_eq!(Operation::of(&Method::POST, path).unwrap(), Operation::Chat);
         }
-        assert_eq!(
-            Operation::of(&Method::GET, "/v1/models/a%2Fb").unwrap(),
-            Operation::Model("a/b".into())
-        );
+        assert_eq!(Operation::of(&Method::GET, "/v1/models/a%2Fb").unwrap(), Operation::Model("a/b".into()));
         let wrong = Operation::of(&Method::GET, "/v1/embeddings").unwrap_err();
         assert_eq!(wrong.head.status, StatusCode::METHOD_NOT_ALLOWED);
         let unknown = Operation::of(&Method::POST, "/v1/nothing").unwrap_err();

@@ -78,11 +78,7 @@ pub fn answer(body: &[u8]) -> Result<Answer, Failure> {
             })
             .collect(),
     };
-    Ok(Answer::json(&Body {
-        id: id("modr-"),
-        model: model.as_deref().unwrap_or("simulator"),
-        results,
-    }))
+    Ok(Answer::json(&Body { id: id("modr-"), model: model.as_deref().unwrap_or("simulator"), results }))
 }
 
 fn verdict(text: &str) -> Verdict {

@@ -12,10 +12,7 @@ pub struct Part<'a> {
     pub content: &'a [u8],
 }
 
-pub fn parts<'a>(
-    content_type: Option<&HeaderValue>,
-    body: &'a [u8],
-) -> Result<Vec<Part<'a>>, Failure> {
+pub fn parts<'a>(content_type: Option<&HeaderValue>, body: &'a [u8]) -> Result<Vec<Part<'a>>, Failure> {
     let boundary = content_type
         .and_then(|header| boundary(header.to_str().ok()?))
         .ok_or_else(|| Failure::invalid("The body must be multipart/form-data with a boundary."))?;
@@ -58,16 +55,10 @@ fn part(raw: &[u8]) -> Option<Part<'_>> {
     let head = std::str::from_utf8(head).ok()?;
     let disposition = head.split("\r\n").find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        name.trim()
-            .eq_ignore_ascii_case("content-disposition")
-            .then_some(value)
+        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
     })?;
     let (_, parameters) = disposition.split_once(';')?;
-    Some(Part {
-        name: parameter(parameters, "name")?,
-        filename: parameter(parameters, "filename"),
-        content,
-    })
+    Some(Part { name: parameter(parameters, "name")?, filename: parameter(parameters, "filename"), content })
 }
 
 /// The value of `name=value` or `name="value"` in a list that semicolons separate; quoted ones may hold semicolons.
@@ -99,22 +90,15 @@ mod tests {
         let parts = parts(Some(&header), body).unwrap();
         assert_eq!((parts[0].name, parts[0].filename), ("model", None));
         assert_eq!(parts[0].content, b"m");
-        assert_eq!(
-            (parts[1].name, parts[1].filename),
-            ("file", Some("a;b.wav"))
-        );
+        assert_eq!((parts[1].name, parts[1].filename), ("file", Some("a;b.wav")));
         assert_eq!(parts[1].content, b"\x00\r\n\x01");
     }
 
     #[test]
     fn what_is_cut_short_is_refused() {
         let header = HeaderValue::from_static("multipart/form-data; boundary=x");
-        for body in [
-            "",
-            "--x",
-            "--x\r\n\r\nno name\r\n--x--",
-            "--x\r\ncontent-disposition: form-data; name=a\r\n\r\nb",
-        ] {
+        for body in ["", "--x", "--x\r\n\r\nno name\r\n--x--", "--x\r\ncontent-disposition: form-data; name=a\r\n\r\nb"]
+        {
             assert!(parts(Some(&header), body.as_bytes()).is_err(), "{body:?}");
         }
         assert!(parts(None, b"--x--").is_err());

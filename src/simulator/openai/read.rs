@@ -24,15 +24,11 @@ pub fn required<T>(value: Option<T>, name: &'static str) -> Result<T, Failure> {
 }
 
 pub fn missing(name: &'static str) -> Failure {
-    Failure::invalid(format!("The parameter `{name}` is missing."))
-        .at(name)
-        .code("missing_required_parameter")
+    Failure::invalid(format!("The parameter `{name}` is missing.")).at(name).code("missing_required_parameter")
 }
 
 pub fn bad_value(name: &'static str, why: &str) -> Failure {
-    Failure::invalid(format!("The parameter `{name}` {why}."))
-        .at(name)
-        .code("invalid_value")
+    Failure::invalid(format!("The parameter `{name}` {why}.")).at(name).code("invalid_value")
 }
 
 /// A borrowed string where serde would make an owned one, as within a list or an option.
@@ -108,10 +104,7 @@ impl<'a> Content<'a> {
     pub fn into_texts(self) -> Vec<Cow<'a, str>> {
         match self {
             Self::Text(text) => vec![text],
-            Self::List(parts) => parts
-                .into_iter()
-                .filter_map(|part| Some(part.text?.0))
-                .collect(),
+            Self::List(parts) => parts.into_iter().filter_map(|part| Some(part.text?.0)).collect(),
         }
     }
 }
@@ -153,13 +146,8 @@ pub fn form<'a>(format: Option<Format<'a>>, param: &'static str) -> Result<Form<
         "json_schema" => {
             let nested = format.json_schema.and_then(|nested| nested.schema);
             let schema = nested.or(format.schema);
-            schema
-                .map(Form::Schema)
-                .ok_or_else(|| bad_value(param, "has no schema"))
+            schema.map(Form::Schema).ok_or_else(|| bad_value(param, "has no schema"))
         }
-        _ => Err(bad_value(
-            param,
-            "has a type that is none of text, json_object and json_schema",
-        )),
+        _ => Err(bad_value(param, "has a type that is none of text, json_object and json_schema")),
     }
 }

@@ -73,10 +73,7 @@ impl<'a> Item<'a> {
 
     fn is_result(&self) -> bool {
         let kind = self.r#type.as_ref().map(|kind| &*kind.0);
-        matches!(
-            kind,
-            Some("function_call_output" | "custom_tool_call_output")
-        )
+        matches!(kind, Some("function_call_output" | "custom_tool_call_output"))
     }
 
     fn words(&self) -> usize {
@@ -108,10 +105,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
     let request: Request = read::body(body)?;
     let model = required(request.model, "model")?.0;
     if request.background == Some(true) {
-        return Err(bad_value(
-            "background",
-            "is not supported: nothing is stored",
-        ));
+        return Err(bad_value("background", "is not supported: nothing is stored"));
     }
     let instructions: Option<Content> = part(request.instructions, "instructions")?;
     let instructed = instructions.as_ref().map_or(0, Content::words);
@@ -140,9 +134,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
         form,
         limit: request.max_output_tokens,
         stops: Vec::new(),
-        effort: effort
-            .as_ref()
-            .map_or(Effort::None, |effort| Effort::named(&effort.0)),
+        effort: effort.as_ref().map_or(Effort::None, |effort| Effort::named(&effort.0)),
     };
     let script = script::write(&ask, behaviour.tokens).map_err(unsatisfiable(blamed))?;
 
@@ -154,8 +146,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
         script: &script,
         summarise: summary.is_some(),
         encrypt: includes("reasoning.encrypted_content"),
-        logprobs: includes("message.output_text.logprobs")
-            .then(|| request.top_logprobs.unwrap_or_default()),
+        logprobs: includes("message.output_text.logprobs").then(|| request.top_logprobs.unwrap_or_default()),
         echoed: Echoed {
             instructions: request.instructions,
             max_output_tokens: request.max_output_tokens,
@@ -171,10 +162,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
             tool_choice: request.tool_choice,
             tools: request.tools,
             top_p: request.top_p.unwrap_or(1.0),
-            truncation: request
-                .truncation
-                .as_ref()
-                .map_or("disabled", |truncation| &truncation.0),
+            truncation: request.truncation.as_ref().map_or("disabled", |truncation| &truncation.0),
         },
     };
     Ok(match request.stream {
@@ -184,15 +172,10 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
 }
 
 /// A part of the request that is repeated in the answer, and read as well.
-fn part<'a, T: Deserialize<'a>>(
-    raw: Option<&'a RawValue>,
-    name: &'static str,
-) -> Result<Option<T>, Failure> {
+fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &'static str) -> Result<Option<T>, Failure> {
     raw.map(|raw| serde_json::from_str(raw.get()))
         .transpose()
-        .map_err(|e| {
-            Failure::invalid(format!("The parameter `{name}` does not fit: {e}.")).at(name)
-        })
+        .map_err(|e| Failure::invalid(format!("The parameter `{name}` does not fit: {e}.")).at(name))
 }
 
 fn last<'a>(input: TextOr<'a, Item<'a>>) -> Result<(Last<'a>, usize), Failure> {
@@ -206,10 +189,7 @@ fn last<'a>(input: TextOr<'a, Item<'a>>) -> Result<(Last<'a>, usize), Failure> {
     if items.is_empty() {
         return Err(bad_value("input", "is empty"));
     }
-    if items
-        .iter()
-        .any(|item| item.r#type.is_none() && item.role.is_none())
-    {
+    if items.iter().any(|item| item.r#type.is_none() && item.role.is_none()) {
         return Err(missing("input[].type"));
     }
     let words = items.iter().map(Item::words).sum();
@@ -307,10 +287,7 @@ mod tests {
         assert_eq!(whole["output"][0]["type"], "reasoning");
         assert!(whole["output"][0]["encrypted_content"].is_string());
         assert_eq!(whole["output"][1]["type"], "message");
-        assert_eq!(
-            whole["usage"]["output_tokens_details"]["reasoning_tokens"],
-            4
-        );
+        assert_eq!(whole["usage"]["output_tokens_details"]["reasoning_tokens"], 4);
         let plain = ask(json!({"model": "m", "input": "hi", "reasoning": {"effort": "low"}}));
         assert_eq!(plain.unwrap()["output"][0]["summary"], json!([]));
     }

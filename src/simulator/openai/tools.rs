@@ -118,27 +118,14 @@ fn mode_choice(mode: &str) -> Result<Choice<'static>, Failure> {
     match mode {
         "none" => Ok(Choice::None),
         "auto" | "required" => Ok(Choice::Any),
-        _ => Err(bad_value(
-            "tool_choice",
-            "is not one of none, auto and required",
-        )),
+        _ => Err(bad_value("tool_choice", "is not one of none, auto and required")),
     }
 }
 
-fn named_choice<'a>(
-    named: NamedChoice<'a>,
-    tools: &mut Vec<Tool<'a>>,
-) -> Result<Choice<'a>, Failure> {
+fn named_choice<'a>(named: NamedChoice<'a>, tools: &mut Vec<Tool<'a>>) -> Result<Choice<'a>, Failure> {
     let (mode, allowed) = match named {
-        NamedChoice {
-            allowed_tools: Some(allowed),
-            ..
-        } => (allowed.mode, allowed.tools),
-        NamedChoice {
-            mode,
-            tools: Some(allowed),
-            ..
-        } => (mode, allowed),
+        NamedChoice { allowed_tools: Some(allowed), .. } => (allowed.mode, allowed.tools),
+        NamedChoice { mode, tools: Some(allowed), .. } => (mode, allowed),
         named => {
             return match named.tool() {
                 Some(name) if tools.iter().any(|tool| tool.name == name) => Ok(Choice::Named(name)),

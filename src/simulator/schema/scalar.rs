@@ -47,14 +47,10 @@ pub fn number(schema: &Map<String, Value>, at: At, whole: bool) -> Value {
     let up = |bound: f64| (bound / grain).ceil() * grain;
     let down = |bound: f64| (bound / grain).floor() * grain;
 
-    let least = [
-        bound("minimum").map(up),
-        bound("exclusiveMinimum").map(|b| if up(b) > b { up(b) } else { b + grain }),
-    ];
-    let most = [
-        bound("maximum").map(down),
-        bound("exclusiveMaximum").map(|b| if down(b) < b { down(b) } else { b - grain }),
-    ];
+    let least =
+        [bound("minimum").map(up), bound("exclusiveMinimum").map(|b| if up(b) > b { up(b) } else { b + grain })];
+    let most =
+        [bound("maximum").map(down), bound("exclusiveMaximum").map(|b| if down(b) < b { down(b) } else { b - grain })];
     let least = least.into_iter().flatten().reduce(f64::max);
     let most = most.into_iter().flatten().reduce(f64::min);
     let first = match (least, most) {

@@ -10,10 +10,7 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    pub const EMPTY: Self = Self {
-        text: String::new(),
-        ends: Vec::new(),
-    };
+    pub const EMPTY: Self = Self { text: String::new(), ends: Vec::new() };
 
     /// A word is a piece, with the white space before it.
     pub fn words(text: String) -> Self {
@@ -70,8 +67,7 @@ impl Pieces {
             return false;
         }
         self.ends.truncate(most);
-        self.text
-            .truncate(self.ends.last().copied().unwrap_or_default());
+        self.text.truncate(self.ends.last().copied().unwrap_or_default());
         true
     }
 
@@ -91,10 +87,7 @@ pub fn count_words(text: &str) -> usize {
         count += starts_in(block);
     }
     // A word that lies across two blocks was counted twice.
-    let seams = text
-        .as_bytes()
-        .chunks(4096)
-        .zip(text.as_bytes().chunks(4096).skip(1));
+    let seams = text.as_bytes().chunks(4096).zip(text.as_bytes().chunks(4096).skip(1));
     let split = seams.filter(|(left, right)| {
         let ends = |byte: Option<&u8>| byte.is_some_and(|byte| !is_space(*byte));
         ends(left.last()) && ends(right.first())
@@ -107,9 +100,7 @@ fn starts_in(block: &[u8]) -> usize {
     let after_space = block
         .iter()
         .zip(block.iter().skip(1))
-        .fold(0u16, |count, (left, right)| {
-            count + u16::from(is_space(*left) & !is_space(*right))
-        });
+        .fold(0u16, |count, (left, right)| count + u16::from(is_space(*left) & !is_space(*right)));
     usize::from(first) + usize::from(after_space)
 }
 

@@ -75,10 +75,7 @@ pub enum Input<'a> {
 impl<'a> Input<'a> {
     pub fn new(kind: CallKind, name: Option<&'a str>, text: &'a str) -> Self {
         match kind {
-            CallKind::Function => Self::Function {
-                name,
-                arguments: text,
-            },
+            CallKind::Function => Self::Function { name, arguments: text },
             CallKind::Custom => Self::Custom { name, input: text },
         }
     }
@@ -98,20 +95,11 @@ impl<'a> CallBody<'a> {
     }
 
     pub fn opening(index: usize, call: &'a Call) -> Self {
-        Self {
-            index: Some(index),
-            input: Input::new(call.kind, Some(&call.name), ""),
-            ..Self::whole(call)
-        }
+        Self { index: Some(index), input: Input::new(call.kind, Some(&call.name), ""), ..Self::whole(call) }
     }
 
     pub fn fragment(index: usize, kind: CallKind, piece: &'a str) -> Self {
-        Self {
-            index: Some(index),
-            id: None,
-            r#type: None,
-            input: Input::new(kind, None, piece),
-        }
+        Self { index: Some(index), id: None, r#type: None, input: Input::new(kind, None, piece) }
     }
 }
 
@@ -162,10 +150,7 @@ pub struct Logprobs<'a> {
 
 impl<'a> Logprobs<'a> {
     pub fn new(pieces: impl Iterator<Item = &'a str>, top: usize) -> Self {
-        Self {
-            content: logprobs(pieces, top),
-            refusal: (),
-        }
+        Self { content: logprobs(pieces, top), refusal: () }
     }
 }
 
@@ -190,11 +175,7 @@ pub fn logprobs<'a>(pieces: impl Iterator<Item = &'a str>, top: usize) -> Vec<To
         token,
         logprob: 0.0,
         bytes: token.as_bytes(),
-        top_logprobs: Vec::from_iter((top > 0).then_some(Alternative {
-            token,
-            logprob: 0.0,
-            bytes: token.as_bytes(),
-        })),
+        top_logprobs: Vec::from_iter((top > 0).then_some(Alternative { token, logprob: 0.0, bytes: token.as_bytes() })),
     };
     pieces.map(token).collect()
 }

@@ -33,10 +33,7 @@ impl Completion<'_> {
                 annotations: [],
                 tool_calls: calls.as_deref(),
             },
-            logprobs: self
-                .logprobs
-                .zip(content)
-                .map(|(top, pieces)| Logprobs::new(pieces.iter(), top)),
+            logprobs: self.logprobs.zip(content).map(|(top, pieces)| Logprobs::new(pieces.iter(), top)),
             finish_reason: finish_reason(self.script.ending),
         };
         Answer::json(&Body {
@@ -109,11 +106,7 @@ impl Completion<'_> {
     }
 
     fn usage(&self) -> UsageBody {
-        let Usage {
-            prompt,
-            answer,
-            reasoning,
-        } = self.script.usage;
+        let Usage { prompt, answer, reasoning } = self.script.usage;
         UsageBody::new(prompt, answer * self.choices, reasoning * self.choices)
     }
 }
@@ -198,8 +191,7 @@ impl Chunks {
     }
 
     fn done(mut self) -> Events {
-        self.events
-            .push(|out| out.extend_from_slice(b"data: [DONE]\n\n"));
+        self.events.push(|out| out.extend_from_slice(b"data: [DONE]\n\n"));
         self.events
     }
 }

@@ -150,30 +150,12 @@ impl<'a> Item<'a> {
         const NOTHING: Written = Written(&Pieces::EMPTY);
         let id = self.id().to_owned();
         match self {
-            Self::Reasoning { .. } => Item::Reasoning {
-                id,
-                summary: Vec::new(),
-                encrypted_content: None,
-            },
-            Self::Message { role, .. } => Item::Message {
-                id,
-                status: Status::InProgress,
-                role,
-                content: Vec::new(),
-            },
-            Self::FunctionCall { call_id, name, .. } => Item::FunctionCall {
-                id,
-                call_id,
-                name,
-                arguments: NOTHING,
-                status: Status::InProgress,
-            },
-            Self::CustomToolCall { call_id, name, .. } => Item::CustomToolCall {
-                id,
-                call_id,
-                name,
-                input: NOTHING,
-            },
+            Self::Reasoning { .. } => Item::Reasoning { id, summary: Vec::new(), encrypted_content: None },
+            Self::Message { role, .. } => Item::Message { id, status: Status::InProgress, role, content: Vec::new() },
+            Self::FunctionCall { call_id, name, .. } => {
+                Item::FunctionCall { id, call_id, name, arguments: NOTHING, status: Status::InProgress }
+            }
+            Self::CustomToolCall { call_id, name, .. } => Item::CustomToolCall { id, call_id, name, input: NOTHING },
         }
     }
 }
@@ -195,10 +177,7 @@ pub struct SummaryText<'a> {
 
 impl<'a> SummaryText<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self {
-            r#type: "summary_text",
-            text,
-        }
+        Self { r#type: "summary_text", text }
     }
 }
 
@@ -212,11 +191,6 @@ pub struct OutputText<'a> {
 
 impl<'a> OutputText<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self {
-            r#type: "output_text",
-            text,
-            annotations: [],
-            logprobs: Vec::new(),
-        }
+        Self { r#type: "output_text", text, annotations: [], logprobs: Vec::new() }
     }
 }

@@ -10,12 +10,12 @@ use super::super::super::script::{CallKind, Ending, Reply, Script};
 use super::super::chat::logprobs;
 use super::super::id;
 use super::body::{
-    Body, Empty, Incomplete, InputDetails, Item, OrElse, OutputDetails, OutputText, Reasoning,
-    Status, SummaryText, TextOptions, Usage, Written,
+    Body, Empty, Incomplete, InputDetails, Item, OrElse, OutputDetails, OutputText, Reasoning, Status, SummaryText,
+    TextOptions, Usage, Written,
 };
 use super::event::{
-    Arguments, Delta, InContent, InItem, InResponse, InSummary, Input, Text, TextDelta, TextDone,
-    WithItem, WithPart, Within,
+    Arguments, Delta, InContent, InItem, InResponse, InSummary, Input, Text, TextDelta, TextDone, WithItem, WithPart,
+    Within,
 };
 
 pub struct Response<'a> {
@@ -54,10 +54,7 @@ impl Response<'_> {
     }
 
     pub fn stream(&self) -> Events {
-        let mut stream = Stream {
-            events: Events::with_capacity(self.script.usage.answer + 16, 256),
-            next: 0,
-        };
+        let mut stream = Stream { events: Events::with_capacity(self.script.usage.answer + 16, 256), next: 0 };
         let begun = self.body(Status::InProgress, &[]);
         let begun = InResponse { response: &begun };
         stream.push("response.created", &begun);
@@ -66,18 +63,9 @@ impl Response<'_> {
         let items = self.items();
         for (output_index, item) in items.iter().enumerate() {
             let opened = item.opened();
-            stream.push(
-                "response.output_item.added",
-                &WithItem {
-                    output_index,
-                    item: &opened,
-                },
-            );
+            stream.push("response.output_item.added", &WithItem { output_index, item: &opened });
             self.inside(&mut stream, output_index, item);
-            stream.push(
-                "response.output_item.done",
-                &WithItem { output_index, item },
-            );
+            stream.push("response.output_item.done", &WithItem { output_index, item });
         }
 
         let name = match self.end() {
@@ -90,10 +78,7 @@ impl Response<'_> {
     }
 
     fn inside(&self, stream: &mut Stream, output_index: usize, item: &Item) {
-        let within = Within {
-            item_id: item.id(),
-            output_index,
-        };
+        let within = Within { item_id: item.id(), output_index };
         match item {
             Item::Reasoning { summary, .. } => {
                 for (index, part) in summary.iter().enumerate() {
@@ -107,33 +92,17 @@ impl Response<'_> {
             }
             Item::FunctionCall { arguments, .. } => {
                 for delta in arguments.0.iter() {
-                    stream.within(
-                        "response.function_call_arguments.delta",
-                        within,
-                        Delta { delta },
-                    );
+                    stream.within("response.function_call_arguments.delta", within, Delta { delta });
                 }
                 let arguments = arguments.0.text();
-                stream.within(
-                    "response.function_call_arguments.done",
-                    within,
-                    Arguments { arguments },
-                );
+                stream.within("response.function_call_arguments.done", within, Arguments { arguments });
             }
             Item::CustomToolCall { input, .. } => {
                 for delta in input.0.iter() {
-                    stream.within(
-                        "response.custom_tool_call_input.delta",
-                        within,
-                        Delta { delta },
-                    );
+                    stream.within("response.custom_tool_call_input.delta", within, Delta { delta });
                 }
                 let input = input.0.text();
-                stream.within(
-                    "response.custom_tool_call_input.done",
-                    within,
-                    Input { input },
-                );
+                stream.within("response.custom_tool_call_input.done", within, Input { input });
             }
         }
     }
@@ -143,10 +112,7 @@ impl Response<'_> {
         stream.within(
             "response.content_part.added",
             within,
-            InContent {
-                content_index,
-                rest: WithPart { part: &opened },
-            },
+            InContent { content_index, rest: WithPart { part: &opened } },
         );
         if let Reply::Text(pieces) = &self.script.reply {
             for delta in pieces.iter() {
@@ -157,32 +123,16 @@ impl Response<'_> {
                 stream.within(
                     "response.output_text.delta",
                     within,
-                    InContent {
-                        content_index,
-                        rest: TextDelta { delta, logprobs },
-                    },
+                    InContent { content_index, rest: TextDelta { delta, logprobs } },
                 );
             }
         }
         stream.within(
             "response.output_text.done",
             within,
-            InContent {
-                content_index,
-                rest: TextDone {
-                    text: part.text,
-                    logprobs: &part.logprobs,
-                },
-            },
+            InContent { content_index, rest: TextDone { text: part.text, logprobs: &part.logprobs } },
         );
-        stream.within(
-            "response.content_part.done",
-            within,
-            InContent {
-                content_index,
-                rest: WithPart { part },
-            },
-        );
+        stream.within("response.content_part.done", within, InContent { content_index, rest: WithPart { part } });
     }
 
     fn items(&self) -> Vec<Item<'_>> {
@@ -247,19 +197,14 @@ impl Response<'_> {
             status,
             background: false,
             error: (),
-            incomplete_details: (status == Status::Incomplete).then_some(Incomplete {
-                reason: "max_output_tokens",
-            }),
+            incomplete_details: (status == Status::Incomplete).then_some(Incomplete { reason: "max_output_tokens" }),
             instructions: echoed.instructions,
             max_output_tokens: echoed.max_output_tokens,
             model: echoed.model,
             output,
             parallel_tool_calls: echoed.parallel_tool_calls,
             previous_response_id: echoed.previous_response_id,
-            reasoning: Reasoning {
-                effort: echoed.effort,
-                summary: echoed.summary,
-            },
+            reasoning: Reasoning { effort: echoed.effort, summary: echoed.summary },
             service_tier: "default",
             store: echoed.store,
             temperature: echoed.temperature,
@@ -272,9 +217,7 @@ impl Response<'_> {
                 input_tokens: usage.prompt,
                 input_tokens_details: InputDetails::default(),
                 output_tokens: usage.answer,
-                output_tokens_details: OutputDetails {
-                    reasoning_tokens: usage.reasoning,
-                },
+                output_tokens_details: OutputDetails { reasoning_tokens: usage.reasoning },
                 total_tokens: usage.total(),
             }),
             metadata: OrElse(echoed.metadata, Empty {}),
@@ -324,36 +267,24 @@ impl Stream {
         self.within(
             "response.reasoning_summary_part.added",
             within,
-            InSummary {
-                summary_index,
-                rest: WithPart { part: &opened },
-            },
+            InSummary { summary_index, rest: WithPart { part: &opened } },
         );
         for delta in part.text.split_inclusive(' ') {
             self.within(
                 "response.reasoning_summary_text.delta",
                 within,
-                InSummary {
-                    summary_index,
-                    rest: Delta { delta },
-                },
+                InSummary { summary_index, rest: Delta { delta } },
             );
         }
         self.within(
             "response.reasoning_summary_text.done",
             within,
-            InSummary {
-                summary_index,
-                rest: Text { text: part.text },
-            },
+            InSummary { summary_index, rest: Text { text: part.text } },
         );
         self.within(
             "response.reasoning_summary_part.done",
             within,
-            InSummary {
-                summary_index,
-                rest: WithPart { part },
-            },
+            InSummary { summary_index, rest: WithPart { part } },
         );
     }
 }
