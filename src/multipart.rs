@@ -55,10 +55,11 @@ impl Form {
             }) else {
                 continue;
             };
-            if parameter(disposition, "filename").is_none() && value.start <= value.end {
-                if let Some(name) = parameter(disposition, "name") {
-                    fields.push(Field { name, value });
-                }
+            if parameter(disposition, "filename").is_none()
+                && value.start <= value.end
+                && let Some(name) = parameter(disposition, "name")
+            {
+                fields.push(Field { name, value });
             }
         }
         Ok(Self { body, fields })

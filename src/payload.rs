@@ -55,7 +55,8 @@ impl Payload {
         }
     }
 
-    pub fn len(&self) -> usize {
+    /// The body's length in bytes.
+    pub fn size(&self) -> usize {
         match self {
             Self::Json(object) => object.text().len(),
             Self::Form(form) => form.body().len(),

@@ -118,10 +118,12 @@ impl Launcher {
         arguments(&mut command);
         let log = self.scratch.join(format!("{name}.log"));
         let output = File::create(&log)?;
+        #[expect(clippy::disallowed_methods, reason = "the rig is a program of its own")]
+        let path = std::env::vars_os().filter(|(name, _)| name == "PATH");
         let child = command
             // Neither the caller's keys nor a stray `.env` may add providers. `taskset` is found through the caller's path.
             .env_clear()
-            .envs(std::env::vars_os().filter(|(name, _)| name == "PATH"))
+            .envs(path)
             .current_dir(&self.scratch)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)

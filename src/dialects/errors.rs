@@ -20,7 +20,7 @@ impl Dialect {
             Self::OpenaiResponses => {
                 let event = json!({
                     "type": "error",
-                    "code": error["error"]["code"],
+                    "code": refusal.code,
                     "message": refusal.message,
                     "param": refusal.param,
                 });

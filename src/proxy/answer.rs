@@ -73,18 +73,18 @@ pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &
         }
     }
     // Two parties name the request; ours is the name that the logs here know it by.
-    if let Some(theirs) = response.remove_header("x-request-id") {
-        if theirs.as_bytes() != ctx.request_id.as_bytes() {
-            response.insert_header("x-upstream-request-id", theirs)?;
-        }
+    if let Some(theirs) = response.remove_header("x-request-id")
+        && theirs.as_bytes() != ctx.request_id.as_bytes()
+    {
+        response.insert_header("x-upstream-request-id", theirs)?;
     }
     response.insert_header("x-request-id", ctx.request_id.as_str())?;
     if let Some(attempt) = &ctx.attempt {
         response.insert_header("x-narthex-instance", attempt.target.upstream.name())?;
-        if let Ok(model) = HeaderValue::from_str(&attempt.target.model) {
-            if !model.is_empty() {
-                response.insert_header("x-narthex-model", model)?;
-            }
+        if let Ok(model) = HeaderValue::from_str(&attempt.target.model)
+            && !model.is_empty()
+        {
+            response.insert_header("x-narthex-model", model)?;
         }
         response.insert_header("x-narthex-attempts", HeaderValue::from(ctx.tries.made()))?;
         // Its length would be wrong once an event has been taken out.

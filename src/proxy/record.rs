@@ -14,7 +14,7 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
         Ask::Relayed if error.is_none() => return,
         Ask::Relayed | Ask::Unknown => ("unknown", None, false, 0),
         Ask::Local(endpoint) => (endpoint.name(), None, false, 0),
-        Ask::Run(run) => (run.operation.name(), Some(run), run.wants_stream, run.payload.len()),
+        Ask::Run(run) => (run.operation.name(), Some(run), run.wants_stream, run.payload.size()),
         Ask::Passthrough(_) => ("passthrough", None, ctx.answer.is_event_stream, session.body_bytes_read()),
     };
     let written = session.response_written().map_or(0, |header| header.status.as_u16());

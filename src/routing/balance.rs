@@ -91,10 +91,10 @@ impl Turns {
             Self::LeastBusy => {
                 // The better of two that were drawn by chance: a crowd does not rush to the one that is best now.
                 fastrand::shuffle(own);
-                if let [a, b, ..] = own {
-                    if b.upstream.busyness() < a.upstream.busyness() {
-                        std::mem::swap(a, b);
-                    }
+                if let [a, b, ..] = own
+                    && b.upstream.busyness() < a.upstream.busyness()
+                {
+                    std::mem::swap(a, b);
                 }
             }
         }

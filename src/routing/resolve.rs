@@ -69,10 +69,10 @@ impl Routes {
         if let Some(route) = self.names.get(name) {
             return Ok(Arc::clone(route));
         }
-        if let Some((first, model)) = name.split_once('/').filter(|(_, model)| !model.is_empty()) {
-            if let Some(members) = self.members(first) {
-                return self.unlisted(members, model);
-            }
+        if let Some((first, model)) = name.split_once('/').filter(|(_, model)| !model.is_empty())
+            && let Some(members) = self.members(first)
+        {
+            return self.unlisted(members, model);
         }
         match &self.catch_all {
             Some(upstream) => Ok(Arc::new(Route::new(self.strategy, vec![vec![target(upstream, name)]]))),

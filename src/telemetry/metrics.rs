@@ -173,7 +173,7 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
-        assert!(!text.contains("cached"), "nothing was cached");
+        assert!(!text.contains(r#"kind="cached""#), "nothing was cached");
         assert_eq!(status_text(0, &mut [0; 3]), "0");
     }
 }
