@@ -83,28 +83,6 @@ impl Pieces {
 /// Words by ASCII white space. A prompt may be long, so it is written for the compiler to count many bytes at a time:
 /// a word starts where a space is followed by something else.
 pub fn count_words(text: &str) -> usize {
-<<<<<<< HEAD
-    let mut count = 0;
-    for block in text.as_bytes().chunks(4096) {
-        count += starts_in(block);
-    }
-    // A word that lies across two blocks was counted twice.
-    let seams = text.as_bytes().chunks(4096).zip(text.as_bytes().chunks(4096).skip(1));
-    let split = seams.filter(|(left, right)| {
-        let ends = |byte: Option<&u8>| byte.is_some_and(|byte| !is_space(*byte));
-        ends(left.last()) && ends(right.first())
-    });
-    count - split.count()
-}
-
-fn starts_in(block: &[u8]) -> usize {
-    let first = block.first().is_some_and(|byte| !is_space(*byte));
-    let after_space = block
-        .iter()
-        .zip(block.iter().skip(1))
-        .fold(0u16, |count, (left, right)| count + u16::from(is_space(*left) & !is_space(*right)));
-    usize::from(first) + usize::from(after_space)
-=======
     /// Few enough for their sum to fit a byte.
     const AT_A_TIME: usize = 128;
 
@@ -119,7 +97,6 @@ fn starts_in(block: &[u8]) -> usize {
     };
     let blocks = bytes.chunks(AT_A_TIME).zip(after.chunks(AT_A_TIME));
     usize::from(!is_space(*first)) + blocks.map(starts).sum::<usize>()
->>>>>>> fdf4f4c (perf(simulator): count the words of a long prompt many bytes at a time)
 }
 
 fn is_space(byte: u8) -> bool {
