@@ -110,14 +110,14 @@ async fn run(session: &mut Session, ctx: &mut Exchange, operation: Operation) ->
             Refusal::invalid("Compressed request bodies cannot be read; send it without `content-encoding`.").into()
         );
     }
-    let body = body::read(session, ctx.gateway.config.server.max_body).await?;
-    let payload = Payload::read(&content_type, body)?;
+    let read = body::read(session, ctx.gateway.config.server.max_body).await?;
+    let payload = Payload::read(&content_type, read.body)?;
     let model = payload.model()?.into_owned();
     let wants_stream = payload.wants_stream();
     let is_listed = ctx.gateway.routes.load().is_listed(&model);
     ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream });
     find_targets(ctx)?;
-    if body::earns_callback(session) {
+    if read.earns_callback {
         return Ok(false);
     }
     relay::hand_over(session, ctx).await?;

@@ -88,12 +88,12 @@ fn counts_for_us(run: &Run, instance: &Instance) -> bool {
     run.wants_stream
         && matches!(run.operation, Operation::Chat | Operation::Completions)
         && instance.counts_streams_on_request()
-        && !object.get("stream_options").is_some_and(asks_for_counts)
+        && !object.get("stream_options").is_some_and(|options| asks_for_counts(&options))
 }
 
 fn asks_for_counts(stream_options: &[u8]) -> bool {
     Object::read(bytes::Bytes::copy_from_slice(stream_options))
-        .is_ok_and(|options| options.get("include_usage") == Some(b"true"))
+        .is_ok_and(|options| options.get("include_usage").is_some_and(|value| *value == *b"true"))
 }
 
 fn ask_for_counts(object: &Object, edits: &mut Edits) {

@@ -2,7 +2,8 @@
 
 use memchr::memmem::Finder;
 use once_cell::sync::Lazy;
-use serde_json::Value;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 
 use crate::json::value_end;
 
@@ -20,28 +21,53 @@ pub struct Usage {
 impl Usage {
     /// Reads a `usage` object as OpenAI's endpoints and their like send it; the names differ between chat and responses.
     pub fn read(object: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(object).ok()?;
-        let count = |names: &[&str]| names.iter().find_map(|name| value.pointer(name)?.as_u64());
-        let input = count(&["/prompt_tokens", "/input_tokens"]);
-        let output = count(&["/completion_tokens", "/output_tokens"]);
-        let total = count(&["/total_tokens"]);
+        let counts: Counts = serde_json::from_slice(object).ok()?;
+        let (input, output, total) = (counts.input.0, counts.output.0, counts.total.0);
         if input.is_none() && output.is_none() && total.is_none() {
             return None;
         }
         let (input, output) = (input.or(total).unwrap_or(0), output.unwrap_or(0));
-        let reasoning =
-            count(&["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"])
-                .unwrap_or(0);
-        let cached = count(&[
-            "/prompt_tokens_details/cached_tokens",
-            "/input_tokens_details/cached_tokens",
-            "/prompt_cache_hit_tokens",
-            "/cache_read_input_tokens",
-        ])
-        .unwrap_or(0);
+        let reasoning = counts.output_details.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
+        let cached = counts.input_details.and_then(|details| details.cached_tokens.0).or(counts.cached.0).unwrap_or(0);
         // xAI's chat counts reasoning beside the completion; its total gives that away.
         let beside = total.is_some_and(|total| reasoning > 0 && total == input + output + reasoning);
         Some(Self { input, output: if beside { output + reasoning } else { output }, cached, reasoning })
+    }
+}
+
+#[derive(Deserialize)]
+struct Counts {
+    #[serde(default, alias = "prompt_tokens", alias = "input_tokens")]
+    input: Count,
+    #[serde(default, alias = "completion_tokens", alias = "output_tokens")]
+    output: Count,
+    #[serde(default, alias = "total_tokens")]
+    total: Count,
+    /// DeepSeek's and Anthropic's names.
+    #[serde(default, alias = "prompt_cache_hit_tokens", alias = "cache_read_input_tokens")]
+    cached: Count,
+    #[serde(default, alias = "prompt_tokens_details", alias = "input_tokens_details")]
+    input_details: Option<Details>,
+    #[serde(default, alias = "completion_tokens_details", alias = "output_tokens_details")]
+    output_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    cached_tokens: Count,
+    #[serde(default)]
+    reasoning_tokens: Count,
+}
+
+/// A count if it is one. Whatever else a provider puts in its place must not cost us the other counts.
+#[derive(Debug, Default)]
+struct Count(Option<u64>);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(value.get().parse().ok()))
     }
 }
 
@@ -108,14 +134,14 @@ impl Tap {
             return Some(chunk);
         };
         match value_end(object) {
-            Ok(end) => {
+            Some(end) => {
                 self.usage = object.get(..end).and_then(Usage::read).or(self.usage);
                 let taken = value.len() - object.len() + end;
                 chunk.get(taken.saturating_sub(before)..)
             }
             // Not closed yet, or too long to be one.
-            Err(_) if value.len() < LONGEST => None,
-            Err(_) => Some(&[]),
+            None if value.len() < LONGEST => None,
+            None => Some(&[]),
         }
     }
 }
@@ -214,5 +240,7 @@ mod tests {
         assert_eq!(usage, Some(Usage { input: 10, output: 10, cached: 0, reasoning: 8 }));
         assert_eq!(Usage::read(br#"{"total_tokens":5}"#).map(|usage| usage.input), Some(5));
         assert_eq!(Usage::read(b"[]"), None);
+        let odd = Usage::read(br#"{"prompt_tokens":1.5,"completion_tokens":2,"total_tokens":null,"prompt_tokens_details":null,"cost":{}}"#);
+        assert_eq!(odd.map(|usage| usage.output), Some(2));
     }
 }
