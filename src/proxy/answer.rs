@@ -5,9 +5,13 @@ use http::{HeaderValue, header};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use super::ResponseHeader;
 use super::context::{Ask, Attempt, Exchange};
+use super::headers::{
+    self, X_ACCEL_BUFFERING, X_NARTHEX_ATTEMPTS, X_NARTHEX_INSTANCE, X_NARTHEX_MODEL, X_REQUEST_ID,
+    X_UPSTREAM_REQUEST_ID,
+};
 use super::tries::{is_retryable, retry_after};
-use super::{ResponseHeader, headers};
 use crate::rewrite::{Forward, Rewrite, WithoutUsage};
 
 /// Marks an error that stands for a status which another try may better.
@@ -73,31 +77,31 @@ pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &
         }
     }
     // Two parties name the request; ours is the name that the logs here know it by.
-    if let Some(theirs) = response.remove_header("x-request-id")
-        && theirs.as_bytes() != ctx.request_id.as_bytes()
+    if let Some(theirs) = response.remove_header(&X_REQUEST_ID)
+        && theirs.as_bytes() != ctx.request_id.as_str().as_bytes()
     {
-        response.insert_header("x-upstream-request-id", theirs)?;
+        response.insert_header(X_UPSTREAM_REQUEST_ID, theirs)?;
     }
-    response.insert_header("x-request-id", ctx.request_id.as_str())?;
+    response.insert_header(X_REQUEST_ID, ctx.request_id.value())?;
     if let Some(attempt) = &ctx.attempt {
-        response.insert_header("x-narthex-instance", attempt.target.upstream.name())?;
+        response.insert_header(X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
         if let Ok(model) = HeaderValue::from_str(&attempt.target.model)
             && !model.is_empty()
         {
-            response.insert_header("x-narthex-model", model)?;
+            response.insert_header(X_NARTHEX_MODEL, model)?;
         }
-        response.insert_header("x-narthex-attempts", HeaderValue::from(ctx.tries.made()))?;
+        response.insert_header(X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
         // Its length would be wrong once an event has been taken out.
         if ctx.answer.is_event_stream
             && attempt.outgoing.counts_for_us
             && response.remove_header(&header::CONTENT_LENGTH).is_some()
         {
-            response.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+            response.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
         }
     }
     if ctx.answer.is_event_stream {
         // Asks proxies in front of us not to gather events.
-        response.insert_header("x-accel-buffering", "no")?;
+        response.insert_header(X_ACCEL_BUFFERING, HeaderValue::from_static("no"))?;
     }
     Ok(())
 }

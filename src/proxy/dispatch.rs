@@ -64,7 +64,7 @@ fn outgoing(session: &Session, ask: &Ask, target: &Target) -> Outgoing {
             });
             Outgoing {
                 path_and_query: provider.urls.operation(instance, run.operation, &target.model),
-                credential: instance.credential(provider.auth),
+                auth: provider.auth,
                 body: Some(body),
                 counts_for_us,
             }
@@ -73,7 +73,7 @@ fn outgoing(session: &Session, ask: &Ask, target: &Target) -> Outgoing {
             let passthrough = provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
             Outgoing {
                 path_and_query: passthrough.path_and_query,
-                credential: instance.credential(passthrough.auth),
+                auth: passthrough.auth,
                 body: None,
                 counts_for_us: false,
             }

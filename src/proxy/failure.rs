@@ -88,7 +88,7 @@ pub async fn fail_to_proxy(session: &mut Session, error: &Error, ctx: &mut Excha
             if !ctx.answer.is_event_stream || ctx.answer.is_complete {
                 return end(header.status.as_u16());
             }
-            let event = ctx.dialect().write_refusal_event(&refusal, &ctx.request_id);
+            let event = ctx.dialect().write_refusal_event(&refusal, ctx.request_id.as_str());
             ctx.refusal = Some(refusal);
             end_stream(session, ctx, event).await
         }

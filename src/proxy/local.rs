@@ -1,14 +1,14 @@
 //! What we answer ourselves: health, the models, and refusals.
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
 use pingora_proxy::Session;
 use serde_json::{Value, json};
 
-use super::ResponseHeader;
 use super::admit::Stop;
 use super::context::Exchange;
+use super::{ResponseHeader, headers};
 use crate::endpoints::Endpoint;
 use crate::error::{Kind, Refusal};
 use crate::gateway::Readiness;
@@ -98,15 +98,15 @@ fn object(id: &str, created: u64, owned_by: &str) -> Value {
 
 /// Answers with our refusal in the client's dialect.
 pub async fn refuse(session: &mut Session, ctx: &mut Exchange, refusal: Refusal) -> Result<()> {
-    let body = ctx.dialect().write_refusal(&refusal, &ctx.request_id);
+    let body = ctx.dialect().write_refusal(&refusal, ctx.request_id.as_str());
     let status = refusal.status();
     let mut header = header_of(ctx, status, body.len())?;
     if let Some(seconds) = refusal.retry_after {
         header.insert_header(header::RETRY_AFTER, seconds.to_string())?;
     }
     if let Some(attempt) = &ctx.attempt {
-        header.insert_header("x-narthex-instance", attempt.target.upstream.name())?;
-        header.insert_header("x-narthex-attempts", ctx.tries.made().to_string())?;
+        header.insert_header(headers::X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
+        header.insert_header(headers::X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
     }
     if status == StatusCode::UNAUTHORIZED {
         header.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
@@ -128,8 +128,8 @@ async fn answer(session: &mut Session, ctx: &mut Exchange, status: StatusCode, b
 fn header_of(ctx: &Exchange, status: StatusCode, length: usize) -> Result<ResponseHeader> {
     let mut header = ResponseHeader::build_no_case(status, Some(8))?;
     header.insert_header(header::CONTENT_TYPE, "application/json")?;
-    header.insert_header(header::CONTENT_LENGTH, length.to_string())?;
-    header.insert_header("x-request-id", ctx.request_id.as_str())?;
+    header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(length))?;
+    header.insert_header(headers::X_REQUEST_ID, ctx.request_id.value())?;
     Ok(header)
 }
 

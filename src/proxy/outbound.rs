@@ -24,7 +24,7 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     let mut outgoing = RequestHeader::build_no_case(client.method.clone(), path, Some(client.headers.len() + 8))?;
     // Pingora has set the version that the provider speaks.
     outgoing.set_version(request.version);
-    outgoing.append_header(header::HOST, instance.base.authority())?;
+    outgoing.append_header(header::HOST, attempt.target.upstream.host.clone())?;
     match &ctx.ask {
         Ask::Run(run) => run_headers(client, &run.payload, &attempt.outgoing, &mut outgoing)?,
         _ => passthrough_headers(
@@ -35,11 +35,9 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
         )?,
     }
     outgoing.append_header(header::ACCEPT_ENCODING, IDENTITY)?;
-    if !outgoing.headers.contains_key("x-request-id") {
-        outgoing.append_header("x-request-id", ctx.request_id.as_str())?;
-    }
+    outgoing.insert_header(headers::X_REQUEST_ID, ctx.request_id.value())?;
     provider_headers(instance, &ctx.gateway.session_id, &mut outgoing)?;
-    if let Some((name, value)) = &attempt.outgoing.credential {
+    if let Some((name, value)) = attempt.target.upstream.credential(attempt.outgoing.auth) {
         outgoing.insert_header(name.clone(), value.clone())?;
     }
     *request = outgoing;

@@ -15,7 +15,7 @@ use pingora_core::{Error, ErrorType::InternalError, OkOrErr, OrErr, Result};
 use pingora_proxy::subrequest::{BodyMode, Ctx as SubrequestCtx, UserCtx};
 use pingora_proxy::{PreparedSubrequest, Session, SubrequestSpawner};
 
-use super::context::{Ask, Exchange, Run};
+use super::context::{Ask, Exchange, RequestId, Run};
 use super::tries::Tries;
 use crate::config::Tenant;
 
@@ -28,7 +28,7 @@ const BATCH: usize = 4;
 /// What a stand-in takes over from the exchange that it stands in for.
 struct Carried {
     started: Instant,
-    request_id: String,
+    request_id: RequestId,
     tenant: Option<std::sync::Arc<Tenant>>,
     run: Run,
     tries: Tries,
