@@ -1,7 +1,7 @@
 //! The provider's answer: whether it counts, and what of it the client gets.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, header};
+use http::{HeaderValue, Version, header};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
@@ -61,7 +61,7 @@ fn is_type(response: &ResponseHeader, wanted: &str) -> bool {
 }
 
 /// The headers that the client gets.
-pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
     if response.status.is_informational() && response.status.as_u16() != 101 {
         return Ok(());
     }
@@ -98,6 +98,10 @@ pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &
     if ctx.answer.is_event_stream {
         // Asks proxies in front of us not to gather events.
         response.insert_header("x-accel-buffering", "no")?;
+    }
+    if session.req_header().version < Version::HTTP_11 && response.remove_header(&header::TRANSFER_ENCODING).is_some() {
+        // An older client knows no chunks: the connection's end is the body's.
+        session.set_keepalive(None);
     }
     Ok(())
 }

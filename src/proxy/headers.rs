@@ -66,14 +66,15 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
 ];
 
-/// Whether a client's header is passed on when a model is run.
-pub fn is_forwarded(name: &HeaderName) -> bool {
+/// Whether a client's header is passed on when a model is run. `nominated` are the names that the client's `connection`
+/// header lists: they are meant for us alone.
+pub fn is_forwarded(name: &HeaderName, nominated: &[String]) -> bool {
     let name = name.as_str();
-    FORWARDED.contains(&name) || FORWARDED_FAMILIES.iter().any(|family| name.starts_with(family))
+    (FORWARDED.contains(&name) || FORWARDED_FAMILIES.iter().any(|family| name.starts_with(family)))
+        && !nominated.iter().any(|nominated| nominated == name)
 }
 
-/// Whether a client's header is passed through to a provider's own API. `nominated` are the names that the client's
-/// `connection` header lists.
+/// Whether a client's header is passed through to a provider's own API; `nominated` as in [`is_forwarded`].
 pub fn is_passed_through(name: &HeaderName, nominated: &[String]) -> bool {
     let name = name.as_str();
     !NOT_PASSED_THROUGH.contains(&name)
@@ -133,12 +134,12 @@ mod tests {
             "x-forwarded-for",
         ] {
             let name = HeaderName::from_static(name);
-            assert!(!is_forwarded(&name) && !is_passed_through(&name, &[]), "{name}");
+            assert!(!is_forwarded(&name, &[]) && !is_passed_through(&name, &[]), "{name}");
         }
         assert!(!is_passed_through(&HeaderName::from_static("x-secret"), &["x-secret".to_owned()]));
         assert!(is_passed_through(&HeaderName::from_static("anthropic-beta"), &[]));
-        assert!(is_forwarded(&HeaderName::from_static("openai-organization")));
-        assert!(!is_forwarded(&HeaderName::from_static("x-internal-token")));
+        assert!(is_forwarded(&HeaderName::from_static("openai-organization"), &[]));
+        assert!(!is_forwarded(&HeaderName::from_static("x-internal-token"), &[]));
     }
 
     #[test]
