@@ -5,6 +5,7 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{Version, header};
+use pingora_core::Error;
 use pingora_proxy::Session;
 
 use super::admit::Stop;
@@ -22,9 +23,7 @@ pub async fn read(session: &mut Session, limit: usize) -> Result<Bytes, Stop> {
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(limit).into());
     }
-    if awaits_permission(session) {
-        session.as_downstream_mut().write_continue_response().await?;
-    }
+    permit(session).await?;
     let mut first = Bytes::new();
     let mut body = BytesMut::new();
     loop {
@@ -33,7 +32,7 @@ pub async fn read(session: &mut Session, limit: usize) -> Result<Bytes, Stop> {
         if rest.is_none_or(|rest| rest <= RETRY_BUFFER) {
             session.enable_retry_buffering();
         }
-        match session.read_request_body().await? {
+        match session.read_request_body().await.map_err(|error| error.into_down())? {
             Some(chunk) if read + chunk.len() > limit => {
                 drop(chunk);
                 return Err(too_large(limit).into());
@@ -52,6 +51,15 @@ pub async fn read(session: &mut Session, limit: usize) -> Result<Bytes, Stop> {
             None => return Ok(body.freeze()),
         }
     }
+}
+
+/// Tells a client that waits for it (RFC 9110 §10.1.1) to send its body. It is not the provider's to say: nothing has been sent there yet,
+/// and one that knows nothing of this would leave both waiting.
+pub async fn permit(session: &mut Session) -> Result<(), Box<Error>> {
+    if awaits_permission(session) {
+        session.as_downstream_mut().write_continue_response().await.map_err(|error| error.into_down())?;
+    }
+    Ok(())
 }
 
 /// Whether each attempt is sure to be asked for its body. It is not if the body was longer than the retry buffer and did

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// A listening server; it stops when dropped.
 pub struct Upstream {
@@ -93,6 +93,13 @@ impl Upstream {
         let what = format!("request {count} to reach the upstream");
         let log = soon(&what, log.wait_for(|log| log.requests.len() >= count)).await;
         log.expect("the log lives").requests.clone()
+    }
+
+    /// Waits until the requests received so far are enough.
+    pub async fn received_until(&self, enough: impl Fn(&[Received]) -> bool) {
+        let mut log = self.log.subscribe();
+        let waiting = log.wait_for(|log| enough(&log.requests));
+        let _ = soon("requests to reach the upstream", waiting).await;
     }
 
     /// Waits until a peer has hung up this many times while it was being answered.
@@ -201,6 +208,8 @@ impl Gate {
 }
 
 async fn accept(listener: TcpListener, log: watch::Sender<Log>, answer: Answering) {
+    // Dropped with this task, and then every connection is lost as when a process dies.
+    let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.expect("accept");
         let mut number = 0;
@@ -208,7 +217,7 @@ async fn accept(listener: TcpListener, log: watch::Sender<Log>, answer: Answerin
             number = log.connections;
             log.connections += 1;
         });
-        tokio::spawn(serve(stream, number, log.clone(), answer.clone()));
+        connections.spawn(serve(stream, number, log.clone(), answer.clone()));
     }
 }
 
