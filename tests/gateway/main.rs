@@ -12,10 +12,15 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod access;
 mod answers;
+mod bad_input;
 mod balance;
 mod bodies;
 mod encodings;
 mod failover;
 mod headers;
+mod models;
+mod passthrough;
 mod requests;
+mod streams;

@@ -201,6 +201,11 @@ impl Client {
         }
     }
 
+    /// Says that nothing more will be sent.
+    pub async fn half_close(&mut self) {
+        let _ = self.stream.get_mut().shutdown().await;
+    }
+
     /// Waits until the server closes the connection; answers with what came before that.
     pub async fn closed(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
