@@ -162,8 +162,7 @@ async fn nothing_is_smuggled() {
             let before = provider.requests().len();
             let mut client = Client::connect(gateway.address).await;
             client.send(format!("POST {path} HTTP/1.1\r\nhost: x\r\n{headers}")).await;
-            client.half_close().await;
-            let said = String::from_utf8_lossy(&client.closed().await).into_owned();
+            let said = client.everything().await;
             let new = provider.requests().split_off(before);
             let smuggled = new.iter().any(|request| request.path.contains("smuggled"));
             // A gateway that answers twice has read two requests, as a front before it might not have.
@@ -185,19 +184,17 @@ async fn what_is_not_http_is_refused() {
         "GET /p/up/x HTTP/9.9\r\nhost: x\r\n\r\n",
         "GET p/up/x HTTP/1.1\r\nhost: x\r\n\r\n",
         "G\u{0}T /p/up/x HTTP/1.1\r\nhost: x\r\n\r\n",
-        "GET /p/up/x\u{1} HTTP/1.1\r\nhost: x\r\n\r\n",
         "CONNECT 127.0.0.1:80 HTTP/1.1\r\nhost: x\r\n\r\n",
         "GET /p/up/x HTTP/1.1\r\n: empty\r\n\r\n",
         &long_header,
     ] {
         let mut client = Client::connect(gateway.address).await;
         client.send(request).await;
-        client.half_close().await;
-        let said = String::from_utf8_lossy(&client.closed().await).into_owned();
+        let said = client.everything().await;
         let shown: String = request.chars().take(60).collect();
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 4"), "{shown:?}: {said}");
+        assert!(provider.requests().is_empty(), "{shown:?}");
     }
-    assert!(provider.requests().is_empty());
     assert_eq!(gateway.chat("m").await.head.status, 200, "it lives");
 }
 

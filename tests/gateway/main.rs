@@ -23,4 +23,7 @@ mod headers;
 mod models;
 mod passthrough;
 mod requests;
+mod shutdown;
 mod streams;
+mod telemetry;
+mod tls;
