@@ -139,13 +139,12 @@ fn introduce(gateway: &Gateway) {
 }
 
 fn start_log(level: log::LevelFilter) {
+    // What libraries tell in detail are headers and URLs, credentials included; and at the usual level Pingora tells
+    // about itself, not about exchanges.
+    let others =
+        if level == log::LevelFilter::Info { log::LevelFilter::Warn } else { level.min(log::LevelFilter::Info) };
     let mut builder = env_logger::Builder::new();
-    builder.filter_level(level);
-    // What Pingora tells at the usual level is about itself, not about exchanges.
-    if level == log::LevelFilter::Info {
-        builder.filter_module("pingora", log::LevelFilter::Warn).filter_module("pingora_core", log::LevelFilter::Warn);
-        builder.filter_module("pingora_proxy", log::LevelFilter::Warn);
-    }
+    builder.filter_level(others).filter_module("narthex", level);
     builder.init();
 }
 

@@ -15,7 +15,7 @@ const MAX_BODY: usize = 64 << 20;
 pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: &mut Vec<String>) -> Option<Config> {
     let mut root = Section::new("", Some(tree), problems);
     let mut server = root.section("server");
-    let master_key = server.text("master_key").map(Secret::new);
+    let master_key = server.read("master_key", key);
     let allow_open = server.read("allow_open", units::flag).unwrap_or(false);
     let server = read_server(server);
     let access = read_access(root.section("keys"), master_key, allow_open, server.listen);
@@ -86,7 +86,7 @@ fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open:
     }
     for (name, _) in section.user_entries() {
         let mut entry = section.section(&name);
-        let value = entry.text("value").map(|key| KeyDigest::of(key.as_bytes()));
+        let value = entry.read("value", key).map(|key| key.digest());
         let file = entry.read("file", |path| {
             let key = std::fs::read_to_string(path).map_err(|why| format!("`{path}` cannot be read: {why}"))?;
             match key.trim() {
@@ -110,6 +110,14 @@ fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open:
         Access::Open
     } else {
         Access::MakeKey
+    }
+}
+
+/// Keys are compared without the spaces around them: a line break often comes along with a key from a file.
+fn key(text: &str) -> Result<Secret, String> {
+    match text.trim() {
+        "" => Err("is blank".to_owned()),
+        key => Ok(Secret::new(key)),
     }
 }
 

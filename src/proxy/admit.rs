@@ -72,6 +72,7 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
         Endpoint::RetrieveModel => local::retrieve_model(session, ctx, found.tail).await?,
         Endpoint::Passthrough => {
             pass_through(session, ctx, found.tail)?;
+            body::permit(session).await?;
             return Ok(false);
         }
         Endpoint::Run(operation) => return run(session, ctx, operation).await,

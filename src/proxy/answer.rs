@@ -1,7 +1,7 @@
 //! The provider's answer: whether it counts, and what of it the client gets.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, header};
+use http::{HeaderValue, Version, header};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
@@ -65,7 +65,7 @@ fn is_type(response: &ResponseHeader, wanted: &str) -> bool {
 }
 
 /// The headers that the client gets.
-pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
     if response.status.is_informational() && response.status.as_u16() != 101 {
         return Ok(());
     }
@@ -103,12 +103,18 @@ pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &
         // Asks proxies in front of us not to gather events.
         response.insert_header(X_ACCEL_BUFFERING, HeaderValue::from_static("no"))?;
     }
+    if session.req_header().version < Version::HTTP_11 && response.remove_header(&header::TRANSFER_ENCODING).is_some() {
+        // An older client knows no chunks: the connection's end is the body's.
+        session.set_keepalive(None);
+    }
     Ok(())
 }
 
 pub fn response_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) {
     let answer = &mut ctx.answer;
-    if let (Some(rewrite), Some(chunk)) = (&mut answer.rewrite, body.take_if(|chunk| !chunk.is_empty())) {
+    if let Some(rewrite) = &mut answer.rewrite
+        && let Some(chunk) = body.take_if(|chunk| !chunk.is_empty())
+    {
         // An empty chunk would look like the end of a chunked body.
         *body = Some(rewrite.push(chunk)).filter(|chunk| !chunk.is_empty());
     }

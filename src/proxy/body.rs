@@ -4,6 +4,7 @@
 //! holds 64 KiB at most. So a small tail is kept in it: just enough to be asked once for each attempt.
 
 use http::{Version, header};
+use pingora_core::Error;
 use pingora_proxy::Session;
 
 use super::admit::Stop;
@@ -27,9 +28,7 @@ pub async fn read(session: &mut Session, limit: usize) -> Result<Read, Stop> {
     if declared.is_some_and(|length| length > limit) {
         return Err(too_large(limit).into());
     }
-    if awaits_permission(session) {
-        session.as_downstream_mut().write_continue_response().await?;
-    }
+    permit(session).await?;
     let mut body = Rope::default();
     let mut buffered = false;
     loop {
@@ -38,7 +37,7 @@ pub async fn read(session: &mut Session, limit: usize) -> Result<Read, Stop> {
         if is_tail {
             session.enable_retry_buffering();
         }
-        match session.read_request_body().await? {
+        match session.read_request_body().await.map_err(|error| error.into_down())? {
             Some(chunk) if body.len() + chunk.len() > limit => return Err(too_large(limit).into()),
             Some(chunk) => {
                 buffered |= is_tail && !chunk.is_empty();
@@ -50,6 +49,15 @@ pub async fn read(session: &mut Session, limit: usize) -> Result<Read, Stop> {
             }
         }
     }
+}
+
+/// Tells a client that waits for it (RFC 9110 §10.1.1) to send its body. It is not the provider's to say: nothing has been sent there yet,
+/// and one that knows nothing of this would leave both waiting.
+pub async fn permit(session: &mut Session) -> Result<(), Box<Error>> {
+    if awaits_permission(session) {
+        session.as_downstream_mut().write_continue_response().await.map_err(|error| error.into_down())?;
+    }
+    Ok(())
 }
 
 fn too_large(limit: usize) -> Refusal {

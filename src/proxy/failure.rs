@@ -113,10 +113,11 @@ async fn end_stream(session: &mut Session, ctx: &mut Exchange, event: Bytes) -> 
 }
 
 fn is_clients_mistake(error: &Error) -> bool {
-    use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
+    use ErrorType::{ConnectionClosed, H2Error, ReadError, ReadTimedout, WriteError, WriteTimedout};
+    // A stream of HTTP/2 that was reset is a client that has left; its mistakes are dealt with below us.
     !matches!(
         error.etype(),
-        ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout | ErrorType::ConnectError
+        ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout | H2Error | ErrorType::ConnectError
     )
 }
 

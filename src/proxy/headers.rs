@@ -12,7 +12,8 @@ pub const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffe
 
 /// Whether a client's header is passed on when a model is run: those by which a client talks to the provider are. What is
 /// not here stays here; above all the client's credentials and cookies, and whatever proxies before us have added.
-pub fn is_forwarded(name: &HeaderName) -> bool {
+/// `nominated` are the names that the client's `connection` header lists: they are meant for us alone.
+pub fn is_forwarded(name: &HeaderName, nominated: &[String]) -> bool {
     let name = name.as_str();
     let is_listed = matches!(
         name,
@@ -33,7 +34,8 @@ pub fn is_forwarded(name: &HeaderName) -> bool {
             | "x-simulate"
             | "x-title"
     );
-    is_listed || FORWARDED_FAMILIES.iter().any(|family| name.starts_with(family))
+    (is_listed || FORWARDED_FAMILIES.iter().any(|family| name.starts_with(family)))
+        && !nominated.iter().any(|nominated| nominated == name)
 }
 
 /// Families of such headers, by how their names begin.
@@ -41,7 +43,7 @@ const FORWARDED_FAMILIES: &[&str] =
     &["anthropic-", "openai-", "x-dashscope-", "x-grok-", "x-ms-", "x-opencode-", "x-openrouter-", "x-stainless-"];
 
 /// Whether a client's header is passed through to a provider's own API: all are but those that give the client away, and
-/// those that we set. `nominated` are the names that the client's `connection` header lists.
+/// those that we set; `nominated` as in [`is_forwarded`].
 pub fn is_passed_through(name: &HeaderName, nominated: &[String]) -> bool {
     let name = name.as_str();
     let is_kept_back = matches!(
@@ -140,12 +142,12 @@ mod tests {
             "x-forwarded-for",
         ] {
             let name = HeaderName::from_static(name);
-            assert!(!is_forwarded(&name) && !is_passed_through(&name, &[]), "{name}");
+            assert!(!is_forwarded(&name, &[]) && !is_passed_through(&name, &[]), "{name}");
         }
         assert!(!is_passed_through(&HeaderName::from_static("x-secret"), &["x-secret".to_owned()]));
         assert!(is_passed_through(&HeaderName::from_static("anthropic-beta"), &[]));
-        assert!(is_forwarded(&HeaderName::from_static("openai-organization")));
-        assert!(!is_forwarded(&HeaderName::from_static("x-internal-token")));
+        assert!(is_forwarded(&HeaderName::from_static("openai-organization"), &[]));
+        assert!(!is_forwarded(&HeaderName::from_static("x-internal-token"), &[]));
     }
 
     #[test]

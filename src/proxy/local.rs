@@ -61,7 +61,10 @@ fn all_models(ctx: &Exchange) -> Vec<(String, Value)> {
     let own = gateway.config.models.iter().map(|entry| (entry.name.clone(), object(&entry.name, 0, "narthex")));
     let listed = gateway.upstreams.iter().flat_map(|upstream| of_upstream(upstream));
     let may_use = |name: &str| ctx.tenant.as_ref().is_none_or(|tenant| tenant.may_use(name));
-    let mut models: Vec<_> = own.chain(listed).filter(|(name, _)| may_use(name)).collect();
+    // A tenant's list may have names that ours spells otherwise.
+    let spelled = ctx.tenant.iter().flat_map(|tenant| tenant.models.iter().flatten());
+    let spelled = spelled.filter_map(|name| Some((name.clone(), bare_model(ctx, name)?)));
+    let mut models: Vec<_> = own.chain(listed).chain(spelled).filter(|(name, _)| may_use(name)).collect();
     models.sort_by(|a, b| a.0.cmp(&b.0));
     // A name that the user has given stands before a model that is called the same.
     models.dedup_by(|later, first| later.0 == first.0);

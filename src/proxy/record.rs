@@ -10,9 +10,9 @@ use crate::telemetry::{Line, Measured};
 
 pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange) {
     let (operation, asked, stream, bytes_in) = match &ctx.ask {
-        // A stand-in tells of it.
-        Ask::Relayed if error.is_none() => return,
-        Ask::Relayed | Ask::Unknown => ("unknown", None, false, 0),
+        // The stand-in tells of it, however it ended.
+        Ask::Relayed => return,
+        Ask::Unknown => ("unknown", None, false, 0),
         Ask::Local(endpoint) => (endpoint.name(), None, false, 0),
         Ask::Run(run) => (run.operation.name(), Some(run), run.wants_stream, run.payload.size()),
         Ask::Passthrough(_) => ("passthrough", None, ctx.answer.is_event_stream, session.body_bytes_read()),
