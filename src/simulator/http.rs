@@ -144,9 +144,11 @@ async fn send_stream(
     events: Events,
     behaviour: &Behaviour,
 ) -> Result<Outcome> {
-    // An older client reads until the connection closes.
     if session.req_header().version >= Version::HTTP_11 {
         head.insert_header(TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+    } else {
+        // An older client reads until the connection closes.
+        session.set_keepalive(None);
     }
     session.write_response_header(Box::new(head)).await?;
     for (sent, frame) in events.into_frames().enumerate() {

@@ -92,7 +92,7 @@ impl Simulator {
             Err((id, failure)) => (id, openai::failure(&failure), Cow::Borrowed(&self.defaults)),
             Ok(request) => match self.behaviour(&request) {
                 Err(bad) => {
-                    let failure = Failure::invalid(format!("{bad}.")).at("x-simulate");
+                    let failure = Failure::invalid(format!("x-simulate: {bad}.")).at("x-simulate");
                     let answer = openai::failure(&failure);
                     (request.id, answer, Cow::Borrowed(&self.defaults))
                 }
