@@ -104,7 +104,9 @@ pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &
 
 pub fn response_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) {
     let answer = &mut ctx.answer;
-    if let (Some(rewrite), Some(chunk)) = (&mut answer.rewrite, body.take_if(|chunk| !chunk.is_empty())) {
+    if let Some(rewrite) = &mut answer.rewrite
+        && let Some(chunk) = body.take_if(|chunk| !chunk.is_empty())
+    {
         // An empty chunk would look like the end of a chunked body.
         *body = Some(rewrite.push(chunk)).filter(|chunk| !chunk.is_empty());
     }
