@@ -2,6 +2,7 @@
 # The official SDKs as clients of a real gateway: tests/sdk/run.sh path/to/narthex
 #
 # What the tests need is installed once, below the target directory, in the pinned versions that stand beside this file.
+# Recorded traffic is replayed only where there is some: in NARTHEX_CORPUS, else in shared/corpus beside the project.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -11,6 +12,7 @@ NARTHEX_BINARY=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 export NARTHEX_BINARY
 export PYTHONDONTWRITEBYTECODE=1
 kept=${CARGO_TARGET_DIR:-$project/target}/sdk
+corpus=${NARTHEX_CORPUS:-$project/../shared/corpus}
 
 need() {
     command -v "$1" >/dev/null || { echo "$0: $1 is missing; on Debian: apt-get install $2" >&2; exit 1; }
@@ -65,3 +67,11 @@ node_packages
 # Modules are found from where a file is, so the tests go where the packages are.
 cp "$here"/node/*.mjs "$kept/node/"
 (cd "$kept/node" && node --test --test-reporter=spec ./*.test.mjs)
+
+echo "== Replay of recorded traffic"
+if [ -f "$corpus/replay_upstream.py" ]; then
+    environment replay requirements.txt requirements-replay.txt
+    "$kept/replay/bin/python" -m replay "$corpus"
+else
+    echo "skipped: there is no corpus at $corpus (name one in NARTHEX_CORPUS)"
+fi
