@@ -17,13 +17,15 @@ impl Dialect {
         let error = self.error(refusal, request_id);
         Bytes::from(match self {
             Self::Anthropic => format!("event: error\ndata: {error}\n\n"),
+            // The reference documents the members at the top; the API sends them in `error`, and only that makes SDKs raise.
             Self::OpenaiResponses => {
-                let event = json!({
-                    "type": "error",
-                    "code": refusal.code,
-                    "message": refusal.message,
-                    "param": refusal.param,
-                });
+                let mut event = error;
+                if let Some(event) = event.as_object_mut() {
+                    event.insert("type".to_owned(), "error".into());
+                    event.insert("code".to_owned(), refusal.code.into());
+                    event.insert("message".to_owned(), refusal.message.as_str().into());
+                    event.insert("param".to_owned(), refusal.param.into());
+                }
                 format!("event: error\ndata: {event}\n\n")
             }
             Self::OpenaiChat | Self::Gemini | Self::Converse => format!("data: {error}\n\n"),
@@ -119,7 +121,11 @@ mod tests {
         let event = Dialect::OpenaiResponses.write_refusal_event(&refusal, "r1");
         assert_eq!(
             event,
-            "event: error\ndata: {\"code\":null,\"message\":\"cut\",\"param\":null,\"type\":\"error\"}\n\n"
+            concat!(
+                "event: error\ndata: {\"code\":null,",
+                "\"error\":{\"code\":null,\"message\":\"cut\",\"param\":null,\"type\":\"server_error\"},",
+                "\"message\":\"cut\",\"param\":null,\"type\":\"error\"}\n\n"
+            )
         );
         assert!(Dialect::OpenaiChat.write_refusal_event(&refusal, "r1").starts_with(b"data: {\"error\":"));
     }

@@ -282,7 +282,8 @@ pub static TABLE: &[Provider] = &[
     },
 ];
 
-const SIMULATED: &[Operation] = &[Chat, Completions, Responses, Embeddings, Speech, Transcriptions, Moderations];
+const SIMULATED: &[Operation] =
+    &[Chat, Completions, Responses, Embeddings, Speech, Transcriptions, Translations, Moderations];
 
 /// The row of this name. `_` stands for `-` as well, since variables cannot hold the latter.
 pub fn find(name: &str) -> Option<&'static Provider> {
