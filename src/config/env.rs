@@ -19,8 +19,14 @@ impl Environment {
         let mut variables = BTreeMap::new();
         match dotenvy::from_path_iter(dotenv) {
             Ok(entries) => {
+                let mut before = "its beginning".to_owned();
                 for entry in entries {
-                    let (name, value) = entry.map_err(|why| format!("{}: {why}", dotenv.display()))?;
+                    // The error itself would show the value, which may be a key.
+                    let (name, value) = entry.map_err(|_| {
+                        let file = dotenv.display();
+                        format!("{file}: what follows {before} cannot be read; a value with spaces needs quotes")
+                    })?;
+                    before.clone_from(&name);
                     variables.insert(name, value);
                 }
             }
@@ -182,4 +188,18 @@ fn lay_over(provider: &'static Provider, name: &str, group: &Group, tree: &mut N
         instance.origin = origin;
     }
     debug_assert!(matches!(instance.value, Value::Map(_)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_file_is_reported_without_its_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let dotenv = folder.path().join(".env");
+        std::fs::write(&dotenv, "NARTHEX_A_FIRST=1\nNARTHEX_A_KEY=sk live secret\n").unwrap();
+        let why = Environment::of_process(&dotenv).unwrap_err();
+        assert!(why.contains("follows NARTHEX_A_FIRST") && !why.contains("secret"), "{why}");
+    }
 }
