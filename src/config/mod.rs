@@ -183,7 +183,7 @@ fn read_yaml(text: &str) -> Result<Node, Invalid> {
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
         return Ok(Node::default());
     }
-    // Without the lines around the place: they may hold keys.
+    // Without the lines around the mistake, which may hold a key.
     let tree: Node = serde_yaml::from_str(text).map_err(|why| Invalid::one(why.without_snippet().to_string()))?;
     match tree.value {
         Value::Map(_) | Value::Null => Ok(tree),
