@@ -32,7 +32,8 @@ pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: 
     if is_demonstration {
         instances.push(providers::simulator());
     }
-    let models = models::read(root.section("models"), &instances);
+    let providers = models::Providers { instances: &instances, by_variable };
+    let models = models::read(root.section("models"), &providers, remarks);
     root.finish();
     Some(Config { server, access, log, routing, inventory_refresh, instances, models, is_demonstration })
 }

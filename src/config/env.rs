@@ -193,3 +193,17 @@ fn lay_over(provider: &'static Provider, name: &str, group: &Group, tree: &mut N
     }
     debug_assert!(matches!(instance.value, Value::Map(_)));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_file_is_reported_without_its_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let dotenv = folder.path().join(".env");
+        std::fs::write(&dotenv, "NARTHEX_A_FIRST=1\nNARTHEX_A_KEY=sk live secret\n").unwrap();
+        let why = Environment::of_process(&dotenv).unwrap_err();
+        assert!(why.contains("line 2") && !why.contains("secret"), "{why}");
+    }
+}

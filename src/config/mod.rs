@@ -216,3 +216,15 @@ impl Config {
         masked::write(self)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn broken_yaml_is_placed_but_not_shown() {
+        let broken = "providers:\n  openai: {api_key: sk-live-1}\n oops: [\n";
+        let why = parse(broken, &Environment::default()).expect_err("broken").to_string();
+        assert!(why.contains("line 3") && !why.contains("sk-live-1"), "{why}");
+    }
+}
