@@ -216,20 +216,30 @@ fn every_metric_and_every_member_of_an_access_line_is_documented() {
     }
 
     let line = Line {
-        client: Some(String::new()),
+        time: std::time::SystemTime::UNIX_EPOCH,
+        request_id: "",
+        client: Some([127, 0, 0, 1].into()),
         tenant: Some(""),
+        method: "",
+        path: "",
+        operation: "",
         model: Some(""),
         instance: Some(""),
         upstream_model: Some(""),
+        status: 200,
+        outcome: "",
+        attempts: 1,
+        stream: false,
+        bytes_in: 0,
+        bytes_out: 0,
+        duration_ms: 0.0,
         first_byte_ms: Some(0.0),
-        input_tokens: Some(0),
-        output_tokens: Some(0),
-        cached_tokens: Some(0),
-        reasoning_tokens: Some(0),
+        usage,
         error: Some(""),
-        ..Line::default()
     };
-    let line = serde_json::to_value(&line).unwrap();
+    let mut written = Vec::new();
+    line.write_to(&mut written);
+    let line: serde_json::Value = serde_json::from_slice(&written).unwrap();
     for member in line.as_object().unwrap().keys() {
         assert!(page.contains(&format!("`{member}`")), "docs/observability.md does not tell of `{member}`");
     }

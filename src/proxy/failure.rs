@@ -59,9 +59,9 @@ pub fn error_while_proxy(
         ctx.tries.again();
         return error;
     }
+    let is_worth_it = is_worth_another_try(ctx, &reason(&error));
     // Having waited that long once, a client does not want to wait again.
-    let retry = *error.etype() != ErrorType::ReadTimedout && is_worth_another_try(ctx, &reason(&error));
-    error.set_retry(retry);
+    error.set_retry(is_worth_it && *error.etype() != ErrorType::ReadTimedout);
     error
 }
 

@@ -44,8 +44,8 @@ pub struct Line<'a> {
 }
 
 impl Line<'_> {
-    /// Written by hand: its names need no escaping, and there is one for each exchange.
-    fn write_to(&self, out: &mut Vec<u8>) {
+    /// Adds the line, with its end, to `out`. Written by hand: its names need no escaping, and there is one for each exchange.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
         // Writing into memory cannot fail.
         let _ = write!(out, "{{\"time\":\"{}\"", humantime::format_rfc3339_millis(self.time));
         text(out, "request_id", Some(self.request_id));
