@@ -4,6 +4,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine;
+
 use super::node::{Node, Problems, Section};
 use super::{Access, Config, Log, Routing, Server, Strategy, Tenant, models, providers, units};
 use crate::providers::ListMode;
@@ -79,11 +81,29 @@ fn read_server(mut section: Section<'_>) -> Server {
 
 /// Checked here because the TLS connector does not forgive a bad file later.
 fn readable_certificates(text: &str) -> Result<PathBuf, String> {
+    const BEGIN: &str = "-----BEGIN ";
     let pem = std::fs::read_to_string(text).map_err(|why| format!("`{text}` cannot be read: {why}"))?;
-    if !pem.contains("-----BEGIN CERTIFICATE-----") {
+    let mut blocks = pem.split(BEGIN).skip(1).peekable();
+    if blocks.peek().is_none() {
         return Err(format!("`{text}` holds no certificate in PEM"));
     }
-    Ok(PathBuf::from(text))
+    match blocks.position(|block| !is_certificate(block)) {
+        Some(at) => Err(format!("block {} of `{text}` is not a certificate in PEM", at + 1)),
+        None => Ok(PathBuf::from(text)),
+    }
+}
+
+/// Whether a block of PEM holds one ASN.1 sequence, as every certificate is, and nothing more.
+fn is_certificate(block: &str) -> bool {
+    let body = block.strip_prefix("CERTIFICATE-----").and_then(|rest| rest.split_once("-----END CERTIFICATE-----"));
+    let base64: String = body.map_or("", |(body, _)| body).split_ascii_whitespace().collect();
+    let Ok(der) = base64::engine::general_purpose::STANDARD.decode(base64) else { return false };
+    let (length, content) = match der.as_slice() {
+        [0x30, 0x82, high, low, content @ ..] => (usize::from(*high) << 8 | usize::from(*low), content),
+        [0x30, 0x81, length, content @ ..] => (usize::from(*length), content),
+        _ => return false,
+    };
+    content.len() == length
 }
 
 fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open: bool, listen: SocketAddr) -> Access {

@@ -92,7 +92,7 @@ pub fn overlay(tree: &mut Node, env: &Environment) -> Vec<String> {
     }
     let mut remarks = Vec::new();
     for provider in catalog::TABLE {
-        for (suffix, group) in groups(provider, env) {
+        for (suffix, group) in groups(provider, env, &mut remarks) {
             match instance_for(provider, &suffix, tree) {
                 Ok(name) => lay_over(provider, &name, &group, tree),
                 Err(remark) => remarks.push(remark),
@@ -106,7 +106,7 @@ pub fn overlay(tree: &mut Node, env: &Environment) -> Vec<String> {
 type Group = BTreeMap<&'static str, (String, String)>;
 
 /// The variables of a provider, grouped by the suffix that tells its instances apart; the group without one comes first.
-fn groups(provider: &'static Provider, env: &Environment) -> BTreeMap<String, Group> {
+fn groups(provider: &'static Provider, env: &Environment, remarks: &mut Vec<String>) -> BTreeMap<String, Group> {
     let prefix = format!("{}_", provider.env_prefix());
     let mut fields: Vec<(String, &'static str)> =
         PROVIDER_FIELDS.iter().map(|(variable, setting)| ((*variable).to_owned(), *setting)).collect();
@@ -129,6 +129,11 @@ fn groups(provider: &'static Provider, env: &Environment) -> BTreeMap<String, Gr
             is_suffix(suffix).then(|| (suffix.to_ascii_lowercase().replace('_', "-"), *setting))
         });
         if let Some((suffix, setting)) = matched {
+            // What a shell would have replaced, `docker --env-file` has not.
+            if value.contains("${") {
+                remarks.push(format!("{variable} ignored: it holds `${{`, which nobody has expanded"));
+                continue;
+            }
             groups.entry(suffix).or_default().insert(setting, (variable.clone(), value.clone()));
         }
     }
@@ -176,9 +181,11 @@ fn instance_for(provider: &'static Provider, suffix: &str, tree: &Node) -> Resul
 fn lay_over(provider: &'static Provider, name: &str, group: &Group, tree: &mut Node) {
     let providers = tree.entry("providers");
     let is_new = providers.get(name).is_none();
-    // Without a key a group of variables makes no instance: OPENAI_BASE_URL alone is meant for a client on this machine.
+    // Without a key a group of variables makes no instance: OPENAI_BASE_URL alone is meant for a client on this machine. Nor
+    // does a list of models where no key is needed: OLLAMA_MODELS is where Ollama itself keeps its files.
     let incomplete = provider.key == crate::providers::Key::Required && !group.contains_key("api_key")
-        || provider.base_url.is_none() && !group.contains_key("base_url");
+        || provider.base_url.is_none() && !group.contains_key("base_url")
+        || group.keys().all(|setting| *setting == "models");
     if is_new && incomplete {
         return;
     }

@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -24,6 +25,8 @@ pub enum Origin {
 pub struct Node {
     pub value: Value,
     pub origin: Origin,
+    /// The bytes of the file that YAML took for a number or a truth value: see [`Node::as_spelled`].
+    inferred: Option<Range<usize>>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -37,7 +40,23 @@ pub enum Value {
 
 impl Node {
     pub fn scalar(text: impl Into<String>, origin: Origin) -> Self {
-        Self { value: Value::Scalar(text.into()), origin }
+        Self { value: Value::Scalar(text.into()), origin, inferred: None }
+    }
+
+    /// The tree with every scalar as `text`, the file, spells it: a key of digits and a model called `on` or `4.10` are texts,
+    /// whatever YAML takes them for.
+    pub fn as_spelled(mut self, text: &str) -> Self {
+        if let Some(spelled) = self.inferred.take().and_then(|place| text.get(place)) {
+            self.value = Value::Scalar(spelled.to_owned());
+        }
+        self.value = match self.value {
+            Value::List(items) => Value::List(items.into_iter().map(|item| item.as_spelled(text)).collect()),
+            Value::Map(entries) => {
+                Value::Map(entries.into_iter().map(|(name, node)| (name, node.as_spelled(text))).collect())
+            }
+            other => other,
+        };
+        self
     }
 
     pub fn get(&self, key: &str) -> Option<&Node> {
@@ -87,70 +106,85 @@ impl Node {
 
 impl<'de> Deserialize<'de> for Node {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Value>::deserialize(deserializer)?;
+        let spanned = Spanned::<Read>::deserialize(deserializer)?;
         let line = spanned.referenced.line();
         let origin = if line == 0 { Origin::Unknown } else { Origin::Line(line) };
-        Ok(Self { value: spanned.value, origin })
+        let span = spanned.defined.span();
+        let place = || {
+            let start = usize::try_from(span.byte_offset()?).ok()?;
+            Some(start..start.checked_add(usize::try_from(span.byte_len()?).ok()?)?)
+        };
+        Ok(match spanned.value {
+            Read::Settled(value) => Self { value, origin, inferred: None },
+            Read::Inferred(text) => Self { value: Value::Scalar(text), origin, inferred: place() },
+        })
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
+/// A value as the YAML parser hands it over.
+enum Read {
+    Settled(Value),
+    /// What was taken for a number or a truth value, no longer as it was spelled.
+    Inferred(String),
+}
+
+impl<'de> Deserialize<'de> for Read {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct AnyValue;
 
         impl<'de> Visitor<'de> for AnyValue {
-            type Value = Value;
+            type Value = Read;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a YAML value")
             }
 
-            fn visit_unit<E>(self) -> Result<Value, E> {
-                Ok(Value::Null)
+            fn visit_unit<E>(self) -> Result<Read, E> {
+                Ok(Read::Settled(Value::Null))
             }
 
-            fn visit_none<E>(self) -> Result<Value, E> {
-                Ok(Value::Null)
+            fn visit_none<E>(self) -> Result<Read, E> {
+                Ok(Read::Settled(Value::Null))
             }
 
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-                Value::deserialize(deserializer)
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Read, D::Error> {
+                Read::deserialize(deserializer)
             }
 
-            fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-                Ok(Value::Scalar(value.to_string()))
+            fn visit_bool<E>(self, value: bool) -> Result<Read, E> {
+                Ok(Read::Inferred(value.to_string()))
             }
 
-            fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-                Ok(Value::Scalar(value.to_string()))
+            fn visit_i64<E>(self, value: i64) -> Result<Read, E> {
+                Ok(Read::Inferred(value.to_string()))
             }
 
-            fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-                Ok(Value::Scalar(value.to_string()))
+            fn visit_u64<E>(self, value: u64) -> Result<Read, E> {
+                Ok(Read::Inferred(value.to_string()))
             }
 
-            fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-                Ok(Value::Scalar(value.to_string()))
+            fn visit_f64<E>(self, value: f64) -> Result<Read, E> {
+                Ok(Read::Inferred(value.to_string()))
             }
 
-            fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-                Ok(Value::Scalar(value.to_owned()))
+            fn visit_str<E>(self, value: &str) -> Result<Read, E> {
+                Ok(Read::Settled(Value::Scalar(value.to_owned())))
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Read, A::Error> {
                 let mut list = Vec::new();
                 while let Some(item) = items.next_element()? {
                     list.push(item);
                 }
-                Ok(Value::List(list))
+                Ok(Read::Settled(Value::List(list)))
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Read, A::Error> {
                 let mut map = Vec::new();
                 while let Some(entry) = entries.next_entry()? {
                     map.push(entry);
                 }
-                Ok(Value::Map(map))
+                Ok(Read::Settled(Value::Map(map)))
             }
         }
 

@@ -159,10 +159,10 @@ async fn mixed_up_schemes_fail_clearly() {
     let tls = Upstream::start_tls(authority.server("localhost", &[], false), |_| Reply::json(200, "{}")).await;
     let instances = vec![
         ("a", secure(plain.address(), "localhost")),
-        ("b", openai(tls.address) + ", models: [n], models_mode: allowlist"),
+        ("b", openai(tls.address) + ", models: [other], models_mode: allowlist"),
     ];
     let gateway = trusting(&authority, instances).await;
-    for model in ["a/m", "b/n"] {
+    for model in ["a/m", "b/other"] {
         let answer = gateway.chat(model).await;
         assert_eq!(answer.head.status, 502, "{model}: {}", answer.text());
     }
