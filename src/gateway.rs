@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::config::{Access, Config, Tenant};
-use crate::routing::{Routes, Source, Upstream};
+use crate::routing::{Routes, Upstream};
 use crate::secret::{KeyDigest, Secret};
 use crate::telemetry::{AccessLog, Metrics};
 
@@ -88,10 +88,10 @@ impl Gateway {
     }
 
     pub fn readiness(&self) -> Readiness {
-        let is_pending = |upstream: &Arc<Upstream>| upstream.inventory.load().source == Source::Pending;
         if self.is_draining.load(Ordering::Relaxed) {
             Readiness::Draining
-        } else if self.upstreams.iter().any(is_pending) {
+        } else if self.routes.load().is_pending() {
+            // The table is made after a list has arrived: asking the lists would be a moment too early.
             Readiness::Starting
         } else {
             Readiness::Ready

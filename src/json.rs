@@ -3,13 +3,18 @@
 //! A request body may hold megabytes of base64; to route it we need three of its members. [`Object::read`] finds the
 //! members of the outermost object and skips over their values, so its cost is that of a search, and [`Edits`] changes
 //! members without touching a byte of the others: numbers keep their spelling, keys their order.
+//!
+//! The text may come in pieces, as it was read from a socket: it is put together once, when it is written out again.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use memchr::memchr2;
+use memchr::memchr;
 use serde::de::DeserializeOwned;
+use wide::u8x16;
+
+use crate::rope::Rope;
 
 /// Nesting beyond this is refused: no API has a use for it, and parsers downstream recurse.
 const MAX_DEPTH: usize = 512;
@@ -25,7 +30,7 @@ pub struct Malformed {
 /// The members of one JSON object, as places in its text.
 #[derive(Debug, Clone)]
 pub struct Object {
-    text: Bytes,
+    text: Rope,
     /// Just behind the opening brace.
     start: usize,
     members: Vec<Member>,
@@ -41,49 +46,22 @@ struct Member {
 impl Object {
     /// Finds the members of the object that `text` consists of. Values are skipped, not validated: strings and brackets
     /// must be closed, what is inside is the reader's business.
-    pub fn read(text: Bytes) -> Result<Self, Malformed> {
-        let mut scan = Scan { text: &text, at: 0 };
-        // Some editors write a byte order mark; RFC 8259 §8.1 lets a parser ignore it.
-        if text.starts_with(b"\xef\xbb\xbf") {
-            scan.at = 3;
+    pub fn read(text: impl Into<Rope>) -> Result<Self, Malformed> {
+        let text = text.into();
+        let mut scan = Scan::new();
+        for piece in text.pieces() {
+            scan.push(piece)?;
         }
-        scan.space();
-        scan.expect(b'{', "expected a JSON object")?;
-        let start = scan.at;
-        let mut members = Vec::with_capacity(16);
-        scan.space();
-        if scan.peek() == Some(b'}') {
-            scan.at += 1;
-        } else {
-            loop {
-                scan.space();
-                scan.expect(b'"', "expected a member name in quotes")?;
-                let key_start = scan.at;
-                scan.string()?;
-                let key = key_start..scan.at - 1;
-                scan.space();
-                scan.expect(b':', "expected ':' after the member name")?;
-                scan.space();
-                let value_start = scan.at;
-                scan.value()?;
-                members.push(Member { key, value: value_start..scan.at });
-                scan.space();
-                match scan.next() {
-                    Some(b',') => continue,
-                    Some(b'}') => break,
-                    _ => return Err(scan.wrong("expected ',' or '}'")),
-                }
-            }
+        match scan.state {
+            State::End => Ok(Self { start: scan.start, members: scan.members, text }),
+            State::InKey | State::InText => Err(Malformed { what: "unclosed string", at: text.len() }),
+            State::Nested | State::InNestedText => Err(Malformed { what: "unclosed bracket", at: text.len() }),
+            _ => Err(Malformed { what: "unexpected end of the body", at: text.len() }),
         }
-        scan.space();
-        if scan.at != text.len() {
-            return Err(scan.here("unexpected text after the JSON object"));
-        }
-        Ok(Self { text, start, members })
     }
 
     /// The text that this object was read from.
-    pub fn text(&self) -> &Bytes {
+    pub fn text(&self) -> &Rope {
         &self.text
     }
 
@@ -92,8 +70,8 @@ impl Object {
     }
 
     /// The raw text of a member's value; of repeated members the last, which is what JSON parsers take.
-    pub fn get(&self, key: &str) -> Option<&[u8]> {
-        self.find(key).and_then(|member| self.text.get(member.value.clone()))
+    pub fn get(&self, key: &str) -> Option<Cow<'_, [u8]>> {
+        self.find(key).map(|member| self.text.slice(&member.value))
     }
 
     /// How many members bear this name. More than one is legal JSON, yet two readers may take two different ones.
@@ -103,7 +81,7 @@ impl Object {
 
     /// A member read as `T`; `None` when it is absent or of another shape.
     pub fn parse<T: DeserializeOwned>(&self, key: &str) -> Option<T> {
-        serde_json::from_slice(self.get(key)?).ok()
+        serde_json::from_slice(&self.get(key)?).ok()
     }
 
     fn find(&self, key: &str) -> Option<&Member> {
@@ -111,13 +89,17 @@ impl Object {
     }
 
     fn is(&self, member: &Member, key: &str) -> bool {
-        let Some(raw) = self.text.get(member.key.clone()) else { return false };
-        if memchr::memchr(b'\\', raw).is_none() {
-            return raw == key.as_bytes();
+        // The name itself, or a longer spelling of it.
+        if member.key.len() < key.len() {
+            return false;
+        }
+        let raw = self.text.slice(&member.key);
+        if memchr(b'\\', &raw).is_none() {
+            return *raw == *key.as_bytes();
         }
         // An escaped spelling of the same name must not slip past us.
-        let quoted = self.text.get(member.key.start - 1..member.key.end + 1).unwrap_or_default();
-        serde_json::from_slice::<String>(quoted).is_ok_and(|name| name == key)
+        let quoted = self.text.slice(&(member.key.start - 1..member.key.end + 1));
+        serde_json::from_slice::<String>(&quoted).is_ok_and(|name| name == key)
     }
 }
 
@@ -128,10 +110,6 @@ pub struct Edits {
 }
 
 impl Edits {
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
     /// Gives a member the value `json`, or adds the member in front of the others.
     pub fn set(&mut self, object: &Object, key: &'static str, json: impl Into<Cow<'static, str>>) {
         let json = json.into();
@@ -144,7 +122,7 @@ impl Edits {
     /// Adds a member to an object that is itself the value of the member `outer`, in front of its others.
     pub fn set_inside(&mut self, object: &Object, outer: &str, key: &'static str, json: &'static str) {
         let Some(place) = object.find(outer).map(|member| member.value.clone()) else { return };
-        let Ok(inner) = Object::read(object.text.slice(place.clone())) else { return };
+        let Ok(inner) = Object::read(Bytes::from(object.text.slice(&place).into_owned())) else { return };
         match inner.find(key) {
             Some(member) => {
                 let value = place.start + member.value.start..place.start + member.value.end;
@@ -161,21 +139,22 @@ impl Edits {
         }
     }
 
-    /// The object's text with these changes: one allocation, one copy; without changes the very text that was read.
+    /// The object's text with these changes, in one piece: one allocation, one copy. Neither, for a text that is in one
+    /// piece already and is not changed.
     pub fn apply(mut self, object: &Object) -> Bytes {
         if self.changes.is_empty() {
-            return object.text.clone();
+            return object.text.to_bytes();
         }
         self.changes.sort_by_key(|(place, _)| place.start);
         let grown: usize = self.changes.iter().map(|(_, json)| json.len()).sum();
         let mut out = BytesMut::with_capacity(object.text.len() + grown);
         let mut copied = 0;
         for (place, json) in &self.changes {
-            out.put_slice(object.text.get(copied..place.start).unwrap_or_default());
+            object.text.copy_to(&(copied..place.start), &mut out);
             out.put_slice(json.as_bytes());
             copied = place.end;
         }
-        out.put_slice(object.text.get(copied..).unwrap_or_default());
+        object.text.copy_to(&(copied..object.text.len()), &mut out);
         out.freeze()
     }
 
@@ -185,113 +164,225 @@ impl Edits {
     }
 }
 
-/// Where `text` becomes more than a JSON value: the end of the value that it starts with.
-pub fn value_end(text: &[u8]) -> Result<usize, Malformed> {
-    let mut scan = Scan { text, at: 0 };
-    scan.space();
-    scan.value()?;
-    Ok(scan.at)
+/// What comes next in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    /// A name, or the end of an object that is empty.
+    FirstKey,
+    Key,
+    InKey,
+    Colon,
+    Value,
+    InText,
+    InScalar,
+    Nested,
+    InNestedText,
+    Comma,
+    End,
 }
 
-struct Scan<'a> {
-    text: &'a [u8],
-    at: usize,
+/// A machine that is pushed the text piece by piece.
+struct Scan {
+    state: State,
+    /// Bytes of the pieces before this one.
+    behind: usize,
+    start: usize,
+    members: Vec<Member>,
+    key: Range<usize>,
+    value_start: usize,
+    /// The brackets that are to close what is open in a nested value.
+    closers: Vec<u8>,
+    /// The piece before ended in the middle of an escape.
+    is_escaped: bool,
 }
 
-impl Scan<'_> {
-    fn peek(&self) -> Option<u8> {
-        self.text.get(self.at).copied()
-    }
-
-    fn next(&mut self) -> Option<u8> {
-        let byte = self.peek();
-        self.at += 1;
-        byte
-    }
-
-    fn space(&mut self) {
-        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
-            self.at += 1;
+impl Scan {
+    fn new() -> Self {
+        Self {
+            state: State::Start,
+            behind: 0,
+            start: 0,
+            members: Vec::with_capacity(16),
+            key: 0..0,
+            value_start: 0,
+            closers: Vec::new(),
+            is_escaped: false,
         }
     }
 
-    fn expect(&mut self, byte: u8, what: &'static str) -> Result<(), Malformed> {
-        match self.next() {
-            Some(found) if found == byte => Ok(()),
-            _ => Err(self.wrong(what)),
+    fn push(&mut self, piece: &[u8]) -> Result<(), Malformed> {
+        let mut at = 0;
+        while let Some(&byte) = piece.get(at) {
+            at = match self.state {
+                State::InKey => match self.text_end(piece, at) {
+                    Some(end) => {
+                        self.key.end = self.behind + end - 1;
+                        self.state = State::Colon;
+                        end
+                    }
+                    None => break,
+                },
+                State::InText => match self.text_end(piece, at) {
+                    Some(end) => self.value_ends(end),
+                    None => break,
+                },
+                State::InNestedText => match self.text_end(piece, at) {
+                    Some(end) => {
+                        self.state = State::Nested;
+                        end
+                    }
+                    None => break,
+                },
+                State::Nested => self.nested(piece, at)?,
+                State::InScalar => match byte {
+                    b'0'..=b'9' | b'a'..=b'z' | b'.' | b'+' | b'-' | b'E' => at + 1,
+                    _ => self.value_ends(at),
+                },
+                _ if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') => at + 1,
+                _ => self.token(byte, at)?,
+            };
         }
+        self.behind += piece.len();
+        Ok(())
     }
 
-    /// To just behind the closing quote, from just behind the opening one.
-    fn string(&mut self) -> Result<(), Malformed> {
-        loop {
-            let rest = self.text.get(self.at..).unwrap_or_default();
-            match memchr2(b'"', b'\\', rest) {
-                Some(i) if rest.get(i) == Some(&b'"') => {
-                    self.at += i + 1;
-                    return Ok(());
-                }
-                Some(i) => self.at += i + 2,
-                None => {
-                    self.at = self.text.len();
-                    return Err(self.here("unclosed string"));
+    /// One byte outside values and names.
+    fn token(&mut self, byte: u8, at: usize) -> Result<usize, Malformed> {
+        let here = self.behind + at;
+        self.state = match (self.state, byte) {
+            // Some editors write a byte order mark; RFC 8259 §8.1 lets a parser ignore it.
+            (State::Start, 0xef | 0xbb | 0xbf) if here < 3 => State::Start,
+            (State::Start, b'{') => {
+                self.start = here + 1;
+                State::FirstKey
+            }
+            (State::Start, _) => return Err(Malformed { what: "expected a JSON object", at: here }),
+            (State::FirstKey, b'}') | (State::Comma, b'}') => State::End,
+            (State::FirstKey | State::Key, b'"') => {
+                self.key.start = here + 1;
+                State::InKey
+            }
+            (State::FirstKey | State::Key, _) => {
+                return Err(Malformed { what: "expected a member name in quotes", at: here });
+            }
+            (State::Colon, b':') => State::Value,
+            (State::Colon, _) => return Err(Malformed { what: "expected ':' after the member name", at: here }),
+            (State::Value, _) => {
+                self.value_start = here;
+                match byte {
+                    b'"' => State::InText,
+                    b'{' | b'[' => {
+                        self.closers.push(closer(byte));
+                        State::Nested
+                    }
+                    b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => State::InScalar,
+                    _ => return Err(Malformed { what: "expected a value", at: here }),
                 }
             }
-        }
+            (State::Comma, b',') => State::Key,
+            (State::Comma, _) => return Err(Malformed { what: "expected ',' or '}'", at: here }),
+            (State::End, _) => return Err(Malformed { what: "unexpected text after the JSON object", at: here }),
+            (State::InKey | State::InText | State::InScalar | State::Nested | State::InNestedText, _) => self.state,
+        };
+        Ok(at + 1)
     }
 
-    fn value(&mut self) -> Result<(), Malformed> {
-        match self.next() {
-            Some(b'"') => self.string(),
-            Some(open @ (b'{' | b'[')) => self.nested(open),
-            Some(b'-' | b'0'..=b'9' | b't' | b'f' | b'n') => {
-                while matches!(self.peek(), Some(b'0'..=b'9' | b'a'..=b'z' | b'.' | b'+' | b'-' | b'E')) {
-                    self.at += 1;
-                }
-                Ok(())
-            }
-            _ => Err(self.wrong("expected a value")),
-        }
+    fn value_ends(&mut self, at: usize) -> usize {
+        let value = self.value_start..self.behind + at;
+        self.members.push(Member { key: self.key.clone(), value });
+        self.state = State::Comma;
+        at
     }
 
-    /// Over a nested object or array, without recursion.
-    fn nested(&mut self, open: u8) -> Result<(), Malformed> {
-        let mut closers = Vec::with_capacity(8);
-        closers.push(open + 2);
-        while let Some(byte) = self.next() {
+    /// Just behind the quote that closes the text which `piece` is in the middle of; `None` if the piece ends before.
+    fn text_end(&mut self, piece: &[u8], at: usize) -> Option<usize> {
+        // Texts are full of escapes, yet seldom of escaped quotes: so only quotes are looked for, and whether one is
+        // escaped is seen from the backslashes before it.
+        let start = at + usize::from(std::mem::take(&mut self.is_escaped));
+        let text = piece.get(start..).unwrap_or_default();
+        let mut unescaped = quotes(text).filter(|quote| !is_escaped_at(text, *quote));
+        let end = unescaped.next();
+        self.is_escaped = end.is_none() && is_escaped_at(text, text.len());
+        Some(start + end? + 1)
+    }
+
+    /// On in a nested value, without recursion.
+    fn nested(&mut self, piece: &[u8], mut at: usize) -> Result<usize, Malformed> {
+        // Between texts there is mostly a comma or a colon; a longer run is worth skipping a block at a time.
+        let mut run = 0;
+        while let Some(&byte) = piece.get(at) {
+            at += 1;
             match byte {
-                b'"' => self.string()?,
-                // In ASCII each closing bracket stands two behind its opening one.
-                b'{' | b'[' if closers.len() == MAX_DEPTH => return Err(self.wrong("nested too deeply")),
-                b'{' | b'[' => closers.push(byte + 2),
-                b'}' | b']' => {
-                    if closers.pop() != Some(byte) {
-                        return Err(self.wrong("mismatched bracket"));
-                    }
-                    if closers.is_empty() {
-                        return Ok(());
-                    }
+                b'"' => {
+                    self.state = State::InNestedText;
+                    return Ok(at);
                 }
-                _ => {}
+                b'{' | b'[' => {
+                    if self.closers.len() == MAX_DEPTH {
+                        return Err(Malformed { what: "nested too deeply", at: self.behind + at - 1 });
+                    }
+                    self.closers.push(closer(byte));
+                    run = 0;
+                }
+                b'}' | b']' => {
+                    if self.closers.pop() != Some(byte) {
+                        return Err(Malformed { what: "mismatched bracket", at: self.behind + at - 1 });
+                    }
+                    if self.closers.is_empty() {
+                        return Ok(self.value_ends(at));
+                    }
+                    run = 0;
+                }
+                _ if run == BLOCK => {
+                    at = skip_plain(piece, at);
+                    run = 0;
+                }
+                _ => run += 1,
             }
         }
-        self.at = self.text.len();
-        Err(self.here("unclosed bracket"))
+        Ok(at)
     }
+}
 
-    /// At the byte that was just taken.
-    fn wrong(&self, what: &'static str) -> Malformed {
-        let at = self.at.saturating_sub(1).min(self.text.len());
-        if at == self.text.len() {
-            Malformed { what: "unexpected end of the body", at }
-        } else {
-            Malformed { what, at }
-        }
-    }
+/// Bytes that are looked at together.
+const BLOCK: usize = 16;
 
-    fn here(&self, what: &'static str) -> Malformed {
-        Malformed { what, at: self.at }
-    }
+fn closer(open: u8) -> u8 {
+    if open == b'{' { b'}' } else { b']' }
+}
+
+/// The places of all quotes, found a block at a time: pasted code has one every few words, and looking for each anew would
+/// cost more than the looking.
+fn quotes(text: &[u8]) -> impl Iterator<Item = usize> {
+    let quote = u8x16::splat(b'"');
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let behind = blocks.len() * BLOCK;
+    let in_blocks = blocks.iter().enumerate().flat_map(move |(index, block)| {
+        let mut found = u8x16::new(*block).simd_eq(quote).to_bitmask();
+        std::iter::from_fn(move || {
+            let place = usize::try_from(found.trailing_zeros()).ok().filter(|_| found != 0)?;
+            found &= found - 1;
+            Some(index * BLOCK + place)
+        })
+    });
+    in_blocks.chain(memchr::memchr_iter(b'"', rest).map(move |place| behind + place))
+}
+
+/// Whether an odd number of backslashes stands before this place: each pair of them is a backslash of the text.
+fn is_escaped_at(text: &[u8], place: usize) -> bool {
+    let before = text.get(..place).unwrap_or_default();
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+/// Over bytes that are neither quotes nor brackets, a block at a time: long lists of numbers consist of little else.
+fn skip_plain(piece: &[u8], at: usize) -> usize {
+    let rest = piece.get(at..).unwrap_or_default();
+    // Bit 5 is all that tells `[` from `{` and `]` from `}`.
+    let is_plain = |byte: u8| (byte != b'"') & (byte | 0x20 != b'{') & (byte | 0x20 != b'}');
+    let blocks =
+        rest.chunks_exact(BLOCK).take_while(|block| block.iter().fold(true, |all, byte| all & is_plain(*byte)));
+    at + blocks.count() * BLOCK
 }
 
 #[cfg(test)]
@@ -304,7 +395,7 @@ mod tests {
     }
 
     fn raw(object: &Object, key: &str) -> Option<String> {
-        object.get(key).map(|raw| String::from_utf8_lossy(raw).into_owned())
+        object.get(key).map(|raw| String::from_utf8_lossy(&raw).into_owned())
     }
 
     #[test]
@@ -320,6 +411,15 @@ mod tests {
         assert_eq!(raw(&object, "absent"), None);
         assert_eq!(read("{}").get("model"), None);
         assert_eq!(read("\u{feff}{\"a\":1}").parse::<i32>("a"), Some(1));
+    }
+
+    #[test]
+    fn escapes_do_not_end_texts_early_nor_late() {
+        let object = read(r#"{"a":"\\\\","b":"\\\"","c":["\\",{"d":"\\\\\""}],"e":"\n\t\u0022"}"#);
+        assert_eq!(raw(&object, "a").as_deref(), Some(r#""\\\\""#));
+        assert_eq!(raw(&object, "b").as_deref(), Some(r#""\\\"""#));
+        assert_eq!(raw(&object, "c").as_deref(), Some(r#"["\\",{"d":"\\\\\""}]"#));
+        assert_eq!(raw(&object, "e").as_deref(), Some(r#""\n\t\u0022""#));
     }
 
     #[test]
@@ -340,6 +440,7 @@ mod tests {
         assert_eq!(wrong(r#"{"a":[1}"#), Malformed { what: "mismatched bracket", at: 7 });
         assert_eq!(wrong(r#"{"a":}"#), Malformed { what: "expected a value", at: 5 });
         assert_eq!(wrong(r#"{"a":1} x"#), Malformed { what: "unexpected text after the JSON object", at: 8 });
+        assert_eq!(wrong(r#"{"a":[{"b":1}"#), Malformed { what: "unclosed bracket", at: 13 });
         let deep = format!("{{\"a\":{}", "[".repeat(600));
         assert_eq!(wrong(&deep).what, "nested too deeply");
     }
@@ -384,7 +485,7 @@ mod tests {
         #[test]
         fn agrees_with_serde_json(members in prop::collection::btree_map("\\PC{0,8}", any_json(), 0..8)) {
             for text in [serde_json::to_string(&members).unwrap(), serde_json::to_string_pretty(&members).unwrap()] {
-                let object = Object::read(text.clone().into()).unwrap();
+                let object = Object::read(Bytes::from(text.clone())).unwrap();
                 for (key, value) in &members {
                     let read = object.parse::<serde_json::Value>(key);
                     prop_assert_eq!(read.as_ref(), Some(value));
@@ -399,8 +500,34 @@ mod tests {
         }
 
         #[test]
+        fn reads_the_same_however_it_is_cut(members in prop::collection::btree_map("\\PC{0,8}", any_json(), 0..5), seed in any::<u64>()) {
+            let text = serde_json::to_string(&members).unwrap();
+            let whole = Object::read(Bytes::from(text.clone())).unwrap();
+            let mut random = fastrand::Rng::with_seed(seed);
+            let mut rope = Rope::default();
+            let mut rest = Bytes::from(text.clone());
+            while !rest.is_empty() {
+                rope.push(rest.split_to(random.usize(1..=rest.len().min(7))));
+            }
+            let cut = Object::read(rope).unwrap();
+            for key in members.keys() {
+                prop_assert_eq!(cut.get(key), whole.get(key));
+            }
+            let mut edits = Edits::default();
+            edits.set(&cut, "model", "1");
+            let mut same = Edits::default();
+            same.set(&whole, "model", "1");
+            prop_assert_eq!(edits.apply(&cut), same.apply(&whole));
+        }
+
+        #[test]
         fn never_panics(text in prop::collection::vec(any::<u8>(), 0..200)) {
-            let _ = Object::read(text.into());
+            let text = Bytes::from(text);
+            let cut = text.len() / 2;
+            let mut rope = Rope::from(text.slice(..cut));
+            rope.push(text.slice(cut..));
+            let pieces = Object::read(rope).map(|object| object.count("a"));
+            prop_assert_eq!(pieces, Object::read(text).map(|object| object.count("a")));
         }
     }
 }

@@ -6,7 +6,7 @@
 //!
 //! - [`error`]: what can go wrong with an exchange, in our own words.
 //! - [`secret`]: texts that must never be shown.
-//! - [`json`], [`multipart`]: request bodies, read and edited without being decoded.
+//! - [`rope`], [`json`], [`multipart`]: request bodies, read and edited without being decoded.
 //! - [`dialects`]: the wire formats.
 //! - [`endpoints`]: the paths that we serve.
 //! - [`providers`]: what is known of each kind of upstream, as a table.
@@ -32,6 +32,7 @@ pub mod payload;
 pub mod providers;
 pub mod proxy;
 pub mod rewrite;
+pub mod rope;
 pub mod routing;
 pub mod secret;
 pub mod simulator;

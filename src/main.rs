@@ -8,7 +8,7 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use narthex::config::{self, Config, Environment, Loaded};
 use narthex::gateway::{Gate, Gateway};
-use narthex::providers::{Key, catalog};
+use narthex::providers::{Key, catalog, page};
 use narthex::proxy::{self, Sockets};
 use narthex::simulator::Behaviour;
 use narthex::telemetry::AccessLog;
@@ -33,7 +33,11 @@ enum Command {
     /// Check the configuration and show it as it was understood, secrets masked
     Check,
     /// List the providers that are known
-    Providers,
+    Providers {
+        /// With all that is known of them, as a page in Markdown
+        #[arg(long)]
+        markdown: bool,
+    },
     /// Serve the simulator alone
     Simulate {
         /// Where to listen
@@ -52,8 +56,12 @@ enum Command {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match arguments.command {
-        Some(Command::Providers) => {
-            print_providers();
+        Some(Command::Providers { markdown }) => {
+            if markdown {
+                print!("{}", page::markdown(&common_variables()))
+            } else {
+                print_providers()
+            }
             ExitCode::SUCCESS
         }
         Some(Command::Simulate { listen, threads, behaviour }) => {
@@ -139,14 +147,18 @@ fn introduce(gateway: &Gateway) {
 }
 
 fn start_log(level: log::LevelFilter) {
+    // What libraries tell in detail are headers and URLs, credentials included; and at the usual level Pingora tells
+    // about itself, not about exchanges.
+    let others =
+        if level == log::LevelFilter::Info { log::LevelFilter::Warn } else { level.min(log::LevelFilter::Info) };
     let mut builder = env_logger::Builder::new();
-    builder.filter_level(level);
-    // What Pingora tells at the usual level is about itself, not about exchanges.
-    if level == log::LevelFilter::Info {
-        builder.filter_module("pingora", log::LevelFilter::Warn).filter_module("pingora_core", log::LevelFilter::Warn);
-        builder.filter_module("pingora_proxy", log::LevelFilter::Warn);
-    }
+    builder.filter_level(others).filter_module("narthex", level);
     builder.init();
+}
+
+/// The ends of the variables that every provider has.
+fn common_variables() -> Vec<&'static str> {
+    config::PROVIDER_FIELDS.iter().map(|(variable, _)| *variable).collect()
 }
 
 fn print_providers() {

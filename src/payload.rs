@@ -7,6 +7,7 @@ use bytes::Bytes;
 use crate::error::Refusal;
 use crate::json::{Edits, Object};
 use crate::multipart::Form;
+use crate::rope::Rope;
 
 /// The body of a request that runs a model.
 #[derive(Debug, Clone)]
@@ -18,9 +19,9 @@ pub enum Payload {
 
 impl Payload {
     /// Reads a body. Its content type matters only where it says that it is a form: `curl -d` calls JSON a form, too.
-    pub fn read(content_type: &str, body: Bytes) -> Result<Self, Refusal> {
+    pub fn read(content_type: &str, body: Rope) -> Result<Self, Refusal> {
         if content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
-            let form = Form::read(content_type, body);
+            let form = Form::read(content_type, body.to_bytes());
             return form
                 .map(Self::Form)
                 .map_err(|why| Refusal::invalid(format!("The form in the body cannot be read: {why}.")));
@@ -50,7 +51,7 @@ impl Payload {
     /// Whether the answer is wanted as a stream.
     pub fn wants_stream(&self) -> bool {
         match self {
-            Self::Json(object) => object.get("stream") == Some(b"true"),
+            Self::Json(object) => object.get("stream").is_some_and(|value| *value == *b"true"),
             Self::Form(form) => form.get("stream") == Some("true"),
         }
     }
@@ -69,7 +70,7 @@ impl Payload {
             Self::Json(object) => {
                 let mut edits = Edits::default();
                 let name = serde_json::Value::from(model).to_string();
-                if object.get("model") != Some(name.as_bytes()) {
+                if object.get("model").is_none_or(|value| *value != *name.as_bytes()) {
                     edits.set(object, "model", name);
                 }
                 edit(object, &mut edits);
@@ -86,7 +87,7 @@ mod tests {
     use super::*;
 
     fn json(text: &'static str) -> Payload {
-        Payload::read("application/json", Bytes::from_static(text.as_bytes())).expect("JSON")
+        Payload::read("application/json", Bytes::from_static(text.as_bytes()).into()).expect("JSON")
     }
 
     #[test]
@@ -96,7 +97,7 @@ mod tests {
         assert!(wrong(r#"{"model":null}"#).contains("must be a text"));
         assert!(wrong(r#"{"model":""}"#).contains("must be a text"));
         assert!(wrong(r#"{"model":"a","model":"b"}"#).contains("more than once"));
-        assert!(Payload::read("", Bytes::new()).expect_err("empty").message.contains("no body"));
+        assert!(Payload::read("", Rope::default()).expect_err("empty").message.contains("no body"));
     }
 
     #[test]
@@ -104,7 +105,7 @@ mod tests {
         let payload = json(r#"{"model":"a","stream":true}"#);
         assert!(payload.wants_stream());
         let Payload::Json(object) = &payload else { panic!("JSON") };
-        assert_eq!(payload.outgoing("a", |_, _| {}).as_ptr(), object.text().as_ptr());
+        assert_eq!(payload.outgoing("a", |_, _| {}).as_ptr(), object.text().to_bytes().as_ptr());
         assert_eq!(payload.outgoing("b\"", |_, _| {}), r#"{"model":"b\"","stream":true}"#);
     }
 }

@@ -15,7 +15,7 @@ const MAX_BODY: usize = 64 << 20;
 pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: &mut Vec<String>) -> Option<Config> {
     let mut root = Section::new("", Some(tree), problems);
     let mut server = root.section("server");
-    let master_key = server.text("master_key").map(Secret::new);
+    let master_key = server.read("master_key", key);
     let allow_open = server.read("allow_open", units::flag).unwrap_or(false);
     let server = read_server(server);
     let access = read_access(root.section("keys"), master_key, allow_open, server.listen);
@@ -32,17 +32,24 @@ pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: 
     if is_demonstration {
         instances.push(providers::simulator());
     }
-    let models = models::read(root.section("models"), &instances);
+    let providers = models::Providers { instances: &instances, by_variable };
+    let models = models::read(root.section("models"), &providers, remarks);
     root.finish();
     Some(Config { server, access, log, routing, inventory_refresh, instances, models, is_demonstration })
 }
 
 fn read_server(mut section: Section<'_>) -> Server {
+    // PORT, which platforms set, is stronger than an address in the file, as every variable is stronger than the file.
+    let is_platforms = section.is_variable("port") && !section.is_variable("listen");
     let port = section.number("port", "a port number").unwrap_or(8080);
     let usual = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let usual_admin = SocketAddr::from((Ipv4Addr::LOCALHOST, 8081));
     let server = Server {
-        listen: section.read("listen", |text| units::address(text, usual)).unwrap_or(usual),
+        listen: match section.read("listen", |text| units::address(text, usual)) {
+            Some(listen) if is_platforms => SocketAddr::new(listen.ip(), port),
+            Some(listen) => listen,
+            None => usual,
+        },
         admin_listen: match section.read("admin_listen", |text| match text {
             "off" | "false" | "no" => Ok(None),
             _ => units::address(text, usual_admin).map(Some),
@@ -84,9 +91,12 @@ fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open:
     if let Some(key) = master_key {
         tenants.push(Tenant { name: "master".to_owned(), key: key.digest(), models: None });
     }
-    for (name, _) in section.user_entries() {
+    for (name, node) in section.user_entries() {
         let mut entry = section.section(&name);
-        let value = entry.text("value").map(|key| KeyDigest::of(key.as_bytes()));
+        let given =
+            ["value", "file", "sha256"].into_iter().filter(|way| node.get(way).is_some_and(|node| !node.is_empty()));
+        let given = given.count();
+        let value = entry.read("value", key).map(|key| key.digest());
         let file = entry.read("file", |path| {
             let key = std::fs::read_to_string(path).map_err(|why| format!("`{path}` cannot be read: {why}"))?;
             match key.trim() {
@@ -97,9 +107,11 @@ fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open:
         let digest = entry
             .read("sha256", |hex| KeyDigest::from_hex(hex).ok_or_else(|| "expected 64 hexadecimal digits".to_owned()));
         let models = entry.list("models");
-        match [value, file, digest].into_iter().flatten().collect::<Vec<_>>().as_slice() {
-            [key] => tenants.push(Tenant { name: name.clone(), key: *key, models }),
-            [] => entry.problem("needs one of `value`, `file` and `sha256`"),
+        match (given, value.or(file).or(digest)) {
+            (0, _) => entry.problem("needs one of `value`, `file` and `sha256`"),
+            (1, Some(key)) => tenants.push(Tenant { name: name.clone(), key, models }),
+            // What is wrong with it has been reported.
+            (1, None) => {}
             _ => entry.problem("has more than one of `value`, `file` and `sha256`"),
         }
         entry.finish();
@@ -110,6 +122,14 @@ fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open:
         Access::Open
     } else {
         Access::MakeKey
+    }
+}
+
+/// Keys are compared without the spaces around them: a line break often comes along with a key from a file.
+fn key(text: &str) -> Result<Secret, String> {
+    match text.trim() {
+        "" => Err("is blank".to_owned()),
+        key => Ok(Secret::new(key)),
     }
 }
 

@@ -16,17 +16,11 @@ pub struct Environment(BTreeMap<String, String>);
 impl Environment {
     /// The process's environment completed by the file `.env`, if that is there.
     pub fn of_process(dotenv: &Path) -> Result<Self, String> {
-        let mut variables = BTreeMap::new();
-        match dotenvy::from_path_iter(dotenv) {
-            Ok(entries) => {
-                for entry in entries {
-                    let (name, value) = entry.map_err(|why| format!("{}: {why}", dotenv.display()))?;
-                    variables.insert(name, value);
-                }
-            }
-            Err(why) if why.not_found() => {}
+        let mut variables = match std::fs::read_to_string(dotenv) {
+            Ok(text) => read_dotenv(&text).map_err(|why| format!("{}: {why}", dotenv.display()))?,
+            Err(why) if why.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
             Err(why) => return Err(format!("{}: {why}", dotenv.display())),
-        }
+        };
         #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         let process =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
@@ -44,6 +38,22 @@ impl Environment {
     pub fn set(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
+}
+
+/// The error names the line without showing it: it may hold a key.
+fn read_dotenv(text: &str) -> Result<BTreeMap<String, String>, String> {
+    let entries = dotenvy::from_read_iter(text.as_bytes());
+    let entries = entries.map(|entry| {
+        entry.map_err(|why| match why {
+            dotenvy::Error::LineParse(wrong, _) => {
+                let before = text.find(wrong.trim_end()).and_then(|at| text.get(..at)).unwrap_or_default();
+                let line = before.matches('\n').count() + 1;
+                format!("line {line} is not of the form `NAME=value`, or its quotes do not match")
+            }
+            other => other.to_string(),
+        })
+    });
+    entries.collect()
 }
 
 impl<'a> FromIterator<(&'a str, &'a str)> for Environment {
@@ -182,4 +192,18 @@ fn lay_over(provider: &'static Provider, name: &str, group: &Group, tree: &mut N
         instance.origin = origin;
     }
     debug_assert!(matches!(instance.value, Value::Map(_)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_broken_file_is_reported_without_its_values() {
+        let folder = tempfile::tempdir().unwrap();
+        let dotenv = folder.path().join(".env");
+        std::fs::write(&dotenv, "NARTHEX_A_FIRST=1\nNARTHEX_A_KEY=sk live secret\n").unwrap();
+        let why = Environment::of_process(&dotenv).unwrap_err();
+        assert!(why.contains("line 2") && !why.contains("secret"), "{why}");
+    }
 }

@@ -1,5 +1,5 @@
 //! The providers, one row each, sorted by name. To add one that speaks the OpenAI dialect, add a row: name it, say where it
-//! is and what differs from [`OPENAI_COMPATIBLE`]. The tests say what else a row needs.
+//! is and what differs from `OPENAI_COMPATIBLE`. The tests say what else a row needs.
 //!
 //! What the rows claim comes from the vendors' documentation and SDKs as of November 2026.
 

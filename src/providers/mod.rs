@@ -6,6 +6,7 @@ mod azure;
 mod base_url;
 pub mod catalog;
 mod instance;
+pub mod page;
 mod urls;
 
 pub use base_url::BaseUrl;

@@ -7,13 +7,13 @@ use http::header;
 use pingora_core::{Error, Result};
 use pingora_proxy::Session;
 
-use super::context::{Ask, Exchange, Rest, Run};
+use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
 use super::{body, headers, local, relay};
 use crate::config::Tenant;
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Kind, Refusal};
-use crate::gateway::{Gate, Readiness, random_id};
+use crate::gateway::{Gate, Readiness};
 use crate::payload::Payload;
 use crate::providers::check_segments;
 use crate::routing::{Route, Target, Unresolved};
@@ -50,7 +50,7 @@ pub async fn request_filter(session: &mut Session, ctx: &mut Exchange) -> Result
     session.set_keepalive((!is_stopping).then_some(keep_alive));
     session.set_read_timeout(Some(CLIENT_SILENCE));
     session.set_write_timeout(Some(CLIENT_SILENCE));
-    ctx.request_id = request_id(session);
+    ctx.request_id = RequestId::given_or_new(session.req_header().headers.get(headers::X_REQUEST_ID));
     match admit(session, ctx).await {
         Ok(answered) => Ok(answered),
         Err(Stop::Refused(refusal)) => local::refuse(session, ctx, refusal).await.map(|()| true),
@@ -72,6 +72,7 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
         Endpoint::RetrieveModel => local::retrieve_model(session, ctx, found.tail).await?,
         Endpoint::Passthrough => {
             pass_through(session, ctx, found.tail)?;
+            body::permit(session).await?;
             return Ok(false);
         }
         Endpoint::Run(operation) => return run(session, ctx, operation).await,
@@ -110,14 +111,14 @@ async fn run(session: &mut Session, ctx: &mut Exchange, operation: Operation) ->
             Refusal::invalid("Compressed request bodies cannot be read; send it without `content-encoding`.").into()
         );
     }
-    let body = body::read(session, ctx.gateway.config.server.max_body).await?;
-    let payload = Payload::read(&content_type, body)?;
+    let read = body::read(session, ctx.gateway.config.server.max_body).await?;
+    let payload = Payload::read(&content_type, read.body)?;
     let model = payload.model()?.into_owned();
     let wants_stream = payload.wants_stream();
     let is_listed = ctx.gateway.routes.load().is_listed(&model);
     ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream });
     find_targets(ctx)?;
-    if body::earns_callback(session) {
+    if read.earns_callback {
         return Ok(false);
     }
     relay::hand_over(session, ctx).await?;
@@ -208,13 +209,6 @@ fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result
     ctx.tries = Tries::new(route.order().into_iter().cloned().collect(), 0);
     ctx.ask = Ask::Passthrough(Rest { path: path.to_owned(), is_upgrade: session.is_upgrade_req() });
     Ok(())
-}
-
-/// The client's own id of this request if it has a usable one, else a new one.
-fn request_id(session: &Session) -> String {
-    let given = header_text(session, "x-request-id");
-    let is_usable = (1..=128).contains(&given.len()) && given.bytes().all(|byte| byte.is_ascii_graphic());
-    if is_usable { given.to_owned() } else { random_id() }
 }
 
 fn header_text(session: &Session, name: impl header::AsHeaderName) -> &str {

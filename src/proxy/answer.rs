@@ -1,13 +1,17 @@
 //! The provider's answer: whether it counts, and what of it the client gets.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, header};
+use http::{HeaderValue, Version, header};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
+use super::ResponseHeader;
 use super::context::{Ask, Attempt, Exchange};
+use super::headers::{
+    self, X_ACCEL_BUFFERING, X_NARTHEX_ATTEMPTS, X_NARTHEX_INSTANCE, X_NARTHEX_MODEL, X_REQUEST_ID,
+    X_UPSTREAM_REQUEST_ID,
+};
 use super::tries::{is_retryable, retry_after};
-use super::{ResponseHeader, headers};
 use crate::rewrite::{Forward, Rewrite, WithoutUsage};
 
 /// Marks an error that stands for a status which another try may better.
@@ -61,7 +65,7 @@ fn is_type(response: &ResponseHeader, wanted: &str) -> bool {
 }
 
 /// The headers that the client gets.
-pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
     if response.status.is_informational() && response.status.as_u16() != 101 {
         return Ok(());
     }
@@ -73,31 +77,35 @@ pub fn response_filter(_session: &Session, response: &mut ResponseHeader, ctx: &
         }
     }
     // Two parties name the request; ours is the name that the logs here know it by.
-    if let Some(theirs) = response.remove_header("x-request-id")
-        && theirs.as_bytes() != ctx.request_id.as_bytes()
+    if let Some(theirs) = response.remove_header(&X_REQUEST_ID)
+        && theirs.as_bytes() != ctx.request_id.as_str().as_bytes()
     {
-        response.insert_header("x-upstream-request-id", theirs)?;
+        response.insert_header(X_UPSTREAM_REQUEST_ID, theirs)?;
     }
-    response.insert_header("x-request-id", ctx.request_id.as_str())?;
+    response.insert_header(X_REQUEST_ID, ctx.request_id.value())?;
     if let Some(attempt) = &ctx.attempt {
-        response.insert_header("x-narthex-instance", attempt.target.upstream.name())?;
+        response.insert_header(X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
         if let Ok(model) = HeaderValue::from_str(&attempt.target.model)
             && !model.is_empty()
         {
-            response.insert_header("x-narthex-model", model)?;
+            response.insert_header(X_NARTHEX_MODEL, model)?;
         }
-        response.insert_header("x-narthex-attempts", HeaderValue::from(ctx.tries.made()))?;
+        response.insert_header(X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
         // Its length would be wrong once an event has been taken out.
         if ctx.answer.is_event_stream
             && attempt.outgoing.counts_for_us
             && response.remove_header(&header::CONTENT_LENGTH).is_some()
         {
-            response.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+            response.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
         }
     }
     if ctx.answer.is_event_stream {
         // Asks proxies in front of us not to gather events.
-        response.insert_header("x-accel-buffering", "no")?;
+        response.insert_header(X_ACCEL_BUFFERING, HeaderValue::from_static("no"))?;
+    }
+    if session.req_header().version < Version::HTTP_11 && response.remove_header(&header::TRANSFER_ENCODING).is_some() {
+        // An older client knows no chunks: the connection's end is the body's.
+        session.set_keepalive(None);
     }
     Ok(())
 }

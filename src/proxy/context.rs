@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::HeaderValue;
 
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::dialects::Dialect;
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::Refusal;
-use crate::gateway::{Gateway, Open};
+use crate::gateway::{Gateway, Open, random_id};
 use crate::payload::Payload;
+use crate::providers::Auth;
 use crate::rewrite::Rewrite;
 use crate::routing::{InFlight, Target};
 
@@ -20,7 +21,7 @@ use crate::routing::{InFlight, Target};
 pub struct Exchange {
     pub gateway: Arc<Gateway>,
     pub started: Instant,
-    pub request_id: String,
+    pub request_id: RequestId,
     /// Who asks; `None` where everybody may.
     pub tenant: Option<Arc<Tenant>>,
     pub ask: Ask,
@@ -31,6 +32,41 @@ pub struct Exchange {
     /// What we said, or will say, instead of an answer from a provider.
     pub refusal: Option<Refusal>,
     _open: Open,
+}
+
+/// The name of an exchange, in logs and on both sides of it.
+#[derive(Debug, Clone)]
+pub struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The client's own id if it is usable as one, else a new one.
+    pub fn given_or_new(given: Option<&HeaderValue>) -> Self {
+        let is_usable = |value: &&HeaderValue| {
+            (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+        };
+        let made = || HeaderValue::try_from(random_id()).unwrap_or_else(|_| unreachable!("digits are a header value"));
+        Self(given.filter(is_usable).cloned().unwrap_or_else(made))
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+
+    pub fn value(&self) -> HeaderValue {
+        self.0.clone()
+    }
+}
+
+impl Default for RequestId {
+    fn default() -> Self {
+        Self(HeaderValue::from_static(""))
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
 }
 
 /// What the client wants.
@@ -75,7 +111,7 @@ pub struct Attempt {
 /// What is sent to the provider.
 pub struct Outgoing {
     pub path_and_query: String,
-    pub credential: Option<(HeaderName, HeaderValue)>,
+    pub auth: Auth,
     /// `None`: the client's body is passed on as it arrives.
     pub body: Option<Bytes>,
     /// We asked for token counts that the client did not ask for.
@@ -100,7 +136,7 @@ impl Exchange {
         Self {
             gateway: Arc::clone(gateway),
             started: Instant::now(),
-            request_id: String::new(),
+            request_id: RequestId::default(),
             tenant: None,
             ask: Ask::Unknown,
             tries: Tries::default(),

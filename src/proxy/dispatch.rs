@@ -64,7 +64,7 @@ fn outgoing(session: &Session, ask: &Ask, target: &Target) -> Outgoing {
             });
             Outgoing {
                 path_and_query: provider.urls.operation(instance, run.operation, &target.model),
-                credential: instance.credential(provider.auth),
+                auth: provider.auth,
                 body: Some(body),
                 counts_for_us,
             }
@@ -73,7 +73,7 @@ fn outgoing(session: &Session, ask: &Ask, target: &Target) -> Outgoing {
             let passthrough = provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
             Outgoing {
                 path_and_query: passthrough.path_and_query,
-                credential: instance.credential(passthrough.auth),
+                auth: passthrough.auth,
                 body: None,
                 counts_for_us: false,
             }
@@ -88,12 +88,12 @@ fn counts_for_us(run: &Run, instance: &Instance) -> bool {
     run.wants_stream
         && matches!(run.operation, Operation::Chat | Operation::Completions)
         && instance.counts_streams_on_request()
-        && !object.get("stream_options").is_some_and(asks_for_counts)
+        && !object.get("stream_options").is_some_and(|options| asks_for_counts(&options))
 }
 
 fn asks_for_counts(stream_options: &[u8]) -> bool {
     Object::read(bytes::Bytes::copy_from_slice(stream_options))
-        .is_ok_and(|options| options.get("include_usage") == Some(b"true"))
+        .is_ok_and(|options| options.get("include_usage").is_some_and(|value| *value == *b"true"))
 }
 
 fn ask_for_counts(object: &Object, edits: &mut Edits) {

@@ -59,9 +59,9 @@ pub fn error_while_proxy(
         ctx.tries.again();
         return error;
     }
+    let is_worth_it = is_worth_another_try(ctx, &reason(&error));
     // Having waited that long once, a client does not want to wait again.
-    let retry = *error.etype() != ErrorType::ReadTimedout && is_worth_another_try(ctx, &reason(&error));
-    error.set_retry(retry);
+    error.set_retry(is_worth_it && *error.etype() != ErrorType::ReadTimedout);
     error
 }
 
@@ -88,7 +88,7 @@ pub async fn fail_to_proxy(session: &mut Session, error: &Error, ctx: &mut Excha
             if !ctx.answer.is_event_stream || ctx.answer.is_complete {
                 return end(header.status.as_u16());
             }
-            let event = ctx.dialect().write_refusal_event(&refusal, &ctx.request_id);
+            let event = ctx.dialect().write_refusal_event(&refusal, ctx.request_id.as_str());
             ctx.refusal = Some(refusal);
             end_stream(session, ctx, event).await
         }
@@ -113,10 +113,11 @@ async fn end_stream(session: &mut Session, ctx: &mut Exchange, event: Bytes) -> 
 }
 
 fn is_clients_mistake(error: &Error) -> bool {
-    use ErrorType::{ConnectionClosed, ReadError, ReadTimedout, WriteError, WriteTimedout};
+    use ErrorType::{ConnectionClosed, H2Error, ReadError, ReadTimedout, WriteError, WriteTimedout};
+    // A stream of HTTP/2 that was reset is a client that has left; its mistakes are dealt with below us.
     !matches!(
         error.etype(),
-        ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout | ErrorType::ConnectError
+        ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout | H2Error | ErrorType::ConnectError
     )
 }
 

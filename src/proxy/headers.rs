@@ -2,84 +2,93 @@
 
 use http::{HeaderMap, HeaderName, header};
 
-/// Request headers that are passed on when a model is run: those by which a client talks to the provider. What is not here
-/// stays here; above all the client's credentials and cookies, and whatever proxies before us have added.
-const FORWARDED: &[&str] = &[
-    "accept",
-    "accept-language",
-    "content-language",
-    "content-type",
-    "http-referer",
-    "idempotency-key",
-    "session-id",
-    "session_id",
-    "tracestate",
-    "traceparent",
-    "user-agent",
-    "x-client-request-id",
-    "x-request-id",
-    "x-session-id",
-    "x-simulate",
-    "x-title",
-];
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// The provider's own id of a request that the client has named otherwise.
+pub const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
+pub const X_NARTHEX_INSTANCE: HeaderName = HeaderName::from_static("x-narthex-instance");
+pub const X_NARTHEX_MODEL: HeaderName = HeaderName::from_static("x-narthex-model");
+pub const X_NARTHEX_ATTEMPTS: HeaderName = HeaderName::from_static("x-narthex-attempts");
+pub const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// Whether a client's header is passed on when a model is run: those by which a client talks to the provider are. What is
+/// not here stays here; above all the client's credentials and cookies, and whatever proxies before us have added.
+/// `nominated` are the names that the client's `connection` header lists: they are meant for us alone.
+pub fn is_forwarded(name: &HeaderName, nominated: &[String]) -> bool {
+    let name = name.as_str();
+    let is_listed = matches!(
+        name,
+        "accept"
+            | "accept-language"
+            | "content-language"
+            | "content-type"
+            | "http-referer"
+            | "idempotency-key"
+            | "session-id"
+            | "session_id"
+            | "tracestate"
+            | "traceparent"
+            | "user-agent"
+            | "x-client-request-id"
+            | "x-request-id"
+            | "x-session-id"
+            | "x-simulate"
+            | "x-title"
+    );
+    (is_listed || FORWARDED_FAMILIES.iter().any(|family| name.starts_with(family)))
+        && !nominated.iter().any(|nominated| nominated == name)
+}
 
 /// Families of such headers, by how their names begin.
 const FORWARDED_FAMILIES: &[&str] =
     &["anthropic-", "openai-", "x-dashscope-", "x-grok-", "x-ms-", "x-opencode-", "x-openrouter-", "x-stainless-"];
 
-/// Request headers that passthrough keeps back; all others are passed on.
-const NOT_PASSED_THROUGH: &[&str] = &[
-    "accept-encoding",
-    "api-key",
-    "authorization",
-    "cf-connecting-ip",
-    "content-length",
-    "cookie",
-    "cookie2",
-    "expect",
-    "forwarded",
-    "host",
-    "ocp-apim-subscription-key",
-    "true-client-ip",
-    "via",
-    "x-amz-security-token",
-    "x-api-key",
-    "x-goog-api-key",
-    "x-real-ip",
-];
-const NOT_PASSED_THROUGH_FAMILIES: &[&str] = &["x-forwarded-", "x-narthex-", "cf-access-"];
-
-/// Response headers that end at us.
-const NOT_ANSWERED: &[&str] = &["alt-svc", "set-cookie", "set-cookie2", "strict-transport-security"];
-
-/// Headers that speak of one connection only (RFC 9110 §7.6.1), whether or not `connection` names them.
-const HOP_BY_HOP: &[&str] = &[
-    "connection",
-    "http2-settings",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-/// Whether a client's header is passed on when a model is run.
-pub fn is_forwarded(name: &HeaderName) -> bool {
-    let name = name.as_str();
-    FORWARDED.contains(&name) || FORWARDED_FAMILIES.iter().any(|family| name.starts_with(family))
-}
-
-/// Whether a client's header is passed through to a provider's own API. `nominated` are the names that the client's
-/// `connection` header lists.
+/// Whether a client's header is passed through to a provider's own API: all are but those that give the client away, and
+/// those that we set; `nominated` as in [`is_forwarded`].
 pub fn is_passed_through(name: &HeaderName, nominated: &[String]) -> bool {
     let name = name.as_str();
-    !NOT_PASSED_THROUGH.contains(&name)
-        && !HOP_BY_HOP.contains(&name)
-        && !NOT_PASSED_THROUGH_FAMILIES.iter().any(|family| name.starts_with(family))
+    let is_kept_back = matches!(
+        name,
+        "accept-encoding"
+            | "api-key"
+            | "authorization"
+            | "cf-connecting-ip"
+            | "content-length"
+            | "cookie"
+            | "cookie2"
+            | "expect"
+            | "forwarded"
+            | "host"
+            | "ocp-apim-subscription-key"
+            | "true-client-ip"
+            | "via"
+            | "x-amz-security-token"
+            | "x-api-key"
+            | "x-goog-api-key"
+            | "x-real-ip"
+    );
+    !is_kept_back
+        && !is_hop_by_hop(name)
+        && !KEPT_BACK_FAMILIES.iter().any(|family| name.starts_with(family))
         && !nominated.iter().any(|nominated| nominated == name)
+}
+
+const KEPT_BACK_FAMILIES: &[&str] = &["cf-access-", "x-forwarded-", "x-narthex-"];
+
+/// Headers that speak of one connection only (RFC 9110 §7.6.1), whether or not `connection` names them.
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "http2-settings"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
 }
 
 /// The names that a `connection` header lists.
@@ -93,11 +102,11 @@ pub fn not_answered(headers: &HeaderMap) -> Vec<HeaderName> {
     let nominated = if headers.contains_key(header::CONNECTION) { nominated(headers) } else { Vec::new() };
     let is_kept_back = |name: &HeaderName| {
         let name = name.as_str();
-        name != "transfer-encoding"
-            && (NOT_ANSWERED.contains(&name)
-                || HOP_BY_HOP.contains(&name)
-                || name.starts_with("x-narthex-")
-                || nominated.iter().any(|nominated| nominated == name))
+        let ends_here = matches!(name, "alt-svc" | "set-cookie" | "set-cookie2" | "strict-transport-security");
+        ends_here
+            || is_hop_by_hop(name) && name != "transfer-encoding"
+            || name.starts_with("x-narthex-")
+            || nominated.iter().any(|nominated| nominated == name)
     };
     headers.keys().filter(|name| is_kept_back(name)).cloned().collect()
 }
@@ -133,12 +142,12 @@ mod tests {
             "x-forwarded-for",
         ] {
             let name = HeaderName::from_static(name);
-            assert!(!is_forwarded(&name) && !is_passed_through(&name, &[]), "{name}");
+            assert!(!is_forwarded(&name, &[]) && !is_passed_through(&name, &[]), "{name}");
         }
         assert!(!is_passed_through(&HeaderName::from_static("x-secret"), &["x-secret".to_owned()]));
         assert!(is_passed_through(&HeaderName::from_static("anthropic-beta"), &[]));
-        assert!(is_forwarded(&HeaderName::from_static("openai-organization")));
-        assert!(!is_forwarded(&HeaderName::from_static("x-internal-token")));
+        assert!(is_forwarded(&HeaderName::from_static("openai-organization"), &[]));
+        assert!(!is_forwarded(&HeaderName::from_static("x-internal-token"), &[]));
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! What we answer ourselves: health, the models, and refusals.
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
 use pingora_proxy::Session;
 use serde_json::{Value, json};
 
-use super::ResponseHeader;
 use super::admit::Stop;
 use super::context::Exchange;
+use super::{ResponseHeader, headers};
 use crate::endpoints::Endpoint;
 use crate::error::{Kind, Refusal};
 use crate::gateway::Readiness;
@@ -61,7 +61,10 @@ fn all_models(ctx: &Exchange) -> Vec<(String, Value)> {
     let own = gateway.config.models.iter().map(|entry| (entry.name.clone(), object(&entry.name, 0, "narthex")));
     let listed = gateway.upstreams.iter().flat_map(|upstream| of_upstream(upstream));
     let may_use = |name: &str| ctx.tenant.as_ref().is_none_or(|tenant| tenant.may_use(name));
-    let mut models: Vec<_> = own.chain(listed).filter(|(name, _)| may_use(name)).collect();
+    // A tenant's list may have names that ours spells otherwise.
+    let spelled = ctx.tenant.iter().flat_map(|tenant| tenant.models.iter().flatten());
+    let spelled = spelled.filter_map(|name| Some((name.clone(), bare_model(ctx, name)?)));
+    let mut models: Vec<_> = own.chain(listed).chain(spelled).filter(|(name, _)| may_use(name)).collect();
     models.sort_by(|a, b| a.0.cmp(&b.0));
     // A name that the user has given stands before a model that is called the same.
     models.dedup_by(|later, first| later.0 == first.0);
@@ -98,15 +101,15 @@ fn object(id: &str, created: u64, owned_by: &str) -> Value {
 
 /// Answers with our refusal in the client's dialect.
 pub async fn refuse(session: &mut Session, ctx: &mut Exchange, refusal: Refusal) -> Result<()> {
-    let body = ctx.dialect().write_refusal(&refusal, &ctx.request_id);
+    let body = ctx.dialect().write_refusal(&refusal, ctx.request_id.as_str());
     let status = refusal.status();
     let mut header = header_of(ctx, status, body.len())?;
     if let Some(seconds) = refusal.retry_after {
         header.insert_header(header::RETRY_AFTER, seconds.to_string())?;
     }
     if let Some(attempt) = &ctx.attempt {
-        header.insert_header("x-narthex-instance", attempt.target.upstream.name())?;
-        header.insert_header("x-narthex-attempts", ctx.tries.made().to_string())?;
+        header.insert_header(headers::X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
+        header.insert_header(headers::X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
     }
     if status == StatusCode::UNAUTHORIZED {
         header.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
@@ -128,8 +131,8 @@ async fn answer(session: &mut Session, ctx: &mut Exchange, status: StatusCode, b
 fn header_of(ctx: &Exchange, status: StatusCode, length: usize) -> Result<ResponseHeader> {
     let mut header = ResponseHeader::build_no_case(status, Some(8))?;
     header.insert_header(header::CONTENT_TYPE, "application/json")?;
-    header.insert_header(header::CONTENT_LENGTH, length.to_string())?;
-    header.insert_header("x-request-id", ctx.request_id.as_str())?;
+    header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(length))?;
+    header.insert_header(headers::X_REQUEST_ID, ctx.request_id.value())?;
     Ok(header)
 }
 

@@ -24,7 +24,7 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     let mut outgoing = RequestHeader::build_no_case(client.method.clone(), path, Some(client.headers.len() + 8))?;
     // Pingora has set the version that the provider speaks.
     outgoing.set_version(request.version);
-    outgoing.append_header(header::HOST, instance.base.authority())?;
+    outgoing.append_header(header::HOST, attempt.target.upstream.host.clone())?;
     match &ctx.ask {
         Ask::Run(run) => run_headers(client, &run.payload, &attempt.outgoing, &mut outgoing)?,
         _ => passthrough_headers(
@@ -35,17 +35,18 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
         )?,
     }
     outgoing.append_header(header::ACCEPT_ENCODING, IDENTITY)?;
-    if !outgoing.headers.contains_key("x-request-id") {
-        outgoing.append_header("x-request-id", ctx.request_id.as_str())?;
-    }
+    // The client's own id only where it was fit to be the exchange's.
+    outgoing.insert_header(headers::X_REQUEST_ID, ctx.request_id.value())?;
     provider_headers(instance, &ctx.gateway.session_id, &mut outgoing)?;
-    if let Some((name, value)) = &attempt.outgoing.credential {
+    if let Some((name, value)) = attempt.target.upstream.credential(attempt.outgoing.auth) {
         outgoing.insert_header(name.clone(), value.clone())?;
     }
     *request = outgoing;
     // Decodes an answer that comes encoded although `identity` was asked for. One attempt's decision must not stick to
     // the next.
-    session.upstream_compression = ResponseCompressionCtx::new(0, true, false);
+    // A part of an encoded file cannot be decoded by itself.
+    let decodes = !session.req_header().headers.contains_key(header::RANGE);
+    session.upstream_compression = ResponseCompressionCtx::new(0, decodes, false);
     Ok(())
 }
 
@@ -57,7 +58,8 @@ pub fn request_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &
 }
 
 fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgoing: &mut RequestHeader) -> Result<()> {
-    for (name, value) in client.headers.iter().filter(|(name, _)| headers::is_forwarded(name)) {
+    let nominated = headers::nominated(&client.headers);
+    for (name, value) in client.headers.iter().filter(|(name, _)| headers::is_forwarded(name, &nominated)) {
         outgoing.append_header(name.clone(), value.clone())?;
     }
     if matches!(payload, Payload::Json(_)) {

@@ -10,9 +10,9 @@ use crate::telemetry::{Line, Measured};
 
 pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange) {
     let (operation, asked, stream, bytes_in) = match &ctx.ask {
-        // A stand-in tells of it.
-        Ask::Relayed if error.is_none() => return,
-        Ask::Relayed | Ask::Unknown => ("unknown", None, false, 0),
+        // The stand-in tells of it, however it ended.
+        Ask::Relayed => return,
+        Ask::Unknown => ("unknown", None, false, 0),
         Ask::Local(endpoint) => (endpoint.name(), None, false, 0),
         Ask::Run(run) => (run.operation.name(), Some(run), run.wants_stream, run.payload.size()),
         Ask::Passthrough(_) => ("passthrough", None, ctx.answer.is_event_stream, session.body_bytes_read()),
@@ -44,9 +44,9 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
     let request = session.req_header();
     let failure = ctx.refusal.as_ref().map(|refusal| refusal.message.clone());
     ctx.gateway.access_log.write(&Line {
-        time: &humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
-        request_id: &ctx.request_id,
-        client: session.client_addr().and_then(|address| Some(address.as_inet()?.ip().to_string())),
+        time: SystemTime::now(),
+        request_id: ctx.request_id.as_str(),
+        client: session.client_addr().and_then(|address| Some(address.as_inet()?.ip())),
         tenant: ctx.tenant.as_ref().map(|tenant| tenant.name.as_str()),
         method: request.method.as_str(),
         path: request.uri.path(),
@@ -66,10 +66,7 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
         bytes_out: ctx.answer.bytes,
         duration_ms: millis(duration),
         first_byte_ms: ctx.answer.first_byte.map(millis),
-        input_tokens: usage.map(|usage| usage.input),
-        output_tokens: usage.map(|usage| usage.output),
-        cached_tokens: usage.map(|usage| usage.cached),
-        reasoning_tokens: usage.map(|usage| usage.reasoning),
+        usage,
         error: failure.as_deref(),
     });
 }

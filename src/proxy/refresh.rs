@@ -1,8 +1,8 @@
 //! Fetches the providers' lists of models: at the start, and then from time to time.
 //!
-//! Every instance has a task of its own, so that one with a wrong key or a dead host never delays the others.
+//! All instances are asked at once, so that one with a wrong key or a dead host never delays the others.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,8 +17,8 @@ use pingora_core::upstreams::peer::HttpPeer;
 use super::RequestHeader;
 use super::dns::Dns;
 use crate::gateway::Gateway;
-use crate::providers::{Instance, ListMode};
-use crate::routing::{Inventory, Listed, Source, Upstream, read_list};
+use crate::providers::Instance;
+use crate::routing::{Inventory, Listed, Source, Upstream, asks_provider, read_list};
 
 /// For a whole list, from resolving the host to the last byte.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -29,40 +29,59 @@ const LARGEST_LIST: usize = 16 << 20;
 pub struct Refresh {
     pub gateway: Arc<Gateway>,
     pub dns: Arc<Dns>,
-    pub connector: ConnectorOptions,
+    pub connectors: Connectors,
+}
+
+/// Makes connectors, one at a time. A connector holds all certificates that are trusted: a megabyte that nobody needs in the
+/// hour between two rounds.
+pub struct Connectors {
+    options: ConnectorOptions,
+    in_use: Mutex<Weak<Connector>>,
+}
+
+impl Connectors {
+    pub fn new(options: ConnectorOptions) -> Self {
+        Self { options, in_use: Mutex::default() }
+    }
+
+    /// The one that is in use, or a new one.
+    fn lend(&self) -> Arc<Connector> {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.upgrade().unwrap_or_else(|| {
+            let connector = Arc::new(Connector::new(Some(self.options.clone())));
+            *in_use = Arc::downgrade(&connector);
+            connector
+        })
+    }
 }
 
 #[async_trait]
 impl BackgroundService for Refresh {
     async fn start(&self, mut shutdown: ShutdownWatch) {
-        let connector = Arc::new(Connector::new(Some(self.connector.clone())));
-        let mut tasks = tokio::task::JoinSet::new();
-        for upstream in &self.gateway.upstreams {
-            let instance = &upstream.instance;
-            if instance.list_mode == ListMode::Allowlist || instance.provider.model_list.is_none() {
-                continue;
-            }
-            let (gateway, dns) = (Arc::clone(&self.gateway), Arc::clone(&self.dns));
-            let (upstream, connector) = (Arc::clone(upstream), Arc::clone(&connector));
-            tasks.spawn(async move { keep_fresh(&gateway, &upstream, &dns, &connector).await });
+        let asked = self.gateway.upstreams.iter().filter(|upstream| asks_provider(&upstream.instance));
+        let rounds = futures::future::join_all(asked.map(|upstream| self.keep_fresh(upstream)));
+        tokio::select! {
+            _ = rounds => {}
+            _ = shutdown.changed() => {}
         }
-        // It only ends with the process.
-        let _ = shutdown.changed().await;
     }
 }
 
-async fn keep_fresh(gateway: &Gateway, upstream: &Upstream, dns: &Arc<Dns>, connector: &Connector) {
-    let interval = gateway.config.inventory_refresh;
-    let mut pause = FIRST_PAUSE;
-    loop {
-        let fetched = tokio::time::timeout(PATIENCE, fetch(&upstream.instance, dns, connector)).await;
-        let fetched =
-            fetched.unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(PATIENCE))));
-        let is_fetched = fetched.is_ok();
-        take(gateway, upstream, fetched);
-        pause = if is_fetched { interval } else { (pause * 2).min(interval) };
-        // Instances that were started together should not all ask at once.
-        tokio::time::sleep(pause.mul_f64(0.9 + fastrand::f64() / 5.0)).await;
+impl Refresh {
+    async fn keep_fresh(&self, upstream: &Upstream) {
+        let interval = self.gateway.config.inventory_refresh;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let fetch = fetch(&upstream.instance, &self.dns, &self.connectors);
+            let fetched = tokio::time::timeout(PATIENCE, fetch)
+                .await
+                .unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(PATIENCE))));
+            let is_fetched = fetched.is_ok();
+            take(&self.gateway, upstream, fetched);
+            pause = if is_fetched { interval } else { (pause * 2).min(interval) };
+            // Instances that were started together should not all ask at once.
+            tokio::time::sleep(pause.mul_f64(0.9 + fastrand::f64() / 5.0)).await;
+        }
     }
 }
 
@@ -91,12 +110,13 @@ fn take(gateway: &Gateway, upstream: &Upstream, fetched: Result<Vec<Listed>, Str
     }
 }
 
-async fn fetch(instance: &Instance, dns: &Arc<Dns>, connector: &Connector) -> Result<Vec<Listed>, String> {
+async fn fetch(instance: &Instance, dns: &Arc<Dns>, connectors: &Connectors) -> Result<Vec<Listed>, String> {
     let list = instance.provider.model_list.ok_or("it has none")?;
     let address = dns.resolve(&instance.base.host, instance.base.port).await.map_err(|why| why.to_string())?;
     let mut peer = HttpPeer::new(address, instance.base.tls, instance.base.host.clone());
     peer.options.total_connection_timeout = Some(instance.timeouts.connect);
-    let body = get(connector, &peer, instance, &instance.provider.urls.model_list(instance, list)).await?;
+    let connector = connectors.lend();
+    let body = get(&connector, &peer, instance, &instance.provider.urls.model_list(instance, list)).await?;
     read_list(&body).ok_or_else(|| "what it sent is not a list of models".to_owned())
 }
 

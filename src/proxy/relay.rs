@@ -15,7 +15,7 @@ use pingora_core::{Error, ErrorType::InternalError, OkOrErr, OrErr, Result};
 use pingora_proxy::subrequest::{BodyMode, Ctx as SubrequestCtx, UserCtx};
 use pingora_proxy::{PreparedSubrequest, Session, SubrequestSpawner};
 
-use super::context::{Ask, Exchange, Run};
+use super::context::{Ask, Exchange, RequestId, Run};
 use super::tries::Tries;
 use crate::config::Tenant;
 
@@ -28,7 +28,7 @@ const BATCH: usize = 4;
 /// What a stand-in takes over from the exchange that it stands in for.
 struct Carried {
     started: Instant,
-    request_id: String,
+    request_id: RequestId,
     tenant: Option<std::sync::Arc<Tenant>>,
     run: Run,
     tries: Tries,
@@ -46,7 +46,7 @@ pub fn may_be_needed(session: &Session) -> bool {
 /// `Ok` means that the client has a whole answer, be it one about a failure. On `Err` the stand-in gives up at once: the
 /// open end of `line` is what it knows of its client's presence.
 pub async fn hand_over(session: &mut Session, ctx: &mut Exchange) -> Result<()> {
-    let Ask::Run(run) = std::mem::replace(&mut ctx.ask, Ask::Relayed) else { return Ok(()) };
+    let Ask::Run(run) = std::mem::replace(&mut ctx.ask, Ask::Unknown) else { return Ok(()) };
     let carried = Carried {
         started: ctx.started,
         request_id: ctx.request_id.clone(),
@@ -59,6 +59,7 @@ pub async fn hand_over(session: &mut Session, ctx: &mut Exchange) -> Result<()> 
     let SubrequestHandle { tx: line, rx: mut answer, subreq_proxy_error: mut failure, .. } = handle;
     line.try_send(HttpTask::Body(Some(TOKEN), true)).or_err(InternalError, "a fresh channel has room")?;
     tokio::spawn(stand_in.run());
+    ctx.ask = Ask::Relayed;
 
     let mut tasks = Vec::with_capacity(BATCH);
     let mut answered = false;
@@ -80,7 +81,10 @@ pub async fn hand_over(session: &mut Session, ctx: &mut Exchange) -> Result<()> 
     if answered {
         return Ok(());
     }
-    Err(failure.try_recv().unwrap_or_else(|_| Error::explain(InternalError, "the stand-in fell silent")))
+    Err(failure.try_recv().unwrap_or_else(|_| {
+        ctx.ask = Ask::Unknown;
+        Error::explain(InternalError, "the stand-in fell silent")
+    }))
 }
 
 /// In a stand-in: takes over the exchange that it carries. False for a client's own request.

@@ -20,7 +20,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::Proxy;
 use super::admin::Admin;
 use super::dns::Dns;
-use super::refresh::Refresh;
+use super::refresh::{Connectors, Refresh};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::providers::BaseUrl;
@@ -118,8 +118,8 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
     if let Some(socket) = sockets.simulator {
         server.add_service(socket.carry(simulator_service(Behaviour::default())));
     }
-    let connector = ConnectorOptions::from_server_conf(&server.configuration);
-    let mut refresh = background_service("models", Refresh { gateway: Arc::clone(&gateway), dns, connector });
+    let connectors = Connectors::new(ConnectorOptions::from_server_conf(&server.configuration));
+    let mut refresh = background_service("models", Refresh { gateway: Arc::clone(&gateway), dns, connectors });
     refresh.threads = Some(1);
     server.add_service(refresh);
 

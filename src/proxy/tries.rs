@@ -78,7 +78,7 @@ fn backoff(tries_made: u32) -> Duration {
 /// request. A provider that says so itself (`x-should-retry`) is believed.
 pub fn is_retryable(status: u16, headers: &HeaderMap) -> bool {
     match headers.get("x-should-retry").map(|value| value.as_bytes()) {
-        Some(b"true") => true,
+        Some(b"true") => status >= 400,
         Some(b"false") => false,
         _ => matches!(status, 408 | 409 | 429 | 500..),
     }
@@ -125,6 +125,7 @@ mod tests {
         assert!([200, 400, 401, 403, 404, 413, 422].into_iter().all(|status| !is_retryable(status, &none)));
         assert!(!is_retryable(429, &headers("x-should-retry", "false")));
         assert!(is_retryable(400, &headers("x-should-retry", "true")));
+        assert!(!is_retryable(200, &headers("x-should-retry", "true")), "what has succeeded is not repeated");
     }
 
     #[test]

@@ -2,9 +2,8 @@
 
 use memchr::memmem::Finder;
 use once_cell::sync::Lazy;
-use serde_json::Value;
-
-use crate::json::value_end;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 /// Token counts in normal form: `input` includes what came from a cache, `output` includes reasoning.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,30 +17,97 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// Reads a `usage` object as OpenAI's endpoints and their like send it; the names differ between chat and responses.
-    pub fn read(object: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(object).ok()?;
-        let count = |names: &[&str]| names.iter().find_map(|name| value.pointer(name)?.as_u64());
-        let input = count(&["/prompt_tokens", "/input_tokens"]);
-        let output = count(&["/completion_tokens", "/output_tokens"]);
-        let total = count(&["/total_tokens"]);
+    /// From a `usage` object as OpenAI's endpoints and their like send it. `None` when it counts nothing.
+    fn from_counts(counts: Counts) -> Option<Self> {
+        let (input, output, total) = (counts.input.0, counts.output.0, counts.total.0);
         if input.is_none() && output.is_none() && total.is_none() {
             return None;
         }
         let (input, output) = (input.or(total).unwrap_or(0), output.unwrap_or(0));
-        let reasoning =
-            count(&["/completion_tokens_details/reasoning_tokens", "/output_tokens_details/reasoning_tokens"])
-                .unwrap_or(0);
-        let cached = count(&[
-            "/prompt_tokens_details/cached_tokens",
-            "/input_tokens_details/cached_tokens",
-            "/prompt_cache_hit_tokens",
-            "/cache_read_input_tokens",
-        ])
-        .unwrap_or(0);
+        let reasoning = counts.output_details.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
+        let cached = counts.input_details.and_then(|details| details.cached_tokens.0).or(counts.cached.0).unwrap_or(0);
         // xAI's chat counts reasoning beside the completion; its total gives that away.
         let beside = total.is_some_and(|total| reasoning > 0 && total == input + output + reasoning);
         Some(Self { input, output: if beside { output + reasoning } else { output }, cached, reasoning })
+    }
+}
+
+#[derive(Deserialize)]
+struct Counts {
+    #[serde(default, alias = "prompt_tokens", alias = "input_tokens")]
+    input: Count,
+    #[serde(default, alias = "completion_tokens", alias = "output_tokens")]
+    output: Count,
+    #[serde(default, alias = "total_tokens")]
+    total: Count,
+    /// DeepSeek's and Anthropic's names.
+    #[serde(default, alias = "prompt_cache_hit_tokens", alias = "cache_read_input_tokens")]
+    cached: Count,
+    #[serde(default, alias = "prompt_tokens_details", alias = "input_tokens_details")]
+    input_details: Option<Details>,
+    #[serde(default, alias = "completion_tokens_details", alias = "output_tokens_details")]
+    output_details: Option<Details>,
+}
+
+#[derive(Deserialize)]
+struct Details {
+    #[serde(default)]
+    cached_tokens: Count,
+    #[serde(default)]
+    reasoning_tokens: Count,
+}
+
+/// A count if it is one. Whatever else a provider puts in its place must not cost us the other counts.
+#[derive(Debug, Default)]
+struct Count(Option<u64>);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyCount;
+
+        impl<'de> Visitor<'de> for AnyCount {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number of tokens")
+            }
+
+            fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
+                Ok(Count(Some(count)))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Count, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Count(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Count, A::Error> {
+                while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Count(None))
+            }
+        }
+
+        deserializer.deserialize_any(AnyCount)
     }
 }
 
@@ -102,21 +168,66 @@ impl Tap {
     /// Reads on in the value; returns what comes behind it once it is complete.
     fn read<'a>(&mut self, chunk: &'a [u8]) -> Option<&'a [u8]> {
         let State::Reading(value) = &mut self.state else { return Some(chunk) };
-        let before = value.len();
-        value.extend_from_slice(chunk.get(..LONGEST.saturating_sub(before)).unwrap_or(chunk));
-        let Some(object) = object_behind_colon(value) else {
-            return Some(chunk);
-        };
-        match value_end(object) {
-            Ok(end) => {
-                self.usage = object.get(..end).and_then(Usage::read).or(self.usage);
-                let taken = value.len() - object.len() + end;
-                chunk.get(taken.saturating_sub(before)..)
-            }
-            // Not closed yet, or too long to be one.
-            Err(_) if value.len() < LONGEST => None,
-            Err(_) => Some(&[]),
+        if value.is_empty() {
+            // The usual case: all of it is in this chunk, and need not be copied.
+            return match read_value(chunk) {
+                Value::Counts(usage, end) => {
+                    self.usage = Some(usage);
+                    chunk.get(end..)
+                }
+                Value::Other => Some(chunk),
+                Value::Unfinished => {
+                    value.extend_from_slice(chunk);
+                    None
+                }
+            };
         }
+        let before = value.len();
+        value.extend_from_slice(chunk);
+        match read_value(value) {
+            Value::Counts(usage, end) => {
+                self.usage = Some(usage);
+                chunk.get(end.saturating_sub(before)..)
+            }
+            Value::Unfinished if value.len() < LONGEST => None,
+            Value::Other | Value::Unfinished => Some(chunk),
+        }
+    }
+}
+
+/// What stands behind the key.
+enum Value {
+    /// The counts, and where they end.
+    Counts(Usage, usize),
+    Other,
+    /// More bytes, please.
+    Unfinished,
+}
+
+fn read_value(text: &[u8]) -> Value {
+    let space = |text: &[u8]| text.len() - text.trim_ascii_start().len();
+    let colon = space(text);
+    let start = match text.get(colon) {
+        None => return Value::Unfinished,
+        Some(b':') => {
+            let rest = text.get(colon + 1..).unwrap_or_default();
+            colon + 1 + space(rest)
+        }
+        Some(_) => return Value::Other,
+    };
+    match text.get(start) {
+        None => return Value::Unfinished,
+        Some(b'{') => {}
+        Some(_) => return Value::Other,
+    }
+    let mut values = serde_json::Deserializer::from_slice(text.get(start..).unwrap_or_default()).into_iter::<Counts>();
+    match values.next() {
+        Some(Ok(counts)) => match Usage::from_counts(counts) {
+            Some(usage) => Value::Counts(usage, start + values.byte_offset()),
+            None => Value::Other,
+        },
+        Some(Err(why)) if why.is_eof() => Value::Unfinished,
+        Some(Err(_)) | None => Value::Other,
     }
 }
 
@@ -150,19 +261,6 @@ fn beginning_of_key(text: &[u8]) -> usize {
     let tail = text.get(start..).unwrap_or_default();
     let place = memchr::memchr_iter(b'"', tail).find(|at| KEY.starts_with(tail.get(*at..).unwrap_or_default()));
     place.map_or(text.len(), |at| start + at)
-}
-
-/// What follows `:` if it can still become an object; `None` if it is something else.
-fn object_behind_colon(text: &[u8]) -> Option<&[u8]> {
-    let text = text.trim_ascii_start();
-    match text.split_first() {
-        None => Some(text),
-        Some((b':', rest)) => {
-            let rest = rest.trim_ascii_start();
-            matches!(rest.first(), None | Some(b'{')).then_some(rest)
-        }
-        Some(_) => None,
-    }
 }
 
 #[cfg(test)]
@@ -206,13 +304,25 @@ mod tests {
         assert_eq!(tap.usage().map(|usage| usage.input), Some(1));
     }
 
+    fn read(object: &str) -> Option<Usage> {
+        match read_value(format!(":{object}").as_bytes()) {
+            Value::Counts(usage, _) => Some(usage),
+            Value::Other | Value::Unfinished => None,
+        }
+    }
+
     #[test]
     fn counts_reasoning_in_the_output() {
-        let usage = Usage::read(
-            br#"{"prompt_tokens":10,"completion_tokens":2,"total_tokens":20,"completion_tokens_details":{"reasoning_tokens":8}}"#,
+        let usage = read(
+            r#"{"prompt_tokens":10,"completion_tokens":2,"total_tokens":20,"completion_tokens_details":{"reasoning_tokens":8}}"#,
         );
         assert_eq!(usage, Some(Usage { input: 10, output: 10, cached: 0, reasoning: 8 }));
-        assert_eq!(Usage::read(br#"{"total_tokens":5}"#).map(|usage| usage.input), Some(5));
-        assert_eq!(Usage::read(b"[]"), None);
+        assert_eq!(read(r#"{"total_tokens":5}"#).map(|usage| usage.input), Some(5));
+        assert_eq!(read("[]"), None);
+        assert_eq!(read("{}"), None);
+        let odd = read(
+            r#"{"prompt_tokens":1.5,"completion_tokens":2,"total_tokens":null,"prompt_tokens_details":null,"cost":{},"prompt_cache_hit_tokens":[{}]}"#,
+        );
+        assert_eq!(odd, Some(Usage { output: 2, ..Usage::default() }));
     }
 }

@@ -78,8 +78,9 @@ fn is_usage_only(event: &[u8]) -> bool {
     let Some(object) = sse::data(event).and_then(|data| Object::read(Bytes::copy_from_slice(data)).ok()) else {
         return false;
     };
-    let without_space = |key| object.get(key).map(|raw| raw.iter().filter(|byte| !byte.is_ascii_whitespace()));
-    let has_no_choices = without_space("choices").is_some_and(|raw| raw.copied().eq(*b"[]"));
+    let has_no_choices = object
+        .get("choices")
+        .is_some_and(|raw| raw.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().eq(*b"[]"));
     has_no_choices && object.get("usage").is_some_and(|usage| usage.starts_with(b"{"))
 }
 

@@ -17,7 +17,6 @@ pub struct Routes {
     strategy: Strategy,
     /// Takes every name that is not in the table: the demonstration's simulator.
     catch_all: Option<Arc<Upstream>>,
-    /// Some list of models has not been fetched yet.
     is_pending: bool,
 }
 
@@ -88,6 +87,11 @@ impl Routes {
         let upstreams = one.or_else(|| self.members(name))?;
         let targets = upstreams.iter().map(|upstream| target(upstream, "")).collect();
         Some(Route::new(self.strategy, vec![targets]))
+    }
+
+    /// Whether some list of models has not been fetched yet.
+    pub fn is_pending(&self) -> bool {
+        self.is_pending
     }
 
     /// Whether this is a name that we know, as opposed to one that a client made up.

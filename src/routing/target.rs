@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use http::{HeaderName, HeaderValue};
 
 use super::{Health, Inventory};
-use crate::providers::Instance;
+use crate::providers::{Auth, Instance};
 
 /// An instance with what is known of it from moment to moment.
 #[derive(Debug)]
@@ -15,6 +16,12 @@ pub struct Upstream {
     pub instance: Instance,
     pub health: Health,
     pub inventory: ArcSwap<Inventory>,
+    /// Its name, as a header's value.
+    pub label: HeaderValue,
+    /// What the `host` header of its requests says.
+    pub host: HeaderValue,
+    /// The header that carries its key: on its usual surface, and on its native one.
+    credentials: [(Auth, Option<(HeaderName, HeaderValue)>); 2],
     in_flight: AtomicU32,
     /// A moving average of the time to the first byte of an answer, in microseconds; 0 before the first answer.
     latency: AtomicU64,
@@ -35,7 +42,12 @@ pub struct InFlight(Arc<Upstream>);
 impl Upstream {
     pub fn new(instance: Instance) -> Self {
         let inventory = Inventory::initial(&instance);
+        let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
+        let provider = instance.provider;
         Self {
+            label: value(&instance.name),
+            host: value(&instance.base.authority()),
+            credentials: [provider.auth, provider.native.auth].map(|auth| (auth, instance.credential(auth))),
             instance,
             health: Health::default(),
             inventory: ArcSwap::from_pointee(inventory),
@@ -46,6 +58,11 @@ impl Upstream {
 
     pub fn name(&self) -> &str {
         &self.instance.name
+    }
+
+    /// The header that shows who we are, if there is a key.
+    pub fn credential(&self, wanted: Auth) -> Option<&(HeaderName, HeaderValue)> {
+        self.credentials.iter().find(|(auth, _)| *auth == wanted)?.1.as_ref()
     }
 
     pub fn in_flight(&self) -> u32 {

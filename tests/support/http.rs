@@ -2,6 +2,7 @@
 
 use super::soon;
 use std::net::SocketAddr;
+use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 
@@ -199,6 +200,22 @@ impl Client {
                 }
             }
         }
+    }
+
+    /// Says that nothing more will be sent.
+    pub async fn half_close(&mut self) {
+        let _ = self.stream.get_mut().shutdown().await;
+    }
+
+    /// All that the server says, to whatever was sent. One that waits for more is told that no more will come, once it has
+    /// had the time to answer what it has; an end of sending at once might make it drop what it was about to do.
+    pub async fn everything(&mut self) -> String {
+        let mut said = vec![0; 1 << 16];
+        let first = tokio::time::timeout(Duration::from_millis(100), self.stream.read(&mut said)).await;
+        said.truncate(first.map_or(0, |read| read.unwrap_or(0)));
+        self.half_close().await;
+        said.extend(self.closed().await);
+        String::from_utf8_lossy(&said).into_owned()
     }
 
     /// Waits until the server closes the connection; answers with what came before that.

@@ -44,6 +44,7 @@ pub struct Answer {
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("connect");
+        stream.set_nodelay(true).expect("nodelay");
         let (requests, connection) = h2::client::handshake(stream).await.expect("handshake");
         let driver = tokio::spawn(async move {
             let _ = connection.await;

@@ -1,9 +1,10 @@
 //! What integration tests share: a raw client, a scripted upstream, and a way to run a service on a real port.
 //!
-//! Nothing here knows narthex. A helper that serves one test only belongs beside that test. Every wait is bounded
+//! Nothing here knows narthex, but for `gateway`, which starts it. A helper that serves one test only belongs beside that test. Every wait is bounded
 //! by [`PATIENCE`], which turns a hang into a failure and otherwise decides nothing.
 #![allow(dead_code, reason = "each test target uses its own part of this")]
 
+pub mod gateway;
 pub mod http;
 pub mod http2;
 pub mod pingora;

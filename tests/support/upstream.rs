@@ -5,10 +5,11 @@ use super::soon;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_rustls::TlsAcceptor;
 
 /// A listening server; it stops when dropped.
 pub struct Upstream {
@@ -49,6 +50,8 @@ struct Log {
     connections: usize,
     requests: Vec<Received>,
     hangups: usize,
+    /// Which server names clients have asked for, over TLS.
+    names: Vec<Option<String>>,
 }
 
 type Answering = Arc<dyn Fn(&Received) -> Reply + Send + Sync>;
@@ -56,10 +59,19 @@ type Answering = Arc<dyn Fn(&Received) -> Reply + Send + Sync>;
 impl Upstream {
     /// Answers every request by calling `answer`.
     pub async fn start(answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_over(None, answer).await
+    }
+
+    /// The same over TLS.
+    pub async fn start_tls(tls: TlsAcceptor, answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
+        Self::start_over(Some(tls), answer).await
+    }
+
+    async fn start_over(tls: Option<TlsAcceptor>, answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
         let log = watch::Sender::new(Log::default());
-        let accepting = tokio::spawn(accept(listener, log.clone(), Arc::new(answer)));
+        let accepting = tokio::spawn(accept(listener, log.clone(), Arc::new(answer), tls));
         Self { address, log, accepting }
     }
 
@@ -82,6 +94,11 @@ impl Upstream {
         self.log.borrow().requests.clone()
     }
 
+    /// The server names that TLS clients have asked for.
+    pub fn server_names(&self) -> Vec<Option<String>> {
+        self.log.borrow().names.clone()
+    }
+
     /// How many connections have been accepted so far.
     pub fn connections(&self) -> usize {
         self.log.borrow().connections
@@ -93,6 +110,13 @@ impl Upstream {
         let what = format!("request {count} to reach the upstream");
         let log = soon(&what, log.wait_for(|log| log.requests.len() >= count)).await;
         log.expect("the log lives").requests.clone()
+    }
+
+    /// Waits until the requests received so far are enough.
+    pub async fn received_until(&self, enough: impl Fn(&[Received]) -> bool) {
+        let mut log = self.log.subscribe();
+        let waiting = log.wait_for(|log| enough(&log.requests));
+        let _ = soon("requests to reach the upstream", waiting).await;
     }
 
     /// Waits until a peer has hung up this many times while it was being answered.
@@ -200,7 +224,9 @@ impl Gate {
     }
 }
 
-async fn accept(listener: TcpListener, log: watch::Sender<Log>, answer: Answering) {
+async fn accept(listener: TcpListener, log: watch::Sender<Log>, answer: Answering, tls: Option<TlsAcceptor>) {
+    // Dropped with this task, and then every connection is lost as when a process dies.
+    let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.expect("accept");
         let mut number = 0;
@@ -208,14 +234,24 @@ async fn accept(listener: TcpListener, log: watch::Sender<Log>, answer: Answerin
             number = log.connections;
             log.connections += 1;
         });
-        tokio::spawn(serve(stream, number, log.clone(), answer.clone()));
+        stream.set_nodelay(true).expect("nodelay");
+        let (log, answer) = (log.clone(), answer.clone());
+        match tls.clone() {
+            None => connections.spawn(serve(stream, number, log, answer)),
+            Some(tls) => connections.spawn(async move {
+                // A client that does not trust us leaves here.
+                if let Ok(stream) = tls.accept(stream).await {
+                    log.send_modify(|log| log.names.push(stream.get_ref().1.server_name().map(str::to_owned)));
+                    serve(stream, number, log, answer).await;
+                }
+            }),
+        };
     }
 }
 
 /// Serves one connection until either side is done with it.
-async fn serve(stream: TcpStream, number: usize, log: watch::Sender<Log>, answer: Answering) {
-    stream.set_nodelay(true).expect("nodelay");
-    let (reader, mut writer) = stream.into_split();
+async fn serve(stream: impl AsyncRead + AsyncWrite, number: usize, log: watch::Sender<Log>, answer: Answering) {
+    let (reader, mut writer) = tokio::io::split(stream);
     let mut reader = BufReader::new(reader);
     while let Some(request) = receive(&mut reader, number).await {
         let reply = answer(&request);

@@ -7,9 +7,11 @@ use h2::server::SendResponse;
 use http::{HeaderMap, Request, Response};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 
 /// A listening server; it stops when dropped.
 pub struct Upstream {
@@ -29,10 +31,19 @@ pub struct Reply {
 impl Upstream {
     /// Gives the same answer to every request.
     pub async fn start(reply: Reply) -> Self {
+        Self::start_over(None, reply).await
+    }
+
+    /// The same over TLS, which must offer `h2`.
+    pub async fn start_tls(tls: TlsAcceptor, reply: Reply) -> Self {
+        Self::start_over(Some(tls), reply).await
+    }
+
+    async fn start_over(tls: Option<TlsAcceptor>, reply: Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
         let bodies = watch::Sender::default();
-        let accepting = tokio::spawn(accept(listener, bodies.clone(), Arc::new(reply)));
+        let accepting = tokio::spawn(accept(listener, bodies.clone(), Arc::new(reply), tls));
         Self { address, bodies, accepting }
     }
 
@@ -50,14 +61,22 @@ impl Drop for Upstream {
     }
 }
 
-async fn accept(listener: TcpListener, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>) {
+async fn accept(listener: TcpListener, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>, tls: Option<TlsAcceptor>) {
     loop {
         let (stream, _) = listener.accept().await.expect("accept");
-        tokio::spawn(serve(stream, bodies.clone(), reply.clone()));
+        let (bodies, reply) = (bodies.clone(), reply.clone());
+        match tls.clone() {
+            None => tokio::spawn(serve(stream, bodies, reply)),
+            Some(tls) => tokio::spawn(async move {
+                if let Ok(stream) = tls.accept(stream).await {
+                    serve(stream, bodies, reply).await;
+                }
+            }),
+        };
     }
 }
 
-async fn serve(stream: TcpStream, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>) {
     let Ok(mut connection) = h2::server::handshake(stream).await else {
         return;
     };

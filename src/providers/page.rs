@@ -1,0 +1,131 @@
+//! The catalogue as a page of documentation, `docs/providers.md`. A test compares the two; `make docs` writes the page.
+
+use std::fmt::{self, Write};
+
+use super::{Auth, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
+use crate::endpoints::Operation;
+
+const INTRODUCTION: &str = "\
+# Providers
+
+This page is written by `make docs` from `src/providers/catalog.rs`. Change the catalogue, not this page.
+
+A provider is used as soon as its variables are set. Every provider takes the same three: `…_API_KEY`, `…_BASE_URL` and
+`…_MODELS` (a list with commas). A word in the middle makes a further instance: `OPENAI_EAST_API_KEY` configures
+`openai-east`. How variables and `config.yaml` work together is told in [configuration.md](configuration.md). `narthex
+providers` prints the first table.
+
+A base URL may be given with or without its version path. Every provider but those marked *not served* is also reached with
+its own API, as it is, by `/p/{provider}/…`.
+";
+
+/// The whole page. `fields` are the ends of the variables that every provider has.
+pub fn markdown(fields: &[&str]) -> String {
+    let mut page = INTRODUCTION.to_owned();
+    // Writing into a String cannot fail.
+    let _ = write_overview(&mut page).and_then(|()| write_operations(&mut page));
+    for row in catalog::TABLE {
+        let _ = write_provider(&mut page, row, fields);
+    }
+    page
+}
+
+fn write_overview(page: &mut String) -> fmt::Result {
+    writeln!(page, "\n| name | provider | key | base URL unless configured | a model |\n|---|---|---|---|---|")?;
+    for row in catalog::TABLE {
+        let key = match row.key {
+            Key::Required => format!("`{}_API_KEY`", row.env_prefix()),
+            Key::Optional => "optional".to_owned(),
+        };
+        let model = format!("`{}/{}`", row.name, row.example);
+        writeln!(page, "| [`{0}`](#{0}) | {1} | {key} | {2} | {model} |", row.name, row.title, base_url(row))?;
+    }
+    Ok(())
+}
+
+fn write_operations(page: &mut String) -> fmt::Result {
+    writeln!(page, "\n## What is served where\n\nIn the OpenAI dialect, at the endpoint that is named below.\n")?;
+    let names: Vec<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
+    writeln!(page, "| | {} |\n|---|{}", names.join(" | "), ":-:|".repeat(names.len()))?;
+    let paths: Vec<_> = Operation::ALL.iter().map(|operation| format!("`{}`", operation.path())).collect();
+    writeln!(page, "| below `/v1` | {} |", paths.join(" | "))?;
+    for row in catalog::TABLE {
+        let ticks = Operation::ALL.iter().map(|operation| if row.serves(*operation) { "✓" } else { "" });
+        writeln!(page, "| `{}` | {} |", row.name, ticks.collect::<Vec<_>>().join(" | "))?;
+    }
+    writeln!(
+        page,
+        "\nAn `openai` instance whose base URL is at another host is asked for every operation: what that server has is \
+         for it to say."
+    )
+}
+
+fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Result {
+    writeln!(page, "\n## {}\n\n{}.", row.name, row.title)?;
+    if !row.note.is_empty() {
+        writeln!(page, "{}", row.note)?;
+    }
+    writeln!(page)?;
+    let prefix = row.env_prefix();
+    let fields = fields.iter().map(|field| (*field).to_owned());
+    let options = row.options.iter().map(|option| option.to_ascii_uppercase());
+    let variables: Vec<_> = fields.chain(options).map(|field| format!("`{prefix}_{field}`")).collect();
+    writeln!(page, "- Variables: {}", variables.join(", "))?;
+    writeln!(page, "- Base URL: {}", base_url(row))?;
+    writeln!(page, "- Authentication: {}", authentication(row.auth))?;
+    if row.auth.unsupported().is_some() {
+        writeln!(page, "- *Not served*: known to the catalogue, refused by this version")?;
+    }
+    match row.model_list {
+        Some(list) => writeln!(page, "- List of models: fetched from `{list}` below the base URL")?,
+        None => {
+            writeln!(page, "- List of models: none to fetch; set `{prefix}_MODELS`, or name `{}/…` models", row.name)?
+        }
+    }
+    if !row.native.roots.is_empty() {
+        let roots: Vec<_> = row.native.roots.iter().map(|root| format!("`{root}`")).collect();
+        writeln!(
+            page,
+            "- Passthrough paths that begin with {} go to the host's root ({})",
+            roots.join(", "),
+            authentication(row.native.auth)
+        )?;
+    }
+    for header in row.headers {
+        writeln!(page, "- Header `{}`, unless the client sends it: {}", header.name, source(header.value))?;
+    }
+    for quirk in row.quirks {
+        let Quirk::Rename { from, to } = quirk;
+        writeln!(page, "- Edit to outgoing bodies: `{from}` is sent as `{to}`, where `{to}` is not given")?;
+    }
+    if row.stream_usage == StreamUsage::Unasked && !row.operations.is_empty() {
+        writeln!(page, "- Streams tell their token counts without being asked")?;
+    }
+    Ok(())
+}
+
+fn base_url(row: &Provider) -> String {
+    match row.base_url {
+        Some(_) if row.name == "simulator" => "built in".to_owned(),
+        Some(url) => format!("`{url}`"),
+        None => format!("none: set `{}_BASE_URL`", row.env_prefix()),
+    }
+}
+
+fn authentication(auth: Auth) -> String {
+    match auth {
+        Auth::Bearer => "`Authorization: Bearer …`".to_owned(),
+        Auth::Header(name) => format!("`{name}: …`"),
+        Auth::AwsSignature => "AWS Signature Version 4".to_owned(),
+        Auth::GoogleToken => "a Google access token".to_owned(),
+    }
+}
+
+fn source(value: HeaderSource) -> String {
+    match value {
+        HeaderSource::Fixed(text) => format!("`{text}`"),
+        HeaderSource::Option(option, None) => format!("the setting `{option}`, if there is one"),
+        HeaderSource::Option(option, Some(otherwise)) => format!("the setting `{option}`, else `{otherwise}`"),
+        HeaderSource::Session => "an id that stays the same while the gateway runs".to_owned(),
+    }
+}

@@ -1,0 +1,29 @@
+//! The gateway as its users meet it: the real binary, real sockets, and scripted providers that record what reaches them.
+//!
+//! One file holds one subject. What Pingora does by itself is tested in `tests/pingora`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod access;
+mod answers;
+mod bad_input;
+mod balance;
+mod bodies;
+mod encodings;
+mod failover;
+mod headers;
+mod models;
+mod passthrough;
+mod requests;
+mod shutdown;
+mod streams;
+mod telemetry;
+mod tls;

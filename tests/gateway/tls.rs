@@ -1,0 +1,193 @@
+//! Providers over real TLS: their certificates are checked, their names sent, HTTP/2 is spoken where both can.
+
+use crate::support::gateway::{Gateway, Provider, Setup, openai};
+use crate::support::upstream::{Reply, Upstream};
+use crate::support::upstream2;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+
+const REQUEST: &str = r#"{ "model":"m" , "x":1.0}"#;
+
+/// Signs certificates, and may be trusted.
+struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
+    }
+
+    fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A server's side of TLS for this name, which speaks these protocols.
+    fn server(&self, name: &str, protocols: &[&str], expired: bool) -> TlsAcceptor {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
+        if expired {
+            params.not_after = (SystemTime::now() - Duration::from_secs(86_400)).into();
+        }
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &self.0).expect("a certificate");
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+        let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let mut config =
+            config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).expect("a server");
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        TlsAcceptor::from(Arc::new(config))
+    }
+}
+
+fn secure(address: SocketAddr, host: &str) -> String {
+    let port = address.port();
+    format!(
+        "type: openai, base_url: \"https://{host}:{port}/v1\", api_key: key-{port}, models: [m], models_mode: allowlist"
+    )
+}
+
+/// A gateway that trusts this authority; its instances are tried in order.
+async fn trusting(authority: &Authority, instances: Vec<(&str, String)>) -> Gateway {
+    let setup = Setup::instances(instances).env("NARTHEX_STRATEGY", "priority").env("NARTHEX_RETRIES", "0");
+    let file = setup.file("ca.pem", authority.pem());
+    setup.env("NARTHEX_CA_FILE", file).start().await
+}
+
+#[tokio::test]
+async fn http1_over_tls() {
+    let authority = Authority::new();
+    let list = r#"{"data":[{"id":"m"}]}"#;
+    let answer = move |request: &crate::support::upstream::Received| match request.method.as_str() {
+        "GET" => Reply::json(200, list),
+        _ => Reply::json(200, "{}"),
+    };
+    for (host, name) in [("localhost", Some("localhost")), ("127.0.0.1", None)] {
+        let upstream = Upstream::start_tls(authority.server(host, &["http/1.1"], false), answer).await;
+        // The list of models comes over TLS as well.
+        let settings = secure(upstream.address, host).replace(", models: [m], models_mode: allowlist", "");
+        let gateway = trusting(&authority, vec![("up", settings)]).await;
+        assert_eq!(gateway.models(&[]).await, ["up/m"]);
+        for _ in 0..2 {
+            let answer = gateway.post("/v1/chat/completions", REQUEST).await;
+            assert_eq!((answer.head.status, answer.text()), (200, "{}"));
+        }
+        let requests = upstream.requests();
+        let request = requests.last().expect("a request");
+        assert_eq!(request.text(), REQUEST);
+        assert_eq!(request.headers.get("host"), Some(format!("{host}:{}", upstream.address.port()).as_str()));
+        assert!(upstream.server_names().iter().all(|asked| asked.as_deref() == name), "{:?}", upstream.server_names());
+        assert_eq!(requests[1].connection, requests[2].connection, "connections are used again");
+    }
+}
+
+#[tokio::test]
+async fn http2_over_tls() {
+    let authority = Authority::new();
+    let reply = |status, piece| upstream2::Reply { status, pieces: vec![piece], trailer: None };
+    let tls = || authority.server("localhost", &["h2", "http/1.1"], false);
+    let busy = upstream2::Upstream::start_tls(tls(), reply(429, "{\"busy\":1}")).await;
+    let fine = upstream2::Upstream::start_tls(tls(), reply(200, "{\"fine\":1}")).await;
+    let instances = vec![("a", secure(busy.address, "localhost")), ("b", secure(fine.address, "localhost"))];
+    let gateway = trusting(&authority, instances).await;
+    let answer = gateway.post("/v1/chat/completions", REQUEST).await;
+    assert_eq!((answer.head.status, answer.text()), (200, "{\"fine\":1}"));
+    assert_eq!(answer.head.headers.get("x-narthex-attempts"), Some("2"));
+    assert_eq!(busy.received(1).await[0], REQUEST);
+    assert_eq!(fine.received(1).await[0], REQUEST);
+    // A large body as well, and one of unknown length.
+    let large = format!(r#"{{"model":"m","x":"{}"}}"#, "y".repeat(1 << 20));
+    let lengths = crate::support::http::Body::Length(large.as_bytes());
+    let chunks = crate::support::http::Body::Chunked(&[large.as_bytes()]);
+    for (count, body) in [lengths, chunks].into_iter().enumerate() {
+        let answer = gateway.client().await.exchange("POST", "/v1/embeddings", &[], body).await;
+        assert_eq!((answer.head.status, answer.text()), (200, "{\"fine\":1}"));
+        assert!(fine.received(count + 2).await[count + 1] == large);
+    }
+    let pinned = gateway.post("/v1/chat/completions", r#"{"model":"a/m"}"#).await;
+    assert_eq!((pinned.head.status, pinned.text()), (429, "{\"busy\":1}"));
+    // Passthrough streams its body over HTTP/2.
+    let answer = gateway.post("/p/b/files", "some bytes").await;
+    assert_eq!(answer.text(), "{\"fine\":1}");
+    assert_eq!(fine.received(4).await[3], "some bytes");
+}
+
+/// Nobody who cannot prove who he is sees a byte of a request; another instance serves it.
+#[tokio::test]
+async fn impostors_are_refused() {
+    let (authority, stranger) = (Authority::new(), Authority::new());
+    let fine = Provider::always(Reply::json(200, "{}")).await;
+    for (what, tls) in [
+        ("wrong name", authority.server("other.example", &["http/1.1"], false)),
+        ("expired", authority.server("localhost", &["http/1.1"], true)),
+        ("unknown authority", stranger.server("localhost", &["http/1.1"], false)),
+    ] {
+        let impostor = Upstream::start_tls(tls, |_| Reply::json(200, "stolen")).await;
+        let settings = secure(impostor.address, "localhost");
+        let gateway = trusting(&authority, vec![("a", settings.clone()), ("b", fine.settings())]).await;
+        let answer = gateway.post("/v1/chat/completions", REQUEST).await;
+        assert_eq!((answer.head.status, answer.text()), (200, "{}"), "{what}");
+        assert_eq!(answer.head.headers.get("x-narthex-instance"), Some("b"));
+        for path in ["/v1/chat/completions", "/p/a/files"] {
+            let refused = gateway.post(path, r#"{"model":"a/m"}"#).await;
+            assert_eq!(refused.head.status, 502, "{what}");
+            let text = refused.text().to_lowercase();
+            assert!(text.contains("certificate") || text.contains("tls handshake"), "{what}: {text}");
+        }
+        assert!(impostor.requests().is_empty(), "{what}");
+    }
+    // Without the authority's file, its servers are strangers too.
+    let upstream =
+        Upstream::start_tls(authority.server("localhost", &["http/1.1"], false), |_| Reply::json(200, "{}")).await;
+    let gateway =
+        Setup::instances([("a", secure(upstream.address, "localhost"))]).env("NARTHEX_RETRIES", "0").start().await;
+    assert_eq!(gateway.chat("m").await.head.status, 502);
+    assert!(upstream.requests().is_empty());
+}
+
+/// Plain HTTP where TLS was promised, and TLS where plain HTTP was.
+#[tokio::test]
+async fn mixed_up_schemes_fail_clearly() {
+    let authority = Authority::new();
+    let plain = Provider::always(Reply::json(200, "{}")).await;
+    let tls = Upstream::start_tls(authority.server("localhost", &[], false), |_| Reply::json(200, "{}")).await;
+    let instances = vec![
+        ("a", secure(plain.address(), "localhost")),
+        ("b", openai(tls.address) + ", models: [n], models_mode: allowlist"),
+    ];
+    let gateway = trusting(&authority, instances).await;
+    for model in ["a/m", "b/n"] {
+        let answer = gateway.chat(model).await;
+        assert_eq!(answer.head.status, 502, "{model}: {}", answer.text());
+    }
+}
+
+/// Files that are no certificates are found when the configuration is read, not when the first request comes.
+#[tokio::test]
+async fn bad_authorities_are_found_at_once() {
+    let authority = Authority::new();
+    let (begin, end) = ("-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----");
+    let pem = authority.pem();
+    for content in [
+        String::new(),
+        "not a certificate".to_owned(),
+        format!("{begin}\nnot base64 !\n{end}\n"),
+        format!("{begin}\nAAAA\n{end}\n"),
+        format!("{pem}{begin}\nAAAA\n{end}\n"),
+        pem.replace(end, ""),
+    ] {
+        let setup = Setup::new();
+        let file = setup.file("ca.pem", &content);
+        let setup = setup.env("NARTHEX_CA_FILE", file);
+        let (is_fine, printed) = setup.run(&["check"]);
+        assert!(!is_fine && printed.stderr.contains("server.ca_file"), "{content:?}: {printed:?}");
+    }
+    let setup = Setup::new().env("NARTHEX_CA_FILE", "/no/such/file");
+    assert!(!setup.run(&["check"]).0);
+}
