@@ -11,32 +11,12 @@ project=$(cd "$here/../.." && pwd)
 NARTHEX_BINARY=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 export NARTHEX_BINARY
 export PYTHONDONTWRITEBYTECODE=1
-kept=${CARGO_TARGET_DIR:-$project/target}/sdk
-corpus=${NARTHEX_CORPUS:-$project/../shared/corpus}
+mkdir -p "${CARGO_TARGET_DIR:-$project/target}/sdk"
+kept=$(cd "${CARGO_TARGET_DIR:-$project/target}/sdk" && pwd)
+lists=$here
+corpus=$(cd "${NARTHEX_CORPUS:-$project/../shared/corpus}" 2>/dev/null && pwd || echo "${NARTHEX_CORPUS:-none}")
 
-need() {
-    command -v "$1" >/dev/null || { echo "$0: $1 is missing; on Debian: apt-get install $2" >&2; exit 1; }
-}
-
-# environment NAME REQUIREMENTS...: a virtual environment with exactly these packages, made anew when the lists change.
-environment() {
-    venv=$kept/$1
-    shift
-    lists=$(cd "$here" && cat "$@")
-    if [ "$(cat "$venv/installed" 2>/dev/null)" = "$lists" ]; then return; fi
-    rm -rf "$venv"
-    mkdir -p "$kept"
-    python3 -m venv "$venv" >"$kept/venv.log" 2>&1 || {
-        echo "$0: python3 cannot make virtual environments; on Debian: apt-get install python3-venv" >&2
-        cat "$kept/venv.log" >&2
-        exit 1
-    }
-    for list in "$@"; do
-        # Every package is listed, so there is nothing to resolve.
-        "$venv/bin/pip" install --quiet --disable-pip-version-check --no-deps --requirement "$here/$list"
-    done
-    printf '%s\n' "$lists" >"$venv/installed"
-}
+. "$here/environment.sh"
 
 node_packages() {
     if cmp -s "$here/node/package-lock.json" "$kept/node/installed"; then return; fi
@@ -47,8 +27,7 @@ node_packages() {
     cp "$here/node/package-lock.json" "$kept/node/installed"
 }
 
-need python3 python3
-python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$0: Python 3.11 or later is needed" >&2; exit 1; }
+need_python
 need node nodejs
 need npm npm
 node -e 'process.exit(+(Number(process.versions.node.split(".")[0]) < 20))' || { echo "$0: Node 20 or later is needed" >&2; exit 1; }
@@ -73,5 +52,5 @@ if [ -f "$corpus/replay_upstream.py" ]; then
     environment replay requirements.txt requirements-replay.txt
     "$kept/replay/bin/python" -m replay "$corpus"
 else
-    echo "skipped: there is no corpus at $corpus (name one in NARTHEX_CORPUS)"
+    echo "skipped: there is no corpus in ../shared/corpus, nor in NARTHEX_CORPUS (${NARTHEX_CORPUS:-not set})"
 fi

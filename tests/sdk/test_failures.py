@@ -1,9 +1,12 @@
 """What the SDK makes of failures: the exception's class, its code, its headers; never a silent end."""
 
 import socket
+import threading
 
 import openai
 import pytest
+
+from gateway import Gateway
 
 MODEL = "simulator"
 HELLO = [{"role": "user", "content": "hello"}]
@@ -121,7 +124,7 @@ def test_the_counts_of_a_stream_are_logged_though_nobody_asked(client, gateway):
 
 def test_a_client_that_loses_patience(client, gateway):
     with pytest.raises(openai.APITimeoutError):
-        ask(client.with_options(timeout=0.3), "latency=60s", headers={"x-request-id": "impatient"})
+        ask(client.with_options(timeout=1.5), "latency=60s", headers={"x-request-id": "impatient"})
     line = gateway.access_line("impatient")
     assert line["outcome"] == "client_gone"
     assert line["duration_ms"] < 30_000
@@ -165,8 +168,6 @@ def test_a_provider_that_hangs_up(client):
 
 def test_a_whole_answer_that_never_ends_is_no_answer():
     """A provider that promises more bytes than it sends."""
-    from gateway import Gateway
-
     with socket.create_server(("127.0.0.1", 0)) as upstream:
         config = (
             "providers:\n  short:\n    type: openai\n    models: [m]\n    models_mode: allowlist\n"
@@ -174,8 +175,6 @@ def test_a_whole_answer_that_never_ends_is_no_answer():
         )
         with Gateway(config, NARTHEX_RETRIES="0") as gateway:
             with openai.OpenAI(base_url=gateway.url, api_key="any", max_retries=0, timeout=20) as client:
-                import threading
-
                 threading.Thread(target=answer_half, args=(upstream,), daemon=True).start()
                 with pytest.raises(openai.APIConnectionError):
                     client.chat.completions.create(model="m", messages=HELLO)

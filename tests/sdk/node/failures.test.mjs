@@ -71,7 +71,7 @@ test('request ids and our headers', async () => {
 });
 
 test('a client that loses patience', async () => {
-  const impatient = client.withOptions({ timeout: 300 });
+  const impatient = client.withOptions({ timeout: 1500 });
   const request = impatient.chat.completions.create({ model, messages }, simulate('latency=60s', 'impatient'));
   await failed(request, OpenAI.APIConnectionTimeoutError);
   assert.equal((await gateway.accessLine('impatient')).outcome, 'client_gone');

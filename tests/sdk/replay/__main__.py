@@ -74,7 +74,8 @@ async def judge_all(cases, tools, upstream):
             verdicts.append(runs.Verdict("no panic", "gateway", "all", "stderr", panics[0] if panics else None))
     # Of the answers, those in the variant `shape` close theirs.
     connections, requests = upstream.connections(), sum(map(len, upstream.entries.values()))
-    cause = None if connections < requests / 2 else f"{connections} for {requests} requests"
+    is_enough_to_tell = requests > 2000
+    cause = f"{connections} for {requests} requests" if is_enough_to_tell and connections > requests / 2 else None
     verdicts.append(runs.Verdict("connections are reused", "gateway", "all", "upstream", cause))
     print(f"{requests} requests on {connections} connections to the provider")
     return verdicts
@@ -93,8 +94,9 @@ def special_instances(cases, url):
         more = [refusal] * (1 if word == "off" else 2)
         yield f"fails_first_{word}", "openai", f"{url}/p/fails_first_{word}/v1", with_options(before=more)
     for way, options in runs.BROKEN.items():
-        place = {"stall_after": runs.BROKEN_AFTER} if way == "stall" else {"cut_after": runs.BROKEN_AFTER}
-        settings = {**with_options(**options, **place), "timeouts": {"read": "1s"}}
+        stalls = way == "stall"
+        place = {"stall_after" if stalls else "cut_after": runs.BROKEN_AFTER}
+        settings = {**with_options(**options, **place), **({"timeouts": {"read": "1s"}} if stalls else {})}
         yield f"broken_{way}", "openai", f"{url}/p/broken_{way}/v1", settings
     for recording in cases:
         if recording.is_form:

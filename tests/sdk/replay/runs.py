@@ -226,9 +226,9 @@ BROKEN_AFTER = 300
 def judge_broken(recording, got):
     if isinstance(got, BaseException):
         return None if isinstance(got, ConnectionError) else f"no answer: {type(got).__name__}"
+    if got.status >= 500:
+        return None if b'"error"' in got.body else "an error without a body"
     if not recording.is_stream:
-        if got.status >= 500:
-            return None if b'"error"' in got.body else "an error without a body"
         return "a broken answer looks whole" if got.is_complete else None
     if not got.is_complete and len(got.body) < BROKEN_AFTER:
         return None
