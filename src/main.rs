@@ -141,7 +141,8 @@ fn introduce(gateway: &Gateway) {
 fn start_log(level: log::LevelFilter) {
     // What libraries tell in detail are headers and URLs, credentials included; and at the usual level Pingora tells
     // about itself, not about exchanges.
-    let others = if level == log::LevelFilter::Info { log::LevelFilter::Warn } else { level.min(log::LevelFilter::Info) };
+    let others =
+        if level == log::LevelFilter::Info { log::LevelFilter::Warn } else { level.min(log::LevelFilter::Info) };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(others).filter_module("narthex", level);
     builder.init();

@@ -99,7 +99,8 @@ fn dependencies_point_down() {
         for (at, line) in source.code() {
             for room in rooms.iter().filter(|room| **room != source.room() && !allowed.contains(room)) {
                 let path = format!("crate::{room}");
-                let named = line.split(&path).skip(1).any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
+                let named =
+                    line.split(&path).skip(1).any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'));
                 let grouped = line.contains("crate::{") && line.contains(&format!("{room}::"));
                 if named || grouped {
                     broken.push(format!("{}:{at} names {room}", source.path));
@@ -116,7 +117,12 @@ fn rooms_know_no_more_than_they_should() {
     for source in sources() {
         let Some((_, words)) = KNOWS_NOTHING_OF.iter().find(|(room, _)| *room == source.room()) else { continue };
         for (at, line) in source.code() {
-            broken.extend(words.iter().filter(|word| line.contains(**word)).map(|word| format!("{}:{at} has {word}", source.path)));
+            broken.extend(
+                words
+                    .iter()
+                    .filter(|word| line.contains(**word))
+                    .map(|word| format!("{}:{at} has {word}", source.path)),
+            );
         }
     }
     assert_none("a room that could be tested without a runtime is about to need one", broken);
@@ -140,7 +146,10 @@ fn every_room_introduces_itself() {
     let every = sources();
     let rooms = every.iter().filter(|source| source.path.ends_with("/mod.rs") && source.path.matches('/').count() == 2);
     let short = rooms.filter(|source| source.text.lines().take_while(|line| line.starts_with("//!")).count() < 2);
-    assert_none("a room's mod.rs says what belongs in it and what does not", short.map(|source| source.path.clone()).collect());
+    assert_none(
+        "a room's mod.rs says what belongs in it and what does not",
+        short.map(|source| source.path.clone()).collect(),
+    );
 }
 
 #[test]

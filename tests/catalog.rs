@@ -57,15 +57,23 @@ fn addresses_can_be_read() {
         });
         places.chain(row.model_list).all(|path| path.starts_with('/') && !path.ends_with('/'))
     });
-    every("a native root is one segment", |row| row.native.roots.iter().all(|root| !root.is_empty() && !root.contains('/')));
+    every("a native root is one segment", |row| {
+        row.native.roots.iter().all(|root| !root.is_empty() && !root.contains('/'))
+    });
     every("native roots do not take `v1/` away", |row| !row.native.roots.contains(&"v1"));
 }
 
 #[test]
 fn operations_are_listed_once() {
-    every("an operation is listed once", |row| row.operations.iter().collect::<HashSet<_>>().len() == row.operations.len());
-    every("a place is for an operation that is served", |row| row.places.iter().all(|(operation, _)| row.serves(*operation)));
-    every("what cannot be authenticated serves nothing", |row| row.auth.unsupported().is_none() || row.operations.is_empty());
+    every("an operation is listed once", |row| {
+        row.operations.iter().collect::<HashSet<_>>().len() == row.operations.len()
+    });
+    every("a place is for an operation that is served", |row| {
+        row.places.iter().all(|(operation, _)| row.serves(*operation))
+    });
+    every("what cannot be authenticated serves nothing", |row| {
+        row.auth.unsupported().is_none() || row.operations.is_empty()
+    });
     assert!(Operation::ALL.iter().all(|operation| TABLE.iter().any(|row| row.serves(*operation))));
 }
 
@@ -77,11 +85,15 @@ fn headers_are_written_small() {
         [row.auth, row.native.auth].iter().all(|auth| !matches!(auth, Auth::Header(name) if !is_header(name)))
     });
     every("a header that an option sets names an option of the row", |row| {
-        row.headers.iter().all(|header| !matches!(header.value, HeaderSource::Option(option, _) if !row.options.contains(&option)))
+        row.headers
+            .iter()
+            .all(|header| !matches!(header.value, HeaderSource::Option(option, _) if !row.options.contains(&option)))
     });
     every("a quirk changes something, and not what we change ourselves", |row| {
         row.quirks.iter().all(|quirk| match quirk {
-            Quirk::Rename { from, to } => from != to && ![from, to].iter().any(|key| ["model", "stream", "stream_options"].contains(key)),
+            Quirk::Rename { from, to } => {
+                from != to && ![from, to].iter().any(|key| ["model", "stream", "stream_options"].contains(key))
+            }
         })
     });
 }

@@ -65,7 +65,11 @@ fn variables_make_instances() {
         ("", &[("OPENAI__API_KEY", "k")], &[]),
         ("", &[("OPENAI_EAST__API_KEY", "k")], &[]),
         ("", &[("OPENAI_A__B_API_KEY", "k")], &[]),
-        ("", &[("OPENAI_API_KEY_FILE", "k"), ("OPENAI_KEY", "k"), ("OPENAIAPI_KEY", "k"), ("OPENAI_API_VERSION", "1")], &[]),
+        (
+            "",
+            &[("OPENAI_API_KEY_FILE", "k"), ("OPENAI_KEY", "k"), ("OPENAIAPI_KEY", "k"), ("OPENAI_API_VERSION", "1")],
+            &[],
+        ),
         // An address alone is meant for a client on this machine.
         ("", &[("OPENAI_BASE_URL", "http://localhost:1")], &[]),
         ("", &[("OPENAI_EAST_BASE_URL", "http://localhost:1")], &[]),
@@ -111,15 +115,26 @@ fn providers_have_their_traps() {
         (
             "",
             &[("VERTEX_US_PROJECT", "p"), ("VERTEX_US_LOCATION", "l"), ("VERTEX_PROJECT", "q")],
-            &["vertex vertex https://aiplatform.googleapis.com -", "vertex-us vertex https://aiplatform.googleapis.com -"],
+            &[
+                "vertex vertex https://aiplatform.googleapis.com -",
+                "vertex-us vertex https://aiplatform.googleapis.com -",
+            ],
         ),
         ("", &[("BEDROCK_BASE_URL", "http://h:1")], &["bedrock bedrock http://h:1 -"]),
         // Prefixes that begin alike.
-        ("", &[("XIAOMI_API_KEY", "k"), ("XAI_API_KEY", "j")], &["xai xai https://api.x.ai/v1 j", "xiaomi xiaomi https://api.xiaomimimo.com/v1 k"]),
+        (
+            "",
+            &[("XIAOMI_API_KEY", "k"), ("XAI_API_KEY", "j")],
+            &["xai xai https://api.x.ai/v1 j", "xiaomi xiaomi https://api.xiaomimimo.com/v1 k"],
+        ),
     ]);
     let loaded = loaded("", &[("VERTEX_US_PROJECT", "p"), ("VERTEX_PROJECT", "q"), ("VERTEX_LOCATION", "l")]);
     let us = &loaded.config.instances[1];
-    assert_eq!((us.option("project"), us.option("location")), (Some("p"), None), "a suffixed instance inherits nothing");
+    assert_eq!(
+        (us.option("project"), us.option("location")),
+        (Some("p"), None),
+        "a suffixed instance inherits nothing"
+    );
 }
 
 /// `docker --env-file` does not expand what a shell would have: such a key is none, and is not sent anywhere.
@@ -166,10 +181,19 @@ fn variables_are_laid_over_the_file() {
             &[("OPENAI_EAST_API_KEY", "k")],
             &["openai-east groq https://api.groq.com/openai/v1 x"],
         ),
-        (mine, &[("OPENAI_EAST_API_KEY", "k")], &[&format!("mine openai {OPENAI} file a,b"), &format!("openai-east openai {OPENAI} k")]),
-        ("providers: {opencode_go: {api_key: x}}", &[("OPENCODE_GO_API_KEY", "k")], &["opencode_go opencode-go https://opencode.ai/zen/go/v1 k"]),
+        (
+            mine,
+            &[("OPENAI_EAST_API_KEY", "k")],
+            &[&format!("mine openai {OPENAI} file a,b"), &format!("openai-east openai {OPENAI} k")],
+        ),
+        (
+            "providers: {opencode_go: {api_key: x}}",
+            &[("OPENCODE_GO_API_KEY", "k")],
+            &["opencode_go opencode-go https://opencode.ai/zen/go/v1 k"],
+        ),
     ]);
-    for (yaml, variable) in [(two, "OPENAI_*"), ("providers: {openai-east: {type: groq, api_key: x}}", "OPENAI_EAST_*")] {
+    for (yaml, variable) in [(two, "OPENAI_*"), ("providers: {openai-east: {type: groq, api_key: x}}", "OPENAI_EAST_*")]
+    {
         let name = variable.replace('*', "API_KEY");
         let remarks = loaded(yaml, &[(&name, "k")]).remarks;
         assert!(remarks.iter().any(|remark| remark.contains(&variable.replace("_*", ""))), "{remarks:?}");
@@ -183,10 +207,17 @@ fn values_are_expanded() {
         (yaml, &[("KEY", "k"), ("M", "m")], &["a openai http://h:1/v1 k m,${M}"]),
         (yaml, &[("KEY", "k: [x"), ("HOST", "i"), ("M", "m")], &["a openai http://i:1/v1 k: [x m,${M}"]),
         // A file may name more providers than a machine has keys for.
-        ("providers: {openai: {api_key: \"${A}\"}, groq: {api_key: \"${B:-}\"}, xai: {api_key: \"${C}\"}}", &[("C", "c")], &["xai xai https://api.x.ai/v1 c"]),
+        (
+            "providers: {openai: {api_key: \"${A}\"}, groq: {api_key: \"${B:-}\"}, xai: {api_key: \"${C}\"}}",
+            &[("C", "c")],
+            &["xai xai https://api.x.ai/v1 c"],
+        ),
     ]);
     let wrong = parse("providers: {openai: {api_key: \"${A:?ask the team}\"}}", &env(&[])).expect_err("it must be set");
-    assert!(wrong.to_string().contains("providers.openai.api_key") && wrong.to_string().contains("ask the team"), "{wrong}");
+    assert!(
+        wrong.to_string().contains("providers.openai.api_key") && wrong.to_string().contains("ask the team"),
+        "{wrong}"
+    );
 }
 
 /// What looks like a number or a truth value is a text where a text is wanted, as it is spelled.
@@ -199,15 +230,22 @@ fn texts_need_no_quotes() {
     )]);
     let config = loaded("providers: {openai: {api_key: 007}}", &[]).config;
     assert_eq!(config.instances[0].key.as_ref().map(|key| key.expose()), Some("007"));
-    let config = loaded("# é😀\nserver: {port: 9000, threads: 3}\nlog: {access: off}\nrouting: {retries: 0}", &[]).config;
-    assert_eq!((config.server.listen.port(), config.server.threads, config.log.access, config.routing.retries), (9000, 3, false, 0));
+    let config =
+        loaded("# é😀\nserver: {port: 9000, threads: 3}\nlog: {access: off}\nrouting: {retries: 0}", &[]).config;
+    assert_eq!(
+        (config.server.listen.port(), config.server.threads, config.log.access, config.routing.retries),
+        (9000, 3, false, 0)
+    );
 }
 
 #[test]
 fn the_environment_comes_before_the_file() {
     let yaml = "server: {listen: \"127.0.0.1:1\", max_body: 1M}\nrouting: {strategy: priority, retries: 1}\ninventory: {mode: allowlist}\nlog: {level: warn}";
     let config = loaded(yaml, &[]).config;
-    assert_eq!((config.server.listen.port(), config.server.max_body, config.routing.strategy), (1, 1 << 20, Strategy::Priority));
+    assert_eq!(
+        (config.server.listen.port(), config.server.max_body, config.routing.strategy),
+        (1, 1 << 20, Strategy::Priority)
+    );
     let variables = [
         ("NARTHEX_LISTEN", "127.0.0.1:2"),
         ("PORT", "3"),
@@ -219,7 +257,10 @@ fn the_environment_comes_before_the_file() {
         ("OPENAI_API_KEY", "k"),
     ];
     let config = loaded(yaml, &variables).config;
-    assert_eq!((config.server.listen.port(), config.server.max_body, config.routing.strategy), (2, 2 << 20, Strategy::LeastBusy));
+    assert_eq!(
+        (config.server.listen.port(), config.server.max_body, config.routing.strategy),
+        (2, 2 << 20, Strategy::LeastBusy)
+    );
     assert_eq!((config.routing.retries, config.server.admin_listen), (5, None));
     assert_eq!(config.instances[0].list_mode, ListMode::Fallback);
     assert_eq!(loaded("", &[("PORT", "3")]).config.server.listen.to_string(), "127.0.0.1:3");
@@ -305,9 +346,14 @@ fn addresses_are_taken_as_they_are_meant() {
 /// The command line: the right file, `.env` that never overrides, exit codes.
 #[test]
 fn check_shows_what_was_understood() {
-    let setup = Setup::config("server: {port: 1}\nproviders: {openai: {api_key: canary, headers: {x: canary}}}\nkeys: {t: {value: canary}}");
+    let setup = Setup::config(
+        "server: {port: 1}\nproviders: {openai: {api_key: canary, headers: {x: canary}}}\nkeys: {t: {value: canary}}",
+    );
     let (is_fine, printed) = setup.run(&["check"]);
-    assert!(is_fine && printed.stdout.contains("127.0.0.1:1") && printed.stdout.contains("api.openai.com"), "{printed:?}");
+    assert!(
+        is_fine && printed.stdout.contains("127.0.0.1:1") && printed.stdout.contains("api.openai.com"),
+        "{printed:?}"
+    );
     assert!(!format!("{printed:?}").contains("canary"));
     let other = setup.file("other.yaml", "server: {port: 2}");
     assert!(setup.run(&["check", "--config", &other]).1.stdout.contains("127.0.0.1:2"));

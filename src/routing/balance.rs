@@ -67,11 +67,11 @@ impl Route {
             tier.turns.put_in_order(targets, &mut order);
             if let Some(added) = order.get_mut(start..) {
                 // A stable sort: among equals the strategy's order holds.
-                added.sort_by_key(|target: &&Target| target.upstream.health.is_cooling());
+                added.sort_by_cached_key(|target: &&Target| target.upstream.health.is_cooling());
             }
         }
-        // A tier that is wholly down should not delay the next.
-        order.sort_by_key(|target| target.upstream.health.is_cooling());
+        // A tier that is wholly down should not delay the next. The answer is cached, as it may change while we sort.
+        order.sort_by_cached_key(|target| target.upstream.health.is_cooling());
         order
     }
 }

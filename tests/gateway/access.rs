@@ -62,7 +62,9 @@ async fn the_master_key_opens_in_every_form_that_sdks_use() {
         }
     }
     assert_eq!(provider.requests().len(), accepted, "nobody without a key reaches a provider");
-    for path in ["/health", "/health/live", "/health/ready", "/healthz", "/readyz", "/health/liveliness", "/health/readiness"] {
+    for path in
+        ["/health", "/health/live", "/health/ready", "/healthz", "/readyz", "/health/liveliness", "/health/readiness"]
+    {
         assert_eq!(gateway.get(path).await.head.status, 200, "{path}");
     }
     let mut h2 = http2::Client::connect(gateway.address).await;
@@ -106,7 +108,10 @@ async fn tenants_have_their_own_keys_and_models() {
         assert_eq!(answer.head.status, expected, "{headers:?} {model}: {}", answer.text());
         if expected == 403 {
             let error: Value = serde_json::from_slice(&answer.body).expect("JSON");
-            assert_eq!((&error["error"]["type"], &error["error"]["code"]), (&"permission_error".into(), &"model_not_allowed".into()));
+            assert_eq!(
+                (&error["error"]["type"], &error["error"]["code"]),
+                (&"permission_error".into(), &"model_not_allowed".into())
+            );
         }
     }
     assert_eq!(gateway.models(&team).await, ["cheap", "small", "up/m", "up/small"]);

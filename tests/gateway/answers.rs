@@ -50,10 +50,9 @@ async fn every_type_of_answer_passes() {
     let sent = audio.clone();
     let provider = Provider::start(move |request| match request.path.as_str() {
         "/v1/audio/speech" => Reply::whole(200, "audio/mpeg", &sent),
-        "/v1/images/generations" => Reply::chunked(200, &[("content-type", "application/json")])
-            .chunk("{\"data\":")
-            .chunk("[1,2]}")
-            .end(),
+        "/v1/images/generations" => {
+            Reply::chunked(200, &[("content-type", "application/json")]).chunk("{\"data\":").chunk("[1,2]}").end()
+        }
         "/v1/moderations" => Reply::head(200, &[("content-type", "text/plain")]).bytes("until the end").cut(),
         _ => Reply::whole(201, "application/x-odd; q=1", "odd"),
     })
@@ -122,7 +121,8 @@ async fn streams_end_as_they_like() {
         ("data: {\"error\":{\"message\":\"x\"}}\n\n".into(), "data: {\"error\":{\"message\":\"x\"}}\n\n".into()),
     ] {
         let sent = stream.clone();
-        let provider = Provider::start(move |_| sent.bytes().fold(Reply::events(), |reply, byte| reply.chunk([byte])).end());
+        let provider =
+            Provider::start(move |_| sent.bytes().fold(Reply::events(), |reply, byte| reply.chunk([byte])).end());
         let provider = provider.await;
         let gateway = provider.behind_gateway().await;
         let answer = gateway.post(CHAT, PLAIN).await;

@@ -48,7 +48,10 @@ async fn bodies_are_told_what_is_wrong() {
             let error: Value = serde_json::from_slice(&answer.body).expect("JSON");
             let error = error["error"].as_object().expect("an object").clone();
             assert!(error["message"].as_str().expect("a message").contains(says), "{shown}: {error:?}");
-            assert_eq!((error["param"].as_str(), &error["type"], error.len()), (param, &"invalid_request_error".into(), 4));
+            assert_eq!(
+                (error["param"].as_str(), &error["type"], error.len()),
+                (param, &"invalid_request_error".into(), 4)
+            );
         }
     }
     let compressed = gateway.post_with(CHAT, &[("content-encoding", "gzip")], b"\x1f\x8b").await;
@@ -144,7 +147,9 @@ async fn nothing_is_smuggled() {
         format!("transfer-encoding: xchunked\r\n\r\n0\r\n\r\n{hidden}"),
         format!("transfer-encoding : chunked\r\n\r\n0\r\n\r\n{hidden}"),
         format!("transfer-encoding: chunked, identity\r\ncontent-length: {size}\r\n\r\n{hidden}"),
-        format!("transfer-encoding: identity\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n0\r\n\r\n{hidden}"),
+        format!(
+            "transfer-encoding: identity\r\ntransfer-encoding: chunked\r\ncontent-length: 3\r\n\r\n0\r\n\r\n{hidden}"
+        ),
         format!("transfer-encoding:\x0bchunked\r\ncontent-length: {size}\r\n\r\n{hidden}"),
         format!("transfer-encoding: chunked\r\n\r\n0;x=\n\r\n\r\n{hidden}"),
         format!("transfer-encoding: chunked\r\n\r\n0x0\r\n\r\n{hidden}"),
@@ -155,7 +160,9 @@ async fn nothing_is_smuggled() {
         format!("x: a\rcontent-length: {size}\r\n\r\n{hidden}"),
         format!("x: a\0b\r\ncontent-length: {size}\r\n\r\n{hidden}"),
         format!("connection: content-length\r\ncontent-length: {size}\r\n\r\n{hidden}"),
-        format!("connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n{hidden}"),
+        format!(
+            "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAoAAAAAIAAAAA\r\n\r\n{hidden}"
+        ),
     ];
     for path in [CHAT, "/p/up/first"] {
         for headers in &requests {
@@ -207,7 +214,9 @@ async fn the_target_is_ours_whatever_host_is_named() {
     let status = client.answer().await.head.status;
     let received = provider.requests();
     assert!(status == 200 || received.is_empty());
-    assert!(received.iter().all(|request| request.headers.get("host") == Some(provider.address().to_string().as_str())));
+    assert!(
+        received.iter().all(|request| request.headers.get("host") == Some(provider.address().to_string().as_str()))
+    );
     assert!(received.iter().all(|request| request.path == "/v1/x"), "{received:?}");
 }
 

@@ -51,7 +51,8 @@ async fn instances_from_the_environment_share_a_bare_name() {
 #[tokio::test]
 async fn a_pinned_instance_does_not_fail_over() {
     let (a, b) = (Provider::always(Reply::json(500, "{}")).await, answering().await);
-    let gateway = Setup::instances([("a", a.settings()), ("b", b.settings())]).env("NARTHEX_RETRIES", "1").start().await;
+    let gateway =
+        Setup::instances([("a", a.settings()), ("b", b.settings())]).env("NARTHEX_RETRIES", "1").start().await;
     assert_eq!(gateway.chat("a/m").await.head.status, 500);
     assert_eq!((a.requests().len(), b.requests().len()), (2, 0));
 }
@@ -74,7 +75,9 @@ async fn weights_are_shares() {
 async fn the_less_busy_is_preferred() {
     let gate = Gate::closed();
     let held = gate.clone();
-    let slow = Provider::start(move |_| Reply::default().pause(&held).bytes("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")).await;
+    let slow =
+        Provider::start(move |_| Reply::default().pause(&held).bytes("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"))
+            .await;
     let quick = answering().await;
     let gateway = Setup::instances([("slow", slow.settings()), ("quick", quick.settings())])
         .env("NARTHEX_STRATEGY", "least_busy")
@@ -120,7 +123,11 @@ async fn priority_means_the_first_that_is_well() {
 
 #[tokio::test]
 async fn fallbacks_come_last_and_get_their_own_model() {
-    let (a, b, c) = (Provider::always(Reply::json(500, "{}")).await, Provider::always(Reply::json(429, "{}")).await, answering().await);
+    let (a, b, c) = (
+        Provider::always(Reply::json(500, "{}")).await,
+        Provider::always(Reply::json(429, "{}")).await,
+        answering().await,
+    );
     let gateway = Setup::instances([("a", a.settings()), ("b", b.settings()), ("c", c.settings())])
         .and("models:\n  smart: {targets: [a/one], fallbacks: [b/two, c/org/three]}\n  fast: c/four")
         .start()
@@ -148,7 +155,10 @@ async fn names_that_the_user_gave_come_first() {
     assert_eq!(served_by(&gateway, "a/m").await, "b");
     assert_eq!(served_by(&gateway, "org/m").await, "a");
     assert_eq!(served_by(&gateway, "a/org/m").await, "a");
-    assert_eq!(a.requests().iter().map(|request| request.text().to_owned()).collect::<Vec<_>>(), vec![r#"{"model":"org/m","messages":[]}"#; 2]);
+    assert_eq!(
+        a.requests().iter().map(|request| request.text().to_owned()).collect::<Vec<_>>(),
+        vec![r#"{"model":"org/m","messages":[]}"#; 2]
+    );
 }
 
 /// An operation that only one of the instances serves goes to that one; one that none serves is refused by name.

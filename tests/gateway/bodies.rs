@@ -105,7 +105,9 @@ async fn clients_that_ask_first_are_told_to_go_on() {
     }
     // One that should not go on is told so at once.
     let mut client = gateway.client().await;
-    client.send(format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3000000\r\n\r\n")).await;
+    client
+        .send(format!("POST {CHAT} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3000000\r\n\r\n"))
+        .await;
     assert_eq!(client.read_head().await.status, 413);
 }
 

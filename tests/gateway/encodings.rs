@@ -25,8 +25,10 @@ async fn nobody_is_asked_to_encode() {
 async fn what_can_be_decoded_is_read_like_any_other() {
     for (name, algorithm) in [("gzip", Algorithm::Gzip), ("br", Algorithm::Brotli)] {
         let json = r#"{"usage":{"prompt_tokens":3,"completion_tokens":4}}"#;
-        let replies =
-            [encoded(200, name, "application/json", json, algorithm), encoded(200, name, "text/event-stream", &[TEXT, COUNT].concat(), algorithm)];
+        let replies = [
+            encoded(200, name, "application/json", json, algorithm),
+            encoded(200, name, "text/event-stream", &[TEXT, COUNT].concat(), algorithm),
+        ];
         let provider = Provider::script(replies).await;
         let gateway = provider.behind_gateway().await;
         let answer = gateway.post(CHAT, r#"{"model":"m"}"#).await;
@@ -45,8 +47,10 @@ async fn what_cannot_passes_with_its_header() {
     for name in ["zstd", "deflate", "x-odd", "gzip, br"] {
         let body = [0, 1, 2, 0xff, b'"', b'\n', b'\n'];
         let length = body.len().to_string();
-        let headers = |content_type| [("content-type", content_type), ("content-encoding", name), ("content-length", &length)];
-        let replies = ["application/json", "text/event-stream"].map(|kind| Reply::head(200, &headers(kind)).bytes(body));
+        let headers =
+            |content_type| [("content-type", content_type), ("content-encoding", name), ("content-length", &length)];
+        let replies =
+            ["application/json", "text/event-stream"].map(|kind| Reply::head(200, &headers(kind)).bytes(body));
         let provider = Provider::script(replies).await;
         let gateway = provider.behind_gateway().await;
         for request in [r#"{"model":"m"}"#, STREAM] {

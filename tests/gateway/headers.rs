@@ -74,7 +74,9 @@ async fn what_leaves_when_a_model_is_run() {
     let over_h2: Vec<_> = sent
         .iter()
         .copied()
-        .filter(|(name, _)| !matches!(*name, "connection" | "keep-alive" | "proxy-connection" | "te" | "x-secret" | "openai-secret"))
+        .filter(|(name, _)| {
+            !matches!(*name, "connection" | "keep-alive" | "proxy-connection" | "te" | "x-secret" | "openai-secret")
+        })
         .collect();
     let mut h2 = http2::Client::connect(gateway.address).await;
     assert_eq!(h2.exchange("POST", CHAT, &over_h2, Some(body.as_bytes())).await.status, 200);
@@ -113,7 +115,10 @@ async fn what_leaves_through_passthrough() {
         }
     }
     assert_eq!((requests[0].headers.get("content-length"), requests[0].body.as_slice()), (Some("3"), &b"abc"[..]));
-    assert_eq!((requests[1].headers.get("transfer-encoding"), requests[1].body.as_slice()), (Some("chunked"), &b"abc"[..]));
+    assert_eq!(
+        (requests[1].headers.get("transfer-encoding"), requests[1].body.as_slice()),
+        (Some("chunked"), &b"abc"[..])
+    );
     assert_eq!(requests[2].body, b"");
 }
 
@@ -184,13 +189,18 @@ async fn requests_have_one_id() {
             assert_eq!(ours == id, matches!(at, 0 | 5), "{id:?} became {ours:?}");
             assert!(!ours.is_empty() && ours.len() <= 128);
             let received = provider.requests();
-            assert_eq!(received[2 * at + twice].headers.all("x-request-id").collect::<Vec<_>>(), [ours.as_str()], "{path}");
+            assert_eq!(
+                received[2 * at + twice].headers.all("x-request-id").collect::<Vec<_>>(),
+                [ours.as_str()],
+                "{path}"
+            );
             let lines = gateway.access_lines(2 * at + twice + 1).await;
             assert_eq!(lines[2 * at + twice]["request_id"], ours);
         }
     }
     // Two requests without an id have two different ones.
-    let ids = [gateway.chat("m").await, gateway.chat("m").await].map(|answer| answer.head.headers.get("x-request-id").unwrap().to_owned());
+    let ids = [gateway.chat("m").await, gateway.chat("m").await]
+        .map(|answer| answer.head.headers.get("x-request-id").unwrap().to_owned());
     assert_ne!(ids[0], ids[1]);
     // Refusals and local answers have one as well.
     for path in ["/v1/models", "/health", "/nowhere", "/v1/chat/completions"] {
@@ -203,7 +213,8 @@ async fn requests_have_one_id() {
 #[tokio::test]
 async fn configured_headers_win() {
     let provider = Provider::always(Reply::json(200, "{}")).await;
-    let settings = format!("{}, headers: {{openai-organization: ours, X-Extra: \"1\", user-agent: us}}", provider.settings());
+    let settings =
+        format!("{}, headers: {{openai-organization: ours, X-Extra: \"1\", user-agent: us}}", provider.settings());
     let gateway = Setup::instances([("up", settings)]).start().await;
     let theirs = [("openai-organization", "theirs"), ("x-extra", "2"), ("user-agent", "them")];
     for path in [CHAT, "/p/up/files"] {

@@ -141,7 +141,12 @@ async fn a_list_that_does_not_come_delays_nobody() {
 async fn the_demonstration_takes_every_name() {
     let gateway = Setup::new().start().await;
     for model in ["gpt-5.5", "org/anything", "simulator"] {
-        let answer = gateway.post("/v1/chat/completions", format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#)).await;
+        let answer = gateway
+            .post(
+                "/v1/chat/completions",
+                format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"hi"}}]}}"#),
+            )
+            .await;
         assert_eq!(answer.head.status, 200, "{}", answer.text());
         let completion: Value = serde_json::from_slice(&answer.body).expect("JSON");
         assert_eq!(completion["object"], "chat.completion");

@@ -83,7 +83,10 @@ async fn a_client_that_leaves_ends_the_work() {
     }
     let metrics = gateway.metrics().await;
     assert!(metrics.contains(r#"narthex_in_flight{instance="up"} 0"#), "{metrics}");
-    assert!(metrics.contains(r#"narthex_instance_cooling{instance="up"} 0"#), "a client's leave is not the provider's fault");
+    assert!(
+        metrics.contains(r#"narthex_instance_cooling{instance="up"} 0"#),
+        "a client's leave is not the provider's fault"
+    );
 }
 
 /// Before anything has been answered.
@@ -106,7 +109,11 @@ async fn a_client_that_does_not_wait_ends_the_work_too() {
     drop(stream);
     provider.upstream.hung_up(3).await;
     for line in gateway.access_lines(3).await {
-        assert_eq!((&line["outcome"], &line["status"], &line["attempts"]), (&"client_gone".into(), &0.into(), &1.into()), "{line}");
+        assert_eq!(
+            (&line["outcome"], &line["status"], &line["attempts"]),
+            (&"client_gone".into(), &0.into(), &1.into()),
+            "{line}"
+        );
     }
 }
 
@@ -143,7 +150,10 @@ async fn a_stream_that_breaks_ends_in_an_error_event() {
             check(path, answer.whole, answer.text());
         }
         let lines = gateway.access_lines(6).await;
-        assert!(lines.iter().all(|line| line["outcome"] == "error" && line["status"] == 200 && line["error"].is_string()), "{lines:?}");
+        assert!(
+            lines.iter().all(|line| line["outcome"] == "error" && line["status"] == 200 && line["error"].is_string()),
+            "{lines:?}"
+        );
     }
 
     fn check(path: &str, is_whole: bool, text: &str) {
@@ -174,7 +184,8 @@ async fn a_provider_that_falls_silent_is_given_up() {
     let never = Gate::closed();
     let held = never.clone();
     let provider = Provider::start(move |request| {
-        let begun = if request.headers.get("x-title").is_some() { Reply::events().chunk(event(0)) } else { Reply::default() };
+        let begun =
+            if request.headers.get("x-title").is_some() { Reply::events().chunk(event(0)) } else { Reply::default() };
         begun.pause(&held)
     })
     .await;
@@ -214,10 +225,8 @@ async fn errors_of_the_provider_in_its_stream_pass() {
 async fn a_slow_reader_gets_everything() {
     let events: String = (0..40_000).map(event).collect();
     let sent = events.clone();
-    let provider = Provider::start(move |_| {
-        sent.as_bytes().chunks(100_000).fold(Reply::events(), Reply::chunk).end()
-    })
-    .await;
+    let provider =
+        Provider::start(move |_| sent.as_bytes().chunks(100_000).fold(Reply::events(), Reply::chunk).end()).await;
     let gateway = provider.behind_gateway().await;
     let long = long_request();
     for body in [Body::Length(STREAM.as_bytes()), Body::Chunked(&[long.as_bytes()])] {

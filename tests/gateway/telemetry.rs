@@ -106,7 +106,10 @@ async fn metrics_count() {
     for (name, expected) in [
         (format!(r#"narthex_requests_total{{{good}"m",operation="chat completions",status="200"}}"#), 1),
         (format!(r#"narthex_requests_total{{{good}"other",operation="chat completions",status="200"}}"#), 30),
-        (r#"narthex_requests_total{instance="",model="other",operation="chat completions",status="404"}"#.to_owned(), 30),
+        (
+            r#"narthex_requests_total{instance="",model="other",operation="chat completions",status="404"}"#.to_owned(),
+            30,
+        ),
         (r#"narthex_requests_total{instance="",model="other",operation="unknown",status="404"}"#.to_owned(), 30),
         (r#"narthex_tokens_total{instance="good",kind="input",model="m"}"#.to_owned(), 10),
         (r#"narthex_tokens_total{instance="good",kind="output",model="m"}"#.to_owned(), 7),
@@ -123,7 +126,8 @@ async fn metrics_count() {
         assert_eq!(value(&metrics, &name), expected, "{name}");
     }
     assert!(!metrics.contains("made-up"), "labels are bounded");
-    let models: BTreeSet<_> = metrics.lines().filter_map(|line| line.split_once("model=\"")?.1.split('"').next()).collect();
+    let models: BTreeSet<_> =
+        metrics.lines().filter_map(|line| line.split_once("model=\"")?.1.split('"').next()).collect();
     assert_eq!(models, BTreeSet::from(["m", "other"]));
     // Administration has a listener of its own.
     assert_eq!(gateway.get("/metrics").await.head.status, 404);
@@ -140,7 +144,10 @@ async fn a_dead_provider_is_told_of() {
     let gateway = Setup::instances([("dead", settings)]).env("NARTHEX_RETRIES", "1").start().await;
     gateway.chat("m").await;
     let line = &gateway.access_lines(1).await[0];
-    assert_line(line, json!({"instance": "dead", "status": 502, "outcome": "error", "attempts": 2, "first_byte_ms": null}));
+    assert_line(
+        line,
+        json!({"instance": "dead", "status": 502, "outcome": "error", "attempts": 2, "first_byte_ms": null}),
+    );
     assert!(line["error"].as_str().expect("an error").contains("connection refused"), "{line}");
     assert_eq!(value(&gateway.metrics().await, r#"narthex_attempts_total{instance="dead",outcome="failed"}"#), 2);
 }

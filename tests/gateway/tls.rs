@@ -37,8 +37,10 @@ impl Authority {
         let certificate = params.signed_by(&key, &self.0).expect("a certificate");
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
-        let mut config = config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).expect("a server");
+        let config =
+            ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().expect("versions");
+        let mut config =
+            config.with_no_client_auth().with_single_cert(vec![certificate.der().clone()], key).expect("a server");
         config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
         TlsAcceptor::from(Arc::new(config))
     }
@@ -46,7 +48,9 @@ impl Authority {
 
 fn secure(address: SocketAddr, host: &str) -> String {
     let port = address.port();
-    format!("type: openai, base_url: \"https://{host}:{port}/v1\", api_key: key-{port}, models: [m], models_mode: allowlist")
+    format!(
+        "type: openai, base_url: \"https://{host}:{port}/v1\", api_key: key-{port}, models: [m], models_mode: allowlist"
+    )
 }
 
 /// A gateway that trusts this authority; its instances are tried in order.
@@ -139,8 +143,10 @@ async fn impostors_are_refused() {
         assert!(impostor.requests().is_empty(), "{what}");
     }
     // Without the authority's file, its servers are strangers too.
-    let upstream = Upstream::start_tls(authority.server("localhost", &["http/1.1"], false), |_| Reply::json(200, "{}")).await;
-    let gateway = Setup::instances([("a", secure(upstream.address, "localhost"))]).env("NARTHEX_RETRIES", "0").start().await;
+    let upstream =
+        Upstream::start_tls(authority.server("localhost", &["http/1.1"], false), |_| Reply::json(200, "{}")).await;
+    let gateway =
+        Setup::instances([("a", secure(upstream.address, "localhost"))]).env("NARTHEX_RETRIES", "0").start().await;
     assert_eq!(gateway.chat("m").await.head.status, 502);
     assert!(upstream.requests().is_empty());
 }

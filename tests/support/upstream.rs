@@ -67,10 +67,7 @@ impl Upstream {
         Self::start_over(Some(tls), answer).await
     }
 
-    async fn start_over(
-        tls: Option<TlsAcceptor>,
-        answer: impl Fn(&Received) -> Reply + Send + Sync + 'static,
-    ) -> Self {
+    async fn start_over(tls: Option<TlsAcceptor>, answer: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
         let log = watch::Sender::new(Log::default());

@@ -61,12 +61,7 @@ impl Drop for Upstream {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    bodies: watch::Sender<Vec<Bytes>>,
-    reply: Arc<Reply>,
-    tls: Option<TlsAcceptor>,
-) {
+async fn accept(listener: TcpListener, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>, tls: Option<TlsAcceptor>) {
     loop {
         let (stream, _) = listener.accept().await.expect("accept");
         let (bodies, reply) = (bodies.clone(), reply.clone());
