@@ -185,7 +185,7 @@ fn read_yaml(text: &str) -> Result<Node, Invalid> {
     }
     // Without the lines around the mistake, which may hold a key.
     let tree: Node = serde_yaml::from_str(text).map_err(|why| Invalid::one(why.without_snippet().to_string()))?;
-    let tree = tree.as_spelled(text);
+    let tree = tree.into_spelled(text);
     match tree.value {
         Value::Map(_) | Value::Null => Ok(tree),
         _ => Err(Invalid::one("expected settings (`key: value` lines) at the top level".to_owned())),

@@ -25,7 +25,7 @@ pub enum Origin {
 pub struct Node {
     pub value: Value,
     pub origin: Origin,
-    /// The bytes of the file that YAML took for a number or a truth value: see [`Node::as_spelled`].
+    /// The bytes of the file that YAML took for a number or a truth value: see [`Node::into_spelled`].
     inferred: Option<Range<usize>>,
 }
 
@@ -45,14 +45,14 @@ impl Node {
 
     /// The tree with every scalar as `text`, the file, spells it: a key of digits and a model called `on` or `4.10` are texts,
     /// whatever YAML takes them for.
-    pub fn as_spelled(mut self, text: &str) -> Self {
+    pub fn into_spelled(mut self, text: &str) -> Self {
         if let Some(spelled) = self.inferred.take().and_then(|place| text.get(place)) {
             self.value = Value::Scalar(spelled.to_owned());
         }
         self.value = match self.value {
-            Value::List(items) => Value::List(items.into_iter().map(|item| item.as_spelled(text)).collect()),
+            Value::List(items) => Value::List(items.into_iter().map(|item| item.into_spelled(text)).collect()),
             Value::Map(entries) => {
-                Value::Map(entries.into_iter().map(|(name, node)| (name, node.as_spelled(text))).collect())
+                Value::Map(entries.into_iter().map(|(name, node)| (name, node.into_spelled(text))).collect())
             }
             other => other,
         };
