@@ -25,7 +25,7 @@ pub enum Origin {
 pub struct Node {
     pub value: Value,
     pub origin: Origin,
-    /// The bytes of the file that YAML took for a number or a truth value: see [`Node::spelled_as_in`].
+    /// The bytes of the file that YAML took for a number or a truth value: see [`Node::into_spelled`].
     inferred: Option<Range<usize>>,
 }
 
@@ -45,14 +45,14 @@ impl Node {
 
     /// The tree with every scalar as `text`, the file, spells it: a key of digits and a model called `on` or `4.10` are texts,
     /// whatever YAML takes them for.
-    pub fn spelled_as_in(mut self, text: &str) -> Self {
+    pub fn into_spelled(mut self, text: &str) -> Self {
         if let Some(spelled) = self.inferred.take().and_then(|place| text.get(place)) {
             self.value = Value::Scalar(spelled.to_owned());
         }
         self.value = match self.value {
-            Value::List(items) => Value::List(items.into_iter().map(|item| item.spelled_as_in(text)).collect()),
+            Value::List(items) => Value::List(items.into_iter().map(|item| item.into_spelled(text)).collect()),
             Value::Map(entries) => {
-                Value::Map(entries.into_iter().map(|(name, node)| (name, node.spelled_as_in(text))).collect())
+                Value::Map(entries.into_iter().map(|(name, node)| (name, node.into_spelled(text))).collect())
             }
             other => other,
         };
@@ -70,15 +70,6 @@ impl Node {
         match &self.value {
             Value::Map(entries) => entries,
             _ => &[],
-        }
-    }
-
-    /// Whether it counts as not set.
-    pub fn is_empty(&self) -> bool {
-        match &self.value {
-            Value::Null => true,
-            Value::Scalar(text) => text.is_empty(),
-            Value::List(_) | Value::Map(_) => false,
         }
     }
 
@@ -270,12 +261,12 @@ impl<'a> Section<'a> {
         self.known.push(key.to_owned());
         let index = self.entries.iter().position(|(name, _)| name == key)?;
         let (_, node) = self.entries.remove(index);
-        (!node.is_empty()).then_some(node)
-    }
-
-    /// Whether a setting was given by an environment variable.
-    pub fn is_variable(&self, key: &str) -> bool {
-        self.entries.iter().any(|(name, node)| name == key && matches!(node.origin, Origin::Variable(_)))
+        let empty = match &node.value {
+            Value::Null => true,
+            Value::Scalar(text) => text.is_empty(),
+            Value::List(_) | Value::Map(_) => false,
+        };
+        (!empty).then_some(node)
     }
 
     /// The names of the user's own that are left in this map, with a copy of what they hold. They stay to be taken.

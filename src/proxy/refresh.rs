@@ -105,8 +105,8 @@ fn take(gateway: &Gateway, upstream: &Upstream, fetched: Result<Vec<Listed>, Str
     let is_new = inventory.models != before.models || inventory.source != before.source;
     upstream.inventory.store(Arc::new(inventory));
     if is_new {
-        log::info!("{}: {} models listed", upstream.name(), upstream.inventory.load().models.len());
         gateway.rebuild_routes();
+        log::info!("{}: {} models listed", upstream.name(), upstream.inventory.load().models.len());
     }
 }
 

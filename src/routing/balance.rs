@@ -67,11 +67,11 @@ impl Route {
             tier.turns.put_in_order(targets, &mut order);
             if let Some(added) = order.get_mut(start..) {
                 // A stable sort: among equals the strategy's order holds.
-                added.sort_by_key(|target: &&Target| target.upstream.health.is_cooling());
+                added.sort_by_cached_key(|target: &&Target| target.upstream.health.is_cooling());
             }
         }
-        // A tier that is wholly down should not delay the next.
-        order.sort_by_key(|target| target.upstream.health.is_cooling());
+        // A tier that is wholly down should not delay the next. The answer is cached, as it may change while we sort.
+        order.sort_by_cached_key(|target| target.upstream.health.is_cooling());
         order
     }
 }
@@ -92,7 +92,7 @@ impl Turns {
                 // The better of two that were drawn by chance: a crowd does not rush to the one that is best now.
                 fastrand::shuffle(own);
                 if let [a, b, ..] = own
-                    && b.upstream.busyness() < a.upstream.busyness()
+                    && b.upstream.is_less_busy_than(&a.upstream)
                 {
                     std::mem::swap(a, b);
                 }
@@ -177,6 +177,9 @@ mod tests {
     fn the_busy_and_the_cooling_come_later() {
         let route = Route::new(Strategy::LeastBusy, vec![targets(&[1, 1])]);
         let _busy: Vec<_> = (0..3).map(|_| route.targets()[0].upstream.begin()).collect();
+        assert!((0..50).all(|_| first(&route) == "i1"));
+        // One that answers, if slowly, is better than one of which nothing has been heard.
+        route.targets()[1].upstream.note_latency(Duration::from_secs(9));
         assert!((0..50).all(|_| first(&route) == "i1"));
         route.targets()[1].upstream.health.note_failure(Some(Duration::from_secs(60)));
         assert!((0..50).all(|_| first(&route) == "i0"));

@@ -83,10 +83,15 @@ impl Upstream {
         self.latency.store(average, Ordering::Relaxed);
     }
 
-    /// How long a further exchange would have to wait here, in a unit of its own; only good for comparing.
-    pub fn busyness(&self) -> u64 {
-        let latency = self.latency.load(Ordering::Relaxed).max(1000);
-        latency.saturating_mul(u64::from(self.in_flight()) + 1)
+    /// Whether a further exchange would have to wait less here, as far as one can tell. One that has never answered is not taken
+    /// for quick: then only the exchanges under way count.
+    pub fn is_less_busy_than(&self, other: &Self) -> bool {
+        let wait =
+            |upstream: &Self, latency: u64| latency.max(1000).saturating_mul(u64::from(upstream.in_flight()) + 1);
+        match (self.latency.load(Ordering::Relaxed), other.latency.load(Ordering::Relaxed)) {
+            (0, _) | (_, 0) => self.in_flight() < other.in_flight(),
+            (own, others) => wait(self, own) < wait(other, others),
+        }
     }
 }
 

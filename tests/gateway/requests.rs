@@ -1,6 +1,6 @@
 //! What a provider receives is what the client sent, but for `model` and the question for token counts.
 
-use crate::support::gateway::{Provider, Setup, providers};
+use crate::support::gateway::{Provider, Setup};
 use crate::support::upstream::Reply;
 
 const CHAT: &str = "/v1/chat/completions";
@@ -106,11 +106,8 @@ async fn other_streams_are_asked_nothing() {
         assert_eq!(provider.requests().pop().expect("a request").text(), body);
     }
     // Ollama and others know the option, too; OpenRouter counts unasked.
-    let config = format!(
-        "{}",
-        providers([("openrouter", format!("api_key: k, base_url: \"http://{}/api/v1\"", provider.address()))])
-    );
-    let gateway = Setup::config(config).start().await;
+    let settings = format!("api_key: k, base_url: \"http://{}/api/v1\"", provider.address());
+    let gateway = Setup::instances([("openrouter", settings)]).start().await;
     let body = r#"{"model":"openrouter/google/gemini","stream":true}"#;
     assert_eq!(gateway.post(CHAT, body).await.head.status, 200);
     let received = provider.requests().pop().expect("a request");

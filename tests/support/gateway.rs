@@ -232,11 +232,13 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::thread::sleep(Duration::from_millis(200));
+            let Output { stdout, stderr } = self.output();
+            eprintln!("--- the gateway printed:\n{stderr}{stdout}");
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
-            eprintln!("--- the gateway printed:\n{}", self.output.borrow().stderr);
-        }
     }
 }
 
