@@ -73,6 +73,15 @@ impl Node {
         }
     }
 
+    /// Whether it counts as not set.
+    pub fn is_empty(&self) -> bool {
+        match &self.value {
+            Value::Null => true,
+            Value::Scalar(text) => text.is_empty(),
+            Value::List(_) | Value::Map(_) => false,
+        }
+    }
+
     pub fn as_text(&self) -> Option<&str> {
         match &self.value {
             Value::Scalar(text) => Some(text),
@@ -261,12 +270,12 @@ impl<'a> Section<'a> {
         self.known.push(key.to_owned());
         let index = self.entries.iter().position(|(name, _)| name == key)?;
         let (_, node) = self.entries.remove(index);
-        let empty = match &node.value {
-            Value::Null => true,
-            Value::Scalar(text) => text.is_empty(),
-            Value::List(_) | Value::Map(_) => false,
-        };
-        (!empty).then_some(node)
+        (!node.is_empty()).then_some(node)
+    }
+
+    /// Whether a setting was given by an environment variable.
+    pub fn is_variable(&self, key: &str) -> bool {
+        self.entries.iter().any(|(name, node)| name == key && matches!(node.origin, Origin::Variable(_)))
     }
 
     /// The names of the user's own that are left in this map, with a copy of what they hold. They stay to be taken.
