@@ -58,15 +58,13 @@ pub fn asks_provider(instance: &Instance) -> bool {
 }
 
 /// Reads a list of models: OpenAI's `{"data":[{"id"}]}`, the bare array that some servers send, or `{"models":[{"name"}]}`.
-/// `None` when it is none of these.
+/// llama.cpp sends both members, for OpenAI's clients and for Ollama's. `None` when it is none of these.
 pub fn read_list(body: &[u8]) -> Option<Vec<Listed>> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum List {
-        Wrapped {
-            #[serde(alias = "models")]
-            data: Vec<Entry>,
-        },
+        Openai { data: Vec<Entry> },
+        Named { models: Vec<Entry> },
         Bare(Vec<Entry>),
     }
 
@@ -78,8 +76,7 @@ pub fn read_list(body: &[u8]) -> Option<Vec<Listed>> {
     }
 
     let entries = match serde_json::from_slice(body).ok()? {
-        List::Wrapped { data } => data,
-        List::Bare(entries) => entries,
+        List::Openai { data: entries } | List::Named { models: entries } | List::Bare(entries) => entries,
     };
     let listed = entries.into_iter().filter_map(|entry| {
         let id = entry.id.or(entry.name)?;
@@ -106,6 +103,7 @@ mod tests {
         );
         assert_eq!(ids(r#"[{"id":"a"}]"#).unwrap(), ["a"]);
         assert_eq!(ids(r#"{"models":[{"name":"models/gemini-x"}]}"#).unwrap(), ["gemini-x"]);
+        assert_eq!(ids(r#"{"models":[{"name":"a.gguf"}],"object":"list","data":[{"id":"a"}]}"#).unwrap(), ["a"]);
         assert_eq!(ids(r#"{"data":[]}"#).unwrap(), [""; 0]);
         assert_eq!(ids(r#"{"error":{}}"#), None);
         assert_eq!(ids("<html>"), None);

@@ -22,4 +22,4 @@ lists=$project/tests/sdk
 . "$lists/environment.sh"
 need_python
 environment replay requirements.txt requirements-replay.txt
-"$kept/replay/bin/python" -m pytest -q -p no:cacheprovider -c /dev/null --rootdir "$here" "$here"
+"$kept/replay/bin/python" -m pytest -q -p no:cacheprovider -p no:asyncio -c /dev/null --rootdir "$here" "$here"
