@@ -35,20 +35,23 @@ impl Form {
         let boundary = parameter(content_type, "boundary").ok_or(BadForm::NoBoundary)?;
         let delimiter = format!("--{boundary}");
         let mut fields = Vec::new();
-        let mut places = memmem::find_iter(&body, delimiter.as_bytes()).peekable();
+        // A delimiter stands at the beginning of a line (RFC 2046 §5.1.1); what looks like one elsewhere is content.
+        let is_at_line_start =
+            |place: &usize| *place == 0 || body.get(..*place).is_some_and(|before| before.ends_with(b"\r\n"));
+        let mut places = memmem::find_iter(&body, delimiter.as_bytes()).filter(is_at_line_start).peekable();
         if places.peek().is_none() {
             return Err(BadForm::NoParts);
         }
         while let Some(place) = places.next() {
             let start = place + delimiter.len();
-            let part = body.get(start..).unwrap_or_default();
-            if part.starts_with(b"--") {
+            if body.get(start..).is_some_and(|rest| rest.starts_with(b"--")) {
                 break;
             }
             let Some(next) = places.peek() else { break };
+            let part = body.get(start..next.saturating_sub(2)).unwrap_or_default();
             let headers_end = memmem::find(part, b"\r\n\r\n").ok_or(BadForm::NoHeaders(start))?;
             let headers = String::from_utf8_lossy(part.get(..headers_end).unwrap_or_default());
-            let value = start + headers_end + 4..next.saturating_sub(2);
+            let value = start + headers_end + 4..start + part.len();
             let Some(disposition) = headers.lines().find_map(|line| {
                 let (name, value) = line.split_once(':')?;
                 name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
@@ -131,6 +134,13 @@ mod tests {
         let replaced = form.replace("model", "m");
         assert_eq!(replaced.len(), BODY.len() - "whisper-1".len() + 1);
         assert_eq!(Form::read(TYPE, replaced).expect("a form").get("model"), Some("m"));
+    }
+
+    #[test]
+    fn what_only_looks_like_a_delimiter_is_content() {
+        let body = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"x\"\r\n\r\nxx--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nsmall\r\n--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nlarge\r\n--b--\r\n";
+        let form = Form::read("a; boundary=b", Bytes::from_static(body)).expect("a form");
+        assert_eq!((form.count("model"), form.get("model")), (1, Some("large")));
     }
 
     #[test]

@@ -96,8 +96,9 @@ fn the_example_configuration_is_valid_with_everything_switched_on() {
         std::fs::write(&path, text).unwrap();
         path.display().to_string()
     };
+    let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let yaml = switched_on(&read("config.yaml.example"))
-        .replace("/etc/narthex/ca.pem", &file("ca.pem", "-----BEGIN CERTIFICATE-----\n"))
+        .replace("/etc/narthex/ca.pem", &file("ca.pem", &certificate.cert.pem()))
         .replace("/run/secrets/team-b", &file("team-b", "key\n"));
     let keys = [
         "NARTHEX_MASTER_KEY",

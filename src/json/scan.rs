@@ -1,0 +1,248 @@
+//! The machine that finds the members of an object, pushed piece by piece.
+
+use std::ops::Range;
+
+use wide::u8x16;
+
+use super::{Malformed, Member};
+
+/// Nesting beyond this is refused: no API has a use for it, and parsers downstream recurse.
+const MAX_DEPTH: usize = 512;
+
+/// What comes next in the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Start,
+    /// A name, or the end of an object that is empty.
+    FirstKey,
+    Key,
+    InKey,
+    Colon,
+    Value,
+    InText,
+    InScalar,
+    Nested,
+    InNestedText,
+    Comma,
+    End,
+}
+
+/// An object's members, and where the first one could stand.
+pub struct Found {
+    pub start: usize,
+    pub members: Vec<Member>,
+}
+
+/// A machine that is pushed the text piece by piece.
+pub struct Scan {
+    state: State,
+    /// Bytes of the pieces before this one.
+    behind: usize,
+    start: usize,
+    members: Vec<Member>,
+    key: Range<usize>,
+    value_start: usize,
+    /// The brackets that are to close what is open in a nested value.
+    closers: Vec<u8>,
+    /// The piece before ended in the middle of an escape.
+    is_escaped: bool,
+}
+
+impl Scan {
+    pub fn new() -> Self {
+        Self {
+            state: State::Start,
+            behind: 0,
+            start: 0,
+            members: Vec::with_capacity(16),
+            key: 0..0,
+            value_start: 0,
+            closers: Vec::new(),
+            is_escaped: false,
+        }
+    }
+
+    /// What was found, now that the text has ended.
+    pub fn finish(self) -> Result<Found, Malformed> {
+        let what = match self.state {
+            State::End => return Ok(Found { start: self.start, members: self.members }),
+            State::InKey | State::InText => "unclosed string",
+            State::Nested | State::InNestedText => "unclosed bracket",
+            _ => "unexpected end of the body",
+        };
+        Err(Malformed { what, at: self.behind })
+    }
+
+    pub fn push(&mut self, piece: &[u8]) -> Result<(), Malformed> {
+        let mut at = 0;
+        while let Some(&byte) = piece.get(at) {
+            at = match self.state {
+                State::InKey => match self.text_end(piece, at) {
+                    Some(end) => {
+                        self.key.end = self.behind + end - 1;
+                        self.state = State::Colon;
+                        end
+                    }
+                    None => break,
+                },
+                State::InText => match self.text_end(piece, at) {
+                    Some(end) => self.value_ends(end),
+                    None => break,
+                },
+                State::InNestedText => match self.text_end(piece, at) {
+                    Some(end) => {
+                        self.state = State::Nested;
+                        end
+                    }
+                    None => break,
+                },
+                State::Nested => self.nested(piece, at)?,
+                State::InScalar => match byte {
+                    b'0'..=b'9' | b'a'..=b'z' | b'.' | b'+' | b'-' | b'E' => at + 1,
+                    _ => self.value_ends(at),
+                },
+                _ if matches!(byte, b' ' | b'\n' | b'\r' | b'\t') => at + 1,
+                _ => self.token(byte, at)?,
+            };
+        }
+        self.behind += piece.len();
+        Ok(())
+    }
+
+    /// One byte outside values and names.
+    fn token(&mut self, byte: u8, at: usize) -> Result<usize, Malformed> {
+        let here = self.behind + at;
+        self.state = match (self.state, byte) {
+            // Some editors write a byte order mark; RFC 8259 §8.1 lets a parser ignore it.
+            (State::Start, 0xef | 0xbb | 0xbf) if here < 3 => State::Start,
+            (State::Start, b'{') => {
+                self.start = here + 1;
+                State::FirstKey
+            }
+            (State::Start, _) => return Err(Malformed { what: "expected a JSON object", at: here }),
+            (State::FirstKey, b'}') | (State::Comma, b'}') => State::End,
+            (State::FirstKey | State::Key, b'"') => {
+                self.key.start = here + 1;
+                State::InKey
+            }
+            (State::FirstKey | State::Key, _) => {
+                return Err(Malformed { what: "expected a member name in quotes", at: here });
+            }
+            (State::Colon, b':') => State::Value,
+            (State::Colon, _) => return Err(Malformed { what: "expected ':' after the member name", at: here }),
+            (State::Value, _) => {
+                self.value_start = here;
+                match byte {
+                    b'"' => State::InText,
+                    b'{' | b'[' => {
+                        self.closers.push(closer(byte));
+                        State::Nested
+                    }
+                    b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => State::InScalar,
+                    _ => return Err(Malformed { what: "expected a value", at: here }),
+                }
+            }
+            (State::Comma, b',') => State::Key,
+            (State::Comma, _) => return Err(Malformed { what: "expected ',' or '}'", at: here }),
+            (State::End, _) => return Err(Malformed { what: "unexpected text after the JSON object", at: here }),
+            (State::InKey | State::InText | State::InScalar | State::Nested | State::InNestedText, _) => self.state,
+        };
+        Ok(at + 1)
+    }
+
+    fn value_ends(&mut self, at: usize) -> usize {
+        let value = self.value_start..self.behind + at;
+        self.members.push(Member { key: self.key.clone(), value });
+        self.state = State::Comma;
+        at
+    }
+
+    /// Just behind the quote that closes the text which `piece` is in the middle of; `None` if the piece ends before.
+    fn text_end(&mut self, piece: &[u8], at: usize) -> Option<usize> {
+        // Texts are full of escapes, yet seldom of escaped quotes: so only quotes are looked for, and whether one is
+        // escaped is seen from the backslashes before it.
+        let start = at + usize::from(std::mem::take(&mut self.is_escaped));
+        let text = piece.get(start..).unwrap_or_default();
+        let mut unescaped = quotes(text).filter(|quote| !is_escaped_at(text, *quote));
+        let end = unescaped.next();
+        self.is_escaped = end.is_none() && is_escaped_at(text, text.len());
+        Some(start + end? + 1)
+    }
+
+    /// On in a nested value, without recursion.
+    fn nested(&mut self, piece: &[u8], mut at: usize) -> Result<usize, Malformed> {
+        // Between texts there is mostly a comma or a colon; a longer run is worth skipping a block at a time.
+        let mut run = 0;
+        while let Some(&byte) = piece.get(at) {
+            at += 1;
+            match byte {
+                b'"' => {
+                    self.state = State::InNestedText;
+                    return Ok(at);
+                }
+                b'{' | b'[' => {
+                    if self.closers.len() == MAX_DEPTH {
+                        return Err(Malformed { what: "nested too deeply", at: self.behind + at - 1 });
+                    }
+                    self.closers.push(closer(byte));
+                    run = 0;
+                }
+                b'}' | b']' => {
+                    if self.closers.pop() != Some(byte) {
+                        return Err(Malformed { what: "mismatched bracket", at: self.behind + at - 1 });
+                    }
+                    if self.closers.is_empty() {
+                        return Ok(self.value_ends(at));
+                    }
+                    run = 0;
+                }
+                _ if run == BLOCK => {
+                    at = skip_plain(piece, at);
+                    run = 0;
+                }
+                _ => run += 1,
+            }
+        }
+        Ok(at)
+    }
+}
+
+/// Bytes that are looked at together.
+const BLOCK: usize = 16;
+
+fn closer(open: u8) -> u8 {
+    if open == b'{' { b'}' } else { b']' }
+}
+
+/// The places of all quotes, found a block at a time: pasted code has one every few words, and looking for each anew would
+/// cost more than the looking.
+fn quotes(text: &[u8]) -> impl Iterator<Item = usize> {
+    let quote = u8x16::splat(b'"');
+    let (blocks, rest) = text.as_chunks::<BLOCK>();
+    let behind = blocks.len() * BLOCK;
+    let in_blocks = blocks.iter().enumerate().flat_map(move |(index, block)| {
+        let mut found = u8x16::new(*block).simd_eq(quote).to_bitmask();
+        std::iter::from_fn(move || {
+            let place = usize::try_from(found.trailing_zeros()).ok().filter(|_| found != 0)?;
+            found &= found - 1;
+            Some(index * BLOCK + place)
+        })
+    });
+    in_blocks.chain(memchr::memchr_iter(b'"', rest).map(move |place| behind + place))
+}
+
+/// Whether an odd number of backslashes stands before this place: each pair of them is a backslash of the text.
+fn is_escaped_at(text: &[u8], place: usize) -> bool {
+    let before = text.get(..place).unwrap_or_default();
+    before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1
+}
+
+/// Over bytes that are neither quotes nor brackets, a block at a time: long lists of numbers consist of little else.
+fn skip_plain(piece: &[u8], at: usize) -> usize {
+    let rest = piece.get(at..).unwrap_or_default();
+    // Bit 5 is all that tells `[` from `{` and `]` from `}`.
+    let is_plain = |byte: u8| (byte != b'"') & (byte | 0x20 != b'{') & (byte | 0x20 != b'}');
+    let blocks =
+        rest.chunks_exact(BLOCK).take_while(|block| block.iter().fold(true, |all, byte| all & is_plain(*byte)));
+    at + blocks.count() * BLOCK
+}
