@@ -45,6 +45,10 @@ impl Rope {
 
     /// The bytes in this range, as far as they exist; a copy only if they lie in several pieces.
     pub fn slice(&self, range: &Range<usize>) -> Cow<'_, [u8]> {
+        if let [only] = self.pieces.as_slice() {
+            let end = range.end.min(only.len());
+            return Cow::Borrowed(only.get(range.start..end).unwrap_or_default());
+        }
         let mut parts = self.parts(range);
         let first = parts.next().unwrap_or_default();
         match parts.next() {

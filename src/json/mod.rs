@@ -86,17 +86,17 @@ impl Object {
     }
 
     fn is(&self, member: &Member, key: &str) -> bool {
-        // The name itself, or a longer spelling of it.
-        if member.key.len() < key.len() {
-            return false;
+        match member.key.len() {
+            len if len < key.len() => false,
+            len if len == key.len() => *self.text.slice(&member.key) == *key.as_bytes(),
+            // A longer spelling of the same name, with escapes, must not slip past us.
+            _ => {
+                let raw = self.text.slice(&member.key);
+                let quoted = || self.text.slice(&(member.key.start - 1..member.key.end + 1));
+                memchr(b'\\', &raw).is_some()
+                    && serde_json::from_slice::<String>(&quoted()).is_ok_and(|name| name == key)
+            }
         }
-        let raw = self.text.slice(&member.key);
-        if memchr(b'\\', &raw).is_none() {
-            return *raw == *key.as_bytes();
-        }
-        // An escaped spelling of the same name must not slip past us.
-        let quoted = self.text.slice(&(member.key.start - 1..member.key.end + 1));
-        serde_json::from_slice::<String>(&quoted).is_ok_and(|name| name == key)
     }
 }
 

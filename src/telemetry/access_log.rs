@@ -81,7 +81,13 @@ impl Line<'_> {
 }
 
 fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
-    if let Some(value) = value {
+    let Some(value) = value else { return };
+    let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
+    if value.bytes().all(is_plain) {
+        for part in [",\"", name, "\":\"", value, "\""] {
+            out.extend_from_slice(part.as_bytes());
+        }
+    } else {
         member(out, name, value);
     }
 }
