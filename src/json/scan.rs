@@ -159,14 +159,15 @@ impl Scan {
 
     /// Just behind the quote that closes the text which `piece` is in the middle of; `None` if the piece ends before.
     fn text_end(&mut self, piece: &[u8], at: usize) -> Option<usize> {
-        // Texts are full of escapes, yet seldom of escaped quotes: so only quotes are looked for, and whether one is
-        // escaped is seen from the backslashes before it.
         let start = at + usize::from(std::mem::take(&mut self.is_escaped));
         let text = piece.get(start..).unwrap_or_default();
-        let mut unescaped = quotes(text).filter(|quote| !is_escaped_at(text, *quote));
-        let end = unescaped.next();
-        self.is_escaped = end.is_none() && is_escaped_at(text, text.len());
-        Some(start + end? + 1)
+        match closing_quote(text) {
+            Some(quote) => Some(start + quote + 1),
+            None => {
+                self.is_escaped = is_escaped_at(text, text.len());
+                None
+            }
+        }
     }
 
     /// On in a nested value, without recursion.
@@ -214,21 +215,41 @@ fn closer(open: u8) -> u8 {
     if open == b'{' { b'}' } else { b']' }
 }
 
-/// The places of all quotes, found a block at a time: pasted code has one every few words, and looking for each anew would
-/// cost more than the looking.
-fn quotes(text: &[u8]) -> impl Iterator<Item = usize> {
-    let quote = u8x16::splat(b'"');
-    let (blocks, rest) = text.as_chunks::<BLOCK>();
-    let behind = blocks.len() * BLOCK;
-    let in_blocks = blocks.iter().enumerate().flat_map(move |(index, block)| {
-        let mut found = u8x16::new(*block).simd_eq(quote).to_bitmask();
-        std::iter::from_fn(move || {
-            let place = usize::try_from(found.trailing_zeros()).ok().filter(|_| found != 0)?;
-            found &= found - 1;
-            Some(index * BLOCK + place)
-        })
-    });
-    in_blocks.chain(memchr::memchr_iter(b'"', rest).map(move |place| behind + place))
+/// The first quote that is not escaped. Pasted code has an escaped one every few words, so it is a block, not a quote, that is
+/// looked at in one go: which of its quotes follow a backslash is seen from two masks.
+fn closing_quote(text: &[u8]) -> Option<usize> {
+    let (blocks, rest) = text.as_chunks::<LANES>();
+    let mut backslashes_before = 0;
+    for (index, block) in blocks.iter().enumerate() {
+        let (quotes, backslashes) = (places(block, b'"'), places(block, b'\\'));
+        let after_one = backslashes << 1 | backslashes_before >> 63;
+        let after_two = backslashes << 2 | backslashes_before >> 62;
+        backslashes_before = backslashes;
+        // Behind one backslash alone a quote is escaped; behind more it depends on how many they are.
+        let mut candidates = quotes & (!after_one | after_two);
+        while candidates != 0 {
+            let place = index * LANES + usize::try_from(candidates.trailing_zeros()).unwrap_or_default();
+            if !is_escaped_at(text, place) {
+                return Some(place);
+            }
+            candidates &= candidates - 1;
+        }
+    }
+    let behind = blocks.len() * LANES;
+    memchr::memchr_iter(b'"', rest).map(|place| behind + place).find(|place| !is_escaped_at(text, *place))
+}
+
+/// Bytes that are looked at in one go: one bit of a mask for each.
+const LANES: usize = 64;
+
+/// One bit for each byte of the block that is this one.
+fn places(block: &[u8; LANES], byte: u8) -> u64 {
+    let wanted = u8x16::splat(byte);
+    let (quarters, _) = block.as_chunks::<16>();
+    quarters
+        .iter()
+        .rev()
+        .fold(0, |mask, quarter| mask << 16 | u64::from(u8x16::new(*quarter).simd_eq(wanted).to_bitmask()))
 }
 
 /// Whether an odd number of backslashes stands before this place: each pair of them is a backslash of the text.
@@ -245,4 +266,40 @@ fn skip_plain(piece: &[u8], at: usize) -> usize {
     let blocks =
         rest.chunks_exact(BLOCK).take_while(|block| block.iter().fold(true, |all, byte| all & is_plain(*byte)));
     at + blocks.count() * BLOCK
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// As the grammar says it, byte by byte.
+    fn plainly(text: &[u8]) -> Option<usize> {
+        let mut is_escaped = false;
+        text.iter().position(|byte| {
+            let closes = *byte == b'"' && !is_escaped;
+            is_escaped = *byte == b'\\' && !is_escaped;
+            closes
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn finds_the_closing_quote(text in "[a\\\\\"]{0,3}(a{50,90}[a\\\\\"]{0,8}){0,4}", escapes in "(\\\\\\\\|\\\\\"|a){0,200}\"?a*") {
+            for text in [text, escapes] {
+                prop_assert_eq!(closing_quote(text.as_bytes()), plainly(text.as_bytes()));
+            }
+        }
+    }
+
+    #[test]
+    fn backslashes_count_across_blocks() {
+        for before in 0..200 {
+            for backslashes in 0..5 {
+                let text = format!("{}{}\"{}\"", "a".repeat(before), "\\".repeat(backslashes), "b".repeat(70));
+                assert_eq!(closing_quote(text.as_bytes()), plainly(text.as_bytes()), "{before} {backslashes}");
+            }
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pingora_core::protocols::ALPN;
+use pingora_core::protocols::{ALPN, TcpKeepalive};
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
@@ -17,8 +17,15 @@ use crate::payload::Payload;
 use crate::providers::{Instance, Quirk};
 use crate::routing::Target;
 
-/// A pooled connection is given up after this; most providers close theirs later.
-const POOLED: Duration = Duration::from_secs(60);
+/// When a pooled connection has been idle for so long, the system asks whether the provider is still there. A timer for each
+/// would cost every exchange; a provider that hangs up is noticed at once.
+const KEEP_ALIVE: TcpKeepalive = TcpKeepalive {
+    idle: Duration::from_secs(30),
+    interval: Duration::from_secs(10),
+    count: 3,
+    #[cfg(target_os = "linux")]
+    user_timeout: Duration::ZERO,
+};
 /// Exchanges that share a connection, where the provider speaks HTTP/2.
 const STREAMS_PER_CONNECTION: usize = 64;
 
@@ -120,7 +127,7 @@ fn peer(address: std::net::SocketAddr, instance: &Instance, is_upgrade: bool) ->
     options.total_connection_timeout = Some(instance.timeouts.connect);
     options.read_timeout = Some(instance.timeouts.read);
     options.write_timeout = Some(instance.timeouts.read);
-    options.idle_timeout = Some(POOLED);
+    options.tcp_keepalive = Some(KEEP_ALIVE);
     // A connection that changes its protocol must be HTTP/1.1.
     if instance.base.tls && !is_upgrade {
         options.alpn = ALPN::H2H1;
