@@ -69,44 +69,48 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
     if response.status.is_informational() && response.status.as_u16() != 101 {
         return Ok(());
     }
+    // Made anew, like the request's: one pass, and what is not put in here does not get through.
+    let mut answer = ResponseHeader::build_no_case(response.status, Some(response.headers.len() + 6))?;
+    answer.set_version(response.version);
+    answer.set_reason_phrase(response.get_reason_phrase())?;
     let is_upgrade = response.status.as_u16() == 101;
-    for name in headers::not_answered(&response.headers) {
-        let is_handshake = is_upgrade && (name == header::CONNECTION || name == header::UPGRADE);
-        if !is_handshake {
-            response.remove_header(&name);
+    // Its length would be wrong once an event has been taken out.
+    let is_shortened =
+        ctx.answer.is_event_stream && ctx.attempt.as_ref().is_some_and(|attempt| attempt.outgoing.counts_for_us);
+    // An older client knows no chunks: the connection's end is the body's.
+    let knows_chunks = session.req_header().version >= Version::HTTP_11;
+    let nominated = headers::nominated(&response.headers);
+    for (name, value) in &response.headers {
+        if *name == X_REQUEST_ID {
+            // Two parties name the request; ours is the name that the logs here know it by.
+            if value.as_bytes() != ctx.request_id.as_str().as_bytes() {
+                answer.append_header(X_UPSTREAM_REQUEST_ID, value.clone())?;
+            }
+        } else if *name == header::TRANSFER_ENCODING || *name == header::CONTENT_LENGTH && is_shortened {
+            if knows_chunks {
+                answer.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+            } else {
+                session.set_keepalive(None);
+            }
+        } else if headers::is_answered(name, &nominated) || is_upgrade && headers::is_handshake(name) {
+            answer.append_header(name.clone(), value.clone())?;
         }
     }
-    // Two parties name the request; ours is the name that the logs here know it by.
-    if let Some(theirs) = response.remove_header(&X_REQUEST_ID)
-        && theirs.as_bytes() != ctx.request_id.as_str().as_bytes()
-    {
-        response.insert_header(X_UPSTREAM_REQUEST_ID, theirs)?;
-    }
-    response.insert_header(X_REQUEST_ID, ctx.request_id.value())?;
+    answer.append_header(X_REQUEST_ID, ctx.request_id.value())?;
     if let Some(attempt) = &ctx.attempt {
-        response.insert_header(X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
+        answer.append_header(X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
         if let Ok(model) = HeaderValue::from_str(&attempt.target.model)
             && !model.is_empty()
         {
-            response.insert_header(X_NARTHEX_MODEL, model)?;
+            answer.append_header(X_NARTHEX_MODEL, model)?;
         }
-        response.insert_header(X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
-        // Its length would be wrong once an event has been taken out.
-        if ctx.answer.is_event_stream
-            && attempt.outgoing.counts_for_us
-            && response.remove_header(&header::CONTENT_LENGTH).is_some()
-        {
-            response.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
-        }
+        answer.append_header(X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
     }
     if ctx.answer.is_event_stream {
         // Asks proxies in front of us not to gather events.
-        response.insert_header(X_ACCEL_BUFFERING, HeaderValue::from_static("no"))?;
+        answer.insert_header(X_ACCEL_BUFFERING, HeaderValue::from_static("no"))?;
     }
-    if session.req_header().version < Version::HTTP_11 && response.remove_header(&header::TRANSFER_ENCODING).is_some() {
-        // An older client knows no chunks: the connection's end is the body's.
-        session.set_keepalive(None);
-    }
+    *response = answer;
     Ok(())
 }
 

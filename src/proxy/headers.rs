@@ -97,18 +97,20 @@ pub fn nominated(headers: &HeaderMap) -> Vec<String> {
     values.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase()).collect()
 }
 
-/// Response headers that are not for the client. `transfer-encoding` stays: Pingora needs it to frame the answer.
-pub fn not_answered(headers: &HeaderMap) -> Vec<HeaderName> {
-    let nominated = if headers.contains_key(header::CONNECTION) { nominated(headers) } else { Vec::new() };
-    let is_kept_back = |name: &HeaderName| {
-        let name = name.as_str();
-        let ends_here = matches!(name, "alt-svc" | "set-cookie" | "set-cookie2" | "strict-transport-security");
-        ends_here
-            || is_hop_by_hop(name) && name != "transfer-encoding"
-            || name.starts_with("x-narthex-")
-            || nominated.iter().any(|nominated| nominated == name)
-    };
-    headers.keys().filter(|name| is_kept_back(name)).cloned().collect()
+/// Whether a provider's header is for the client; `nominated` are the names that its `connection` header lists.
+/// `transfer-encoding` is: Pingora needs it to frame the answer.
+pub fn is_answered(name: &HeaderName, nominated: &[String]) -> bool {
+    let name = name.as_str();
+    let ends_here = matches!(name, "alt-svc" | "set-cookie" | "set-cookie2" | "strict-transport-security");
+    !ends_here
+        && (!is_hop_by_hop(name) || name == "transfer-encoding")
+        && !name.starts_with("x-narthex-")
+        && !nominated.iter().any(|nominated| nominated == name)
+}
+
+/// Whether a header is part of a change of protocol (RFC 9110 §7.8).
+pub fn is_handshake(name: &HeaderName) -> bool {
+    matches!(name.as_str(), "connection" | "upgrade")
 }
 
 /// The key that a client presents, in any of the ways that SDKs do.
@@ -160,8 +162,10 @@ mod tests {
             ("retry-after", "1"),
             ("transfer-encoding", "chunked"),
         ]);
-        let mut gone: Vec<_> = not_answered(&headers).into_iter().map(|name| name.to_string()).collect();
-        gone.sort();
+        let nominated = nominated(&headers);
+        let mut gone: Vec<_> =
+            headers.keys().filter(|name| !is_answered(name, &nominated)).map(HeaderName::as_str).collect();
+        gone.sort_unstable();
         assert_eq!(gone, ["connection", "set-cookie", "x-hop"]);
     }
 
