@@ -65,7 +65,7 @@ bench: build-tools ## Compare with bare Pingora (ARGS=--quick for a first look; 
 
 .PHONY: test-real
 test-real: build ## Try the gateway before a real model server (LLAMA_SERVER=…, MODEL=…gguf)
-	@scripts/test-real.sh $(BINARY)
+	@tests/real/run.sh $(BINARY)
 
 .PHONY: image
 image: ## Build the container image (IMAGE=name:tag)
