@@ -1,9 +1,14 @@
 //! Prometheus metrics. Every label has a bounded set of values: instances and operations are configured, models count only
 //! when some list or the configuration names them.
 
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
 
 use crate::rewrite::Usage;
 use crate::routing::Upstream;
@@ -28,8 +33,43 @@ pub struct Measured<'a> {
     pub usage: Option<Usage>,
 }
 
+const KINDS: [&str; 4] = ["input", "output", "cached", "reasoning"];
+
+thread_local! {
+    /// Most exchanges are like the one before: what that one counted in need not be looked up again.
+    static LATEST: RefCell<Option<Series>> = const { RefCell::new(None) };
+}
+
+/// What exchanges of one kind are counted in.
+struct Series {
+    /// The [`Metrics`] that it belongs to.
+    metrics: usize,
+    instance: String,
+    model: String,
+    operation: String,
+    status: u16,
+    requests: IntCounter,
+    duration: Histogram,
+    // What was never counted is not shown.
+    first_byte: Option<Histogram>,
+    /// By [`KINDS`].
+    tokens: [Option<IntCounter>; 4],
+}
+
+impl Series {
+    fn is_for(&self, metrics: usize, measured: &Measured<'_>) -> bool {
+        self.metrics == metrics
+            && self.status == measured.status
+            && self.instance == measured.instance
+            && self.operation == measured.operation
+            && self.model == measured.model.unwrap_or(OTHER_MODEL)
+    }
+}
+
 #[derive(Debug)]
 pub struct Metrics {
+    /// Tells these metrics from others in the same process.
+    id: usize,
     registry: Registry,
     requests: IntCounterVec,
     duration: HistogramVec,
@@ -63,7 +103,9 @@ impl Metrics {
         let build =
             IntGaugeVec::new(Opts::new("narthex_build_info", "Always 1; the version is a label."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        static MADE: AtomicUsize = AtomicUsize::new(0);
         let metrics = Self {
+            id: MADE.fetch_add(1, Ordering::Relaxed),
             requests: counter(
                 "narthex_requests_total",
                 "Exchanges that have ended, by the status that the client saw (0: the client left first).",
@@ -97,24 +139,44 @@ impl Metrics {
     }
 
     pub fn exchange(&self, measured: &Measured<'_>) {
+        LATEST.with_borrow_mut(|latest| {
+            let series = match latest {
+                Some(series) if series.is_for(self.id, measured) => series,
+                _ => latest.insert(self.series(measured)),
+            };
+            series.requests.inc();
+            series.duration.observe(measured.duration.as_secs_f64());
+            if let Some(first_byte) = measured.first_byte {
+                let labels = [series.instance.as_str(), series.operation.as_str()];
+                let histogram = series.first_byte.get_or_insert_with(|| self.first_byte.with_label_values(&labels));
+                histogram.observe(first_byte.as_secs_f64());
+            }
+            if let Some(usage) = measured.usage {
+                let counts = [usage.input, usage.output, usage.cached, usage.reasoning];
+                for ((kind, counter), count) in KINDS.iter().zip(&mut series.tokens).zip(counts) {
+                    if count > 0 {
+                        let labels = [series.instance.as_str(), series.model.as_str(), kind];
+                        counter.get_or_insert_with(|| self.tokens.with_label_values(&labels)).inc_by(count);
+                    }
+                }
+            }
+        });
+    }
+
+    fn series(&self, measured: &Measured<'_>) -> Series {
         let Measured { operation, instance, status, .. } = *measured;
         let model = measured.model.unwrap_or(OTHER_MODEL);
         let mut digits = [0; 3];
-        self.requests.with_label_values(&[instance, model, operation, status_text(status, &mut digits)]).inc();
-        self.duration.with_label_values(&[instance, operation]).observe(measured.duration.as_secs_f64());
-        if let Some(first_byte) = measured.first_byte {
-            self.first_byte.with_label_values(&[instance, operation]).observe(first_byte.as_secs_f64());
-        }
-        if let Some(usage) = measured.usage {
-            let kinds = [
-                ("input", usage.input),
-                ("output", usage.output),
-                ("cached", usage.cached),
-                ("reasoning", usage.reasoning),
-            ];
-            for (kind, count) in kinds.into_iter().filter(|(_, count)| *count > 0) {
-                self.tokens.with_label_values(&[instance, model, kind]).inc_by(count);
-            }
+        Series {
+            metrics: self.id,
+            instance: instance.to_owned(),
+            model: model.to_owned(),
+            operation: operation.to_owned(),
+            status,
+            requests: self.requests.with_label_values(&[instance, model, operation, status_text(status, &mut digits)]),
+            duration: self.duration.with_label_values(&[instance, operation]),
+            first_byte: None,
+            tokens: [const { None }; 4],
         }
     }
 
