@@ -30,7 +30,12 @@ pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: 
     inventory.finish();
 
     let mut instances = providers::read(root.section("providers"), list_mode, by_variable, problems, remarks);
-    let is_demonstration = instances.is_empty();
+    // The simulator stands in where nothing is configured, never for providers that were meant to answer.
+    let is_meant = tree.get("providers").is_some_and(|named| !named.entries().is_empty());
+    let is_demonstration = instances.is_empty() && !is_meant;
+    if instances.is_empty() && is_meant {
+        remarks.push("no provider is left: every request for a model is refused until one has its key".to_owned());
+    }
     if is_demonstration {
         instances.push(providers::simulator());
     }

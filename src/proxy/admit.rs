@@ -126,7 +126,7 @@ async fn run(session: &mut Session, ctx: &mut Exchange, operation: Operation) ->
 }
 
 /// Resolves the model of a request that runs one, and puts its targets in order.
-pub fn find_targets(ctx: &mut Exchange) -> Result<(), Refusal> {
+fn find_targets(ctx: &mut Exchange) -> Result<(), Refusal> {
     let Ask::Run(run) = &ctx.ask else { return Ok(()) };
     if ctx.tenant.as_ref().is_some_and(|tenant| !tenant.may_use(&run.model)) {
         let message = format!("This key may not use the model `{}`.", run.model);

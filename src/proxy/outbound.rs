@@ -42,9 +42,8 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
         outgoing.insert_header(name.clone(), value.clone())?;
     }
     *request = outgoing;
-    // Decodes an answer that comes encoded although `identity` was asked for. One attempt's decision must not stick to
-    // the next.
-    // A part of an encoded file cannot be decoded by itself.
+    // An answer that comes encoded although `identity` was asked for is decoded; only a part of an encoded file cannot be.
+    // This is made anew for each attempt: what it decided for one must not stick to the next.
     let decodes = !session.req_header().headers.contains_key(header::RANGE);
     session.upstream_compression = ResponseCompressionCtx::new(0, decodes, false);
     Ok(())

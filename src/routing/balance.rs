@@ -1,7 +1,7 @@
 //! The order in which a route's targets are tried.
 
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Target;
 use crate::config::Strategy;
@@ -21,11 +21,7 @@ struct Tier {
 
 #[derive(Debug)]
 enum Turns {
-    /// Indexes into the tier, each as often as its weight says, spread evenly.
-    Weighted {
-        schedule: Vec<usize>,
-        turn: AtomicUsize,
-    },
+    Weighted(Shares),
     LeastBusy,
     Priority,
 }
@@ -36,12 +32,7 @@ impl Route {
         for targets in tiers.into_iter().filter(|targets| !targets.is_empty()) {
             let start = route.targets.len();
             let turns = match strategy {
-                Strategy::Weighted => {
-                    let schedule = schedule(&targets);
-                    // Not all routes start with their first target: many are made for one request only.
-                    let turn = AtomicUsize::new(fastrand::usize(..schedule.len()));
-                    Turns::Weighted { schedule, turn }
-                }
+                Strategy::Weighted => Turns::Weighted(Shares::of(&targets)),
                 Strategy::LeastBusy => Turns::LeastBusy,
                 Strategy::Priority => Turns::Priority,
             };
@@ -83,11 +74,7 @@ impl Turns {
         let Some(own) = order.get_mut(start..).filter(|own| own.len() > 1) else { return };
         match self {
             Self::Priority => {}
-            Self::Weighted { schedule, turn } => {
-                let turn = turn.fetch_add(1, Ordering::Relaxed) % schedule.len();
-                let first = schedule.get(turn).copied().unwrap_or_default();
-                own.rotate_left(first);
-            }
+            Self::Weighted(shares) => own.rotate_left(shares.next(targets)),
             Self::LeastBusy => {
                 // The better of two that were drawn by chance: a crowd does not rush to the one that is best now.
                 fastrand::shuffle(own);
@@ -101,27 +88,43 @@ impl Turns {
     }
 }
 
-/// Smooth weighted round-robin, played through once: in each step everyone gains its weight, the richest is chosen and
-/// pays the sum of all.
-fn schedule(targets: &[Target]) -> Vec<usize> {
-    let divisor = targets.iter().fold(0, |divisor, target| gcd(divisor, target.weight)).max(1);
-    let weights: Vec<i64> = targets.iter().map(|target| i64::from(target.weight / divisor)).collect();
-    let total: i64 = weights.iter().sum();
-    let mut credit = vec![0; weights.len()];
-    (0..total.max(1))
-        .map(|_| {
-            credit.iter_mut().zip(&weights).for_each(|(credit, weight)| *credit += weight);
-            // Of equals the first.
-            let (chosen, _) = credit.iter().enumerate().rev().max_by_key(|(_, credit)| **credit).unwrap_or((0, &0));
-            if let Some(credit) = credit.get_mut(chosen) {
-                *credit -= total;
-            }
-            chosen
-        })
-        .collect()
+/// Turns in which each target comes as often as its weight says: a walk over all shares, in steps that reach every one
+/// once before the first comes again. A step of about the golden section spreads each target's turns evenly.
+#[derive(Debug)]
+struct Shares {
+    /// What one share is worth in weight: what all weights are multiples of, so that a cycle is no longer than it must be.
+    unit: u64,
+    total: u64,
+    step: u64,
+    turn: AtomicU64,
 }
 
-fn gcd(a: u32, b: u32) -> u32 {
+impl Shares {
+    fn of(targets: &[Target]) -> Self {
+        let weights = || targets.iter().map(|target| u64::from(target.weight));
+        let unit = weights().fold(0, gcd).max(1);
+        let total = (weights().sum::<u64>() / unit).max(1);
+        let golden = total - total * 382 / 1000;
+        let step = (golden..).find(|step| gcd(*step, total) == 1).unwrap_or(1);
+        // Not all routes start with their first target: many are made for one request only.
+        Self { unit, total, step, turn: AtomicU64::new(fastrand::u64(..total)) }
+    }
+
+    /// The index of the target whose turn it is.
+    fn next(&self, targets: &[Target]) -> usize {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed) % self.total;
+        let mut share = turn * self.step % self.total;
+        let of_whom = targets.iter().position(|target| {
+            let own = u64::from(target.weight) / self.unit;
+            let is_its = share < own;
+            share = share.saturating_sub(own);
+            is_its
+        });
+        of_whom.unwrap_or_default()
+    }
+}
+
+fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
 }
 
@@ -155,8 +158,16 @@ mod tests {
 
     #[test]
     fn weights_are_kept_and_spread() {
-        assert_eq!(schedule(&targets(&[5, 1, 1])), [0, 0, 1, 0, 2, 0, 0]);
-        assert_eq!(schedule(&targets(&[20, 10])), [0, 1, 0]);
+        let turns = |weights: &[u32], count: usize| {
+            let (targets, shares) = (targets(weights), Shares::of(&targets(weights)));
+            (0..count).map(|_| shares.next(&targets)).collect::<Vec<_>>()
+        };
+        // Every cycle has each as often as it weighs, wherever it starts, and nobody's turns come all at once.
+        let cycle = turns(&[5, 1, 1], 7);
+        assert_eq!([0, 1, 2].map(|own| cycle.iter().filter(|turn| **turn == own).count()), [5, 1, 1]);
+        let halves = turns(&[50, 50], 100);
+        assert!(halves.windows(4).all(|four| four.contains(&0) && four.contains(&1)), "{halves:?}");
+        assert_eq!(turns(&[1_000_000, 999_999], 1_000).len(), 1_000);
         let route = Route::new(Strategy::Weighted, vec![targets(&[3, 1])]);
         let mut counts = HashMap::new();
         (0..400).for_each(|_| *counts.entry(first(&route)).or_insert(0) += 1);
