@@ -7,6 +7,7 @@
 //! - [`error`]: what can go wrong with an exchange, in our own words.
 //! - [`secret`]: texts that must never be shown.
 //! - [`rope`], [`json`], [`multipart`]: request bodies, read and edited without being decoded.
+//! - [`models`]: what is known of models, as tables.
 //! - [`dialects`]: the wire formats.
 //! - [`endpoints`]: the paths that we serve.
 //! - [`providers`]: what is known of each kind of upstream, as a table.
@@ -27,6 +28,7 @@ pub mod endpoints;
 pub mod error;
 pub mod gateway;
 pub mod json;
+pub mod models;
 pub mod multipart;
 pub mod payload;
 pub mod providers;

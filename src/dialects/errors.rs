@@ -4,17 +4,24 @@ use bytes::Bytes;
 use serde_json::json;
 
 use super::Dialect;
-use crate::error::{Kind, Refusal};
+use crate::error::{Failure, Kind, Refusal};
 
 impl Dialect {
-    /// The body of an answer that refuses. All four members of OpenAI's error object are always there, as its SDKs expect.
-    pub fn write_refusal(self, refusal: &Refusal, request_id: &str) -> Bytes {
-        Bytes::from(self.error(refusal, request_id).to_string())
+    /// The body of an answer that tells of a failure. All four members of OpenAI's error object are always there, as its SDKs
+    /// expect.
+    pub fn write_failure(self, failure: &Failure, request_id: &str) -> Bytes {
+        Bytes::from(self.error(failure, request_id).to_string())
     }
 
-    /// The same as the last event of a stream. It ends with an empty line; nothing may follow it.
+    /// The body of an answer that refuses.
+    pub fn write_refusal(self, refusal: &Refusal, request_id: &str) -> Bytes {
+        self.write_failure(&refusal.into(), request_id)
+    }
+
+    /// The last event of a stream that broke, for streams that we do not write ourselves. It ends with an empty line; nothing may
+    /// follow it.
     pub fn write_refusal_event(self, refusal: &Refusal, request_id: &str) -> Bytes {
-        let error = self.error(refusal, request_id);
+        let error = self.error(&refusal.into(), request_id);
         Bytes::from(match self {
             Self::Anthropic => format!("event: error\ndata: {error}\n\n"),
             // The reference documents the members at the top; the API sends them in `error`, and only that makes SDKs raise.
@@ -32,24 +39,25 @@ impl Dialect {
         })
     }
 
-    fn error(self, refusal: &Refusal, request_id: &str) -> serde_json::Value {
-        let message = &refusal.message;
+    /// The error object that this dialect sends, in its envelope.
+    pub fn error(self, failure: &Failure, request_id: &str) -> serde_json::Value {
+        let message = &failure.message;
         match self {
             Self::OpenaiChat | Self::OpenaiResponses => json!({"error": {
                 "message": message,
-                "type": openai_type(refusal.kind),
-                "param": refusal.param,
-                "code": refusal.code,
+                "type": openai_type(failure.kind),
+                "param": failure.param,
+                "code": failure.code,
             }}),
             Self::Anthropic => json!({
                 "type": "error",
-                "error": {"type": anthropic_type(refusal.kind), "message": message},
+                "error": {"type": anthropic_type(failure.kind), "message": message},
                 "request_id": request_id,
             }),
             Self::Gemini => json!({"error": {
-                "code": refusal.status().as_u16(),
+                "code": failure.status.as_u16(),
                 "message": message,
-                "status": gemini_status(refusal.kind),
+                "status": gemini_status(failure.kind),
             }}),
             Self::Converse => json!({"message": message}),
         }
@@ -62,6 +70,9 @@ fn openai_type(kind: Kind) -> &'static str {
         Kind::Authentication => "authentication_error",
         Kind::Permission => "permission_error",
         Kind::NotFound => "not_found_error",
+        Kind::Conflict => "conflict_error",
+        Kind::RateLimited => "rate_limit_error",
+        Kind::Quota => "insufficient_quota",
         Kind::Unavailable | Kind::Upstream | Kind::Internal => "server_error",
         Kind::Timeout => "timeout",
     }
@@ -74,6 +85,9 @@ fn anthropic_type(kind: Kind) -> &'static str {
         Kind::Authentication => "authentication_error",
         Kind::Permission => "permission_error",
         Kind::NotFound => "not_found_error",
+        Kind::Conflict => "conflict_error",
+        Kind::RateLimited => "rate_limit_error",
+        Kind::Quota => "billing_error",
         Kind::Unavailable => "overloaded_error",
         Kind::Upstream | Kind::Internal => "api_error",
         Kind::Timeout => "timeout_error",
@@ -86,6 +100,8 @@ fn gemini_status(kind: Kind) -> &'static str {
         Kind::Authentication => "UNAUTHENTICATED",
         Kind::Permission => "PERMISSION_DENIED",
         Kind::NotFound => "NOT_FOUND",
+        Kind::Conflict => "ABORTED",
+        Kind::RateLimited | Kind::Quota => "RESOURCE_EXHAUSTED",
         Kind::Unavailable | Kind::Upstream => "UNAVAILABLE",
         Kind::Timeout => "DEADLINE_EXCEEDED",
         Kind::Internal => "INTERNAL",

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use super::Rewrite;
-use super::usage::{Tap, Usage};
+use super::Usage;
+use super::usage::Tap;
 
 /// Forwards what it is given, be it a whole body or a stream, of any dialect.
 #[derive(Debug, Default)]

@@ -4,14 +4,14 @@
 //! Pingora or of tokio: tests push bytes and look at what comes out.
 
 mod forward;
-pub mod framing;
+
 pub mod usage;
 mod without_usage;
 
 use bytes::Bytes;
 
+pub use crate::dialects::ir::Usage;
 pub use forward::Forward;
-pub use usage::Usage;
 pub use without_usage::WithoutUsage;
 
 /// What the provider sends → what the client reads.

@@ -5,31 +5,21 @@ use once_cell::sync::Lazy;
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// Token counts in normal form: `input` includes what came from a cache, `output` includes reasoning.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Usage {
-    pub input: u64,
-    pub output: u64,
-    /// Of `input`, read from the provider's prompt cache.
-    pub cached: u64,
-    /// Of `output`, spent on reasoning.
-    pub reasoning: u64,
-}
+use crate::dialects::ir::Usage;
 
-impl Usage {
-    /// From a `usage` object as OpenAI's endpoints and their like send it. `None` when it counts nothing.
-    fn from_counts(counts: Counts) -> Option<Self> {
-        let (input, output, total) = (counts.input.0, counts.output.0, counts.total.0);
-        if input.is_none() && output.is_none() && total.is_none() {
-            return None;
-        }
-        let (input, output) = (input.or(total).unwrap_or(0), output.unwrap_or(0));
-        let reasoning = counts.output_details.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
-        let cached = counts.input_details.and_then(|details| details.cached_tokens.0).or(counts.cached.0).unwrap_or(0);
-        // xAI's chat counts reasoning beside the completion; its total gives that away.
-        let beside = total.is_some_and(|total| reasoning > 0 && total == input + output + reasoning);
-        Some(Self { input, output: if beside { output + reasoning } else { output }, cached, reasoning })
+/// From a `usage` object as OpenAI's endpoints and their like send it. `None` when it counts nothing.
+fn from_counts(counts: Counts) -> Option<Usage> {
+    let (input, output, total) = (counts.input.0, counts.output.0, counts.total.0);
+    if input.is_none() && output.is_none() && total.is_none() {
+        return None;
     }
+    let (input, output) = (input.or(total).unwrap_or(0), output.unwrap_or(0));
+    let reasoning = counts.output_details.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
+    let cached = counts.input_details.and_then(|details| details.cached_tokens.0).or(counts.cached.0).unwrap_or(0);
+    // xAI's chat counts reasoning beside the completion; its total gives that away.
+    let beside = total.is_some_and(|total| reasoning > 0 && total == input + output + reasoning);
+    let output = if beside { output + reasoning } else { output };
+    Some(Usage { input, output, cached, reasoning, ..Usage::default() })
 }
 
 #[derive(Deserialize)]
@@ -222,7 +212,7 @@ fn read_value(text: &[u8]) -> Value {
     }
     let mut values = serde_json::Deserializer::from_slice(text.get(start..).unwrap_or_default()).into_iter::<Counts>();
     match values.next() {
-        Some(Ok(counts)) => match Usage::from_counts(counts) {
+        Some(Ok(counts)) => match from_counts(counts) {
             Some(usage) => Value::Counts(usage, start + values.byte_offset()),
             None => Value::Other,
         },
@@ -273,7 +263,9 @@ mod tests {
         "\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{\"reasoning_tokens\":3},\"x\":\"}\"}}\n\n",
         "data: [DONE]\n\n"
     );
-    const COUNTED: Usage = Usage { input: 10, output: 7, cached: 4, reasoning: 3 };
+    const ZERO: Usage =
+        Usage { input: 0, output: 0, cached: 0, cache_write: 0, reasoning: 0, audio_input: 0, audio_output: 0 };
+    const COUNTED: Usage = Usage { input: 10, output: 7, cached: 4, reasoning: 3, ..ZERO };
 
     #[test]
     fn finds_the_counts_however_the_bytes_are_cut() {
@@ -316,7 +308,7 @@ mod tests {
         let usage = read(
             r#"{"prompt_tokens":10,"completion_tokens":2,"total_tokens":20,"completion_tokens_details":{"reasoning_tokens":8}}"#,
         );
-        assert_eq!(usage, Some(Usage { input: 10, output: 10, cached: 0, reasoning: 8 }));
+        assert_eq!(usage, Some(Usage { input: 10, output: 10, reasoning: 8, ..ZERO }));
         assert_eq!(read(r#"{"total_tokens":5}"#).map(|usage| usage.input), Some(5));
         assert_eq!(read("[]"), None);
         assert_eq!(read("{}"), None);

@@ -6,8 +6,9 @@
 use bytes::{Bytes, BytesMut};
 
 use super::Rewrite;
-use super::framing::sse;
-use super::usage::{Tap, Usage};
+use super::Usage;
+use super::usage::Tap;
+use crate::dialects::framing::sse;
 use crate::json::Object;
 
 /// An event that is longer than this is forwarded as it comes, unseen.

@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn counts_what_it_is_told() {
         let metrics = Metrics::new().unwrap();
-        let usage = Some(Usage { input: 5, output: 2, cached: 0, reasoning: 1 });
+        let usage = Some(Usage { input: 5, output: 2, reasoning: 1, ..Usage::default() });
         metrics.exchange(&Measured {
             operation: "chat completions",
             instance: "openai",

@@ -1,0 +1,1 @@
+//! Amazon's event streams (`application/vnd.amazon.eventstream`).

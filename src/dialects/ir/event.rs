@@ -1,0 +1,244 @@
+//! An answer as it comes into being. Readers of loose dialects make up what these leave out, so that writers may rely on the
+//! grammar, which [`check`] knows:
+//!
+//! ```text
+//! Start (Open Delta* Close | Usage)* Finish+ Usage* End        and, anywhere after Start:  … Failed End
+//! ```
+//!
+//! Each choice has at most one block open at a time, counted from 0; every choice finishes once, with no block open.
+
+use super::{Annotation, Json, Part, Seal, Usage};
+use crate::error::Failure;
+
+#[derive(Debug, Clone)]
+pub enum Event {
+    Start(Start),
+    /// A block begins. The part is empty, but for what is known from the first: the kind, a call's id and name, the whole
+    /// of what does not come in pieces ([`Part::Opaque`], [`Part::Media`] other than audio).
+    Open(At, Part),
+    Delta(At, Delta),
+    Close(At),
+    Finish(u32, Finish),
+    /// The counts so far: the last ones are right.
+    Usage(Usage),
+    /// The provider failed, or broke off. Only `End` may follow.
+    Failed(Failure),
+    End,
+}
+
+/// Where a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct At {
+    pub choice: u32,
+    /// Counted from 0 in each choice.
+    pub block: u32,
+}
+
+/// What is known of an answer before it says anything.
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// The provider's id of the answer.
+    pub id: Option<String>,
+    /// The model by the provider's name.
+    pub model: Option<String>,
+    /// Seconds since 1970.
+    pub created: Option<u64>,
+    pub service_tier: Option<String>,
+    pub fingerprint: Option<String>,
+    /// What is known of the prompt's size so far.
+    pub usage: Option<Usage>,
+}
+
+#[derive(Debug, Clone)]
+pub enum Delta {
+    /// Of a text, a refusal or reasoning.
+    Text(String),
+    /// Of a call.
+    Arguments(String),
+    /// Of reasoning, or of a call.
+    Seal(Seal),
+    Annotation(Annotation),
+    /// Of the text so far.
+    Logprobs(Vec<Json>),
+    /// Of audio: base64.
+    Audio(String),
+    /// What audio says.
+    Transcript(String),
+}
+
+/// How a choice ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Finish {
+    pub reason: Reason,
+    /// The stop sequence that was met, where the dialect tells.
+    pub stop_sequence: Option<String>,
+    /// Why it was refused or blocked, in the provider's words.
+    pub explanation: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reason {
+    #[default]
+    Stop,
+    StopSequence,
+    Length,
+    ToolCalls,
+    /// Blocked by a filter, or refused by the model.
+    Filtered,
+    /// The provider wants to be asked again with this answer as history (Anthropic's `pause_turn`).
+    Paused,
+}
+
+impl From<Reason> for Finish {
+    fn from(reason: Reason) -> Self {
+        Self { reason, stop_sequence: None, explanation: None }
+    }
+}
+
+/// Whether events follow the grammar; the first offence in words.
+pub fn check<'a>(events: impl IntoIterator<Item = &'a Event>) -> Result<(), String> {
+    let mut grammar = Grammar::default();
+    for (at, event) in events.into_iter().enumerate() {
+        grammar.take(event).map_err(|why| format!("event {at}, {event:?}: {why}"))?;
+    }
+    if grammar.stage == Stage::Ended { Ok(()) } else { Err("the stream has no end".to_owned()) }
+}
+
+#[derive(Debug, Default)]
+struct Grammar {
+    stage: Stage,
+    choices: Vec<ChoiceState>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Stage {
+    #[default]
+    Before,
+    Running,
+    Failed,
+    Ended,
+}
+
+#[derive(Debug, Default)]
+struct ChoiceState {
+    /// Blocks that were opened so far.
+    blocks: u32,
+    open: Option<OpenKind>,
+    is_finished: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum OpenKind {
+    Text,
+    Words,
+    Reasoning,
+    Call,
+    Media,
+    Opaque,
+}
+
+impl Grammar {
+    fn take(&mut self, event: &Event) -> Result<(), &'static str> {
+        match (&self.stage, event) {
+            (Stage::Before, Event::Start(_)) => {
+                self.stage = Stage::Running;
+                Ok(())
+            }
+            (Stage::Before, _) => Err("nothing comes before the start"),
+            (Stage::Ended, _) => Err("nothing comes after the end"),
+            (Stage::Failed, Event::End) => {
+                self.stage = Stage::Ended;
+                Ok(())
+            }
+            (Stage::Failed, _) => Err("only the end follows a failure"),
+            (Stage::Running, event) => self.run(event),
+        }
+    }
+
+    fn run(&mut self, event: &Event) -> Result<(), &'static str> {
+        match event {
+            Event::Start(_) => Err("a stream starts once"),
+            Event::Failed(_) => {
+                self.stage = Stage::Failed;
+                Ok(())
+            }
+            Event::Usage(_) => Ok(()),
+            Event::End if self.choices.is_empty() || !self.choices.iter().all(|choice| choice.is_finished) => {
+                Err("a choice has not finished")
+            }
+            Event::End => {
+                self.stage = Stage::Ended;
+                Ok(())
+            }
+            Event::Open(at, part) => {
+                let choice = self.choice(at.choice);
+                if choice.is_finished {
+                    return Err("the choice has finished");
+                }
+                if choice.open.is_some() || choice.blocks != at.block {
+                    return Err("blocks come one after the other");
+                }
+                choice.blocks += 1;
+                choice.open = Some(kind(part)?);
+                Ok(())
+            }
+            Event::Delta(at, delta) => {
+                let choice = self.choice(at.choice);
+                match choice.open {
+                    Some(kind) if choice.blocks == at.block + 1 && fits(kind, delta) => Ok(()),
+                    Some(_) if choice.blocks == at.block + 1 => Err("this kind of block has no such piece"),
+                    _ => Err("the block is not open"),
+                }
+            }
+            Event::Close(at) => {
+                let choice = self.choice(at.choice);
+                if choice.open.take().is_none() || choice.blocks != at.block + 1 {
+                    return Err("the block is not open");
+                }
+                Ok(())
+            }
+            Event::Finish(index, _) => {
+                let choice = self.choice(*index);
+                if choice.is_finished || choice.open.is_some() {
+                    return Err("a choice finishes once, with no block open");
+                }
+                choice.is_finished = true;
+                Ok(())
+            }
+        }
+    }
+
+    fn choice(&mut self, index: u32) -> &mut ChoiceState {
+        let index = index as usize;
+        if self.choices.len() <= index {
+            self.choices.resize_with(index + 1, ChoiceState::default);
+        }
+        #[expect(clippy::indexing_slicing, reason = "it was just made to be there")]
+        &mut self.choices[index]
+    }
+}
+
+fn kind(part: &Part) -> Result<OpenKind, &'static str> {
+    Ok(match part {
+        Part::Text(_) => OpenKind::Text,
+        Part::Refusal(_) => OpenKind::Words,
+        Part::Reasoning(_) => OpenKind::Reasoning,
+        Part::ToolCall(call) if call.id.is_empty() || call.name.is_empty() => {
+            return Err("a call has an id and a name");
+        }
+        Part::ToolCall(_) => OpenKind::Call,
+        Part::Media(_) => OpenKind::Media,
+        Part::Opaque(_) => OpenKind::Opaque,
+        Part::ToolResult(_) | Part::CachePoint(_) => return Err("this is for requests only"),
+    })
+}
+
+fn fits(kind: OpenKind, delta: &Delta) -> bool {
+    match delta {
+        Delta::Text(_) => matches!(kind, OpenKind::Text | OpenKind::Words | OpenKind::Reasoning),
+        Delta::Arguments(_) => kind == OpenKind::Call,
+        Delta::Seal(_) => matches!(kind, OpenKind::Reasoning | OpenKind::Call),
+        Delta::Annotation(_) | Delta::Logprobs(_) => kind == OpenKind::Text,
+        Delta::Audio(_) | Delta::Transcript(_) => kind == OpenKind::Media,
+    }
+}

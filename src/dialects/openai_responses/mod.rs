@@ -1,0 +1,62 @@
+//! To be written.
+//! To be written.
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use super::framing::Framing;
+use super::ir;
+use super::ir::loss::Loss;
+use super::{Asked, ClientDialect, EventReader, EventWriter, ProviderDialect, Recipient, Reply, Unanswered};
+use crate::error::{Failure, Refusal};
+
+pub struct OpenaiResponses;
+
+impl ClientDialect for OpenaiResponses {
+    fn read_request(&self, _body: &[u8]) -> Result<Asked, Refusal> {
+        unimplemented!()
+    }
+
+    fn write_response(&self, _response: &ir::Response, _reply: &Reply) -> Bytes {
+        unimplemented!()
+    }
+
+    fn stream_writer(&self, _reply: &Reply) -> Box<dyn EventWriter> {
+        unimplemented!()
+    }
+
+    fn stream_type(&self, _reply: &Reply) -> &'static str {
+        "text/event-stream"
+    }
+}
+
+impl ProviderDialect for OpenaiResponses {
+    fn write_request(
+        &self,
+        _request: &ir::Request,
+        _recipient: &Recipient<'_>,
+        _losses: &mut ir::Losses,
+    ) -> Result<Bytes, Refusal> {
+        unimplemented!()
+    }
+
+    fn read_response(&self, _body: &[u8]) -> Result<ir::Response, Unanswered> {
+        unimplemented!()
+    }
+
+    fn framing(&self) -> Box<dyn Framing> {
+        unimplemented!()
+    }
+
+    fn stream_reader(&self) -> Box<dyn EventReader> {
+        unimplemented!()
+    }
+
+    fn read_failure(&self, _status: StatusCode, _headers: &HeaderMap, _body: &[u8]) -> Failure {
+        unimplemented!()
+    }
+
+    fn losses(&self) -> &'static [Loss] {
+        &[]
+    }
+}

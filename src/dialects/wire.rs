@@ -1,0 +1,190 @@
+//! What the dialects' readers and writers have in common.
+
+use std::marker::PhantomData;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use serde::de::value::SeqAccessDeserializer;
+use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::ir::Unknown;
+use crate::error::{Garbled, Refusal};
+
+/// Reads a client's request; beside it, the members that `T` has no name for, at any depth. The refusal says where the
+/// request does not fit.
+///
+/// `T` must not use serde's `flatten`, `untagged` or internally tagged enums: what passes through their buffers can neither be kept as
+/// raw JSON nor be reported as unknown. A struct of optional members with a `type` does instead.
+pub fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<(T, Vec<Unknown>), Refusal> {
+    let mut unknown = Vec::new();
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let note = |path: serde_ignored::Path<'_>| unknown.push(Unknown { path: spelled(&path) });
+    match serde_ignored::deserialize(&mut deserializer, note) {
+        Ok(request) => deserializer.end().map(|()| (request, unknown)).map_err(|why| not_json(&why)),
+        Err(_) => Err(explain::<T>(body)),
+    }
+}
+
+/// Reads what a provider answered.
+pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Garbled> {
+    serde_json::from_slice(body).map_err(|why| {
+        let what = match why.classify() {
+            serde_json::error::Category::Data => "its JSON has another shape than the provider's answers have",
+            _ => "it is not JSON, or not all of it",
+        };
+        Garbled::new(format!("{what} (line {}, column {})", why.line(), why.column()))
+    })
+}
+
+/// Writes a body.
+pub fn write<T: Serialize>(value: &T) -> Bytes {
+    let mut out = BytesMut::with_capacity(512);
+    write_to(&mut out, value);
+    out.freeze()
+}
+
+/// Writes JSON behind what is there.
+pub fn write_to<T: Serialize>(out: &mut BytesMut, value: &T) {
+    let written = serde_json::to_writer(out.writer(), value);
+    // Nothing that is written here has map keys other than texts, and memory does not fail.
+    debug_assert!(written.is_ok(), "{written:?}");
+}
+
+/// Writes a server-sent event.
+pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &T) {
+    if let Some(name) = name {
+        out.put_slice(b"event: ");
+        out.put_slice(name.as_bytes());
+        out.put_slice(b"\n");
+    }
+    out.put_slice(b"data: ");
+    write_to(out, data);
+    out.put_slice(b"\n\n");
+}
+
+/// A member that may be a text or a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TextOr<T> {
+    Text(String),
+    List(Vec<T>),
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for TextOr<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either<T>(PhantomData<T>);
+
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Either<T> {
+            type Value = TextOr<T>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text or a list")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(TextOr::Text(text.to_owned()))
+            }
+
+            fn visit_string<E>(self, text: String) -> Result<Self::Value, E> {
+                Ok(TextOr::Text(text))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Self::Value, A::Error> {
+                Vec::deserialize(SeqAccessDeserializer::new(items)).map(TextOr::List)
+            }
+        }
+
+        deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+/// For members of answers that may be `null` where they are usually a list, a text, a number.
+pub fn null_as_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// The parts of a `data:` URL (RFC 2397) in base64: its media type without parameters, and its data.
+pub fn parse_data_url(url: &str) -> Option<(&str, &str)> {
+    let (head, data) = url.strip_prefix("data:")?.split_once(',')?;
+    let mime = head.strip_suffix(";base64")?;
+    Some((mime.split(';').next().unwrap_or_default(), data))
+}
+
+pub fn data_url(mime: &str, data: &str) -> String {
+    format!("data:{mime};base64,{data}")
+}
+
+fn spelled(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", spelled(parent)),
+        Path::Map { parent, key } => match spelled(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => spelled(parent),
+    }
+}
+
+/// Reads once more, slowly, to say where the request does not fit.
+fn explain<T: DeserializeOwned>(body: &[u8]) -> Refusal {
+    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
+        Ok(_) => Refusal::invalid("The body cannot be read."),
+        Err(why) if why.inner().is_data() => {
+            Refusal::invalid(format!("`{}` does not fit: {}.", why.path(), why.inner()))
+        }
+        Err(why) => not_json(why.inner()),
+    }
+}
+
+fn not_json(why: &serde_json::Error) -> Refusal {
+    Refusal::invalid(format!("The body is not JSON: {why}."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialects::ir::Json;
+
+    #[derive(Debug, Deserialize)]
+    struct Outer {
+        list: Vec<Inner>,
+        other: Option<Box<Inner>>,
+    }
+
+    #[derive(Debug, Deserialize)]
+    struct Inner {
+        content: Option<TextOr<Inner>>,
+        schema: Option<Json>,
+    }
+
+    #[test]
+    fn tells_what_it_does_not_know_and_keeps_raw_json_raw() {
+        let body = br#"{"list":[{"content":[{"schema":{"n": 1.50}, "mood":1}]}],"other":{"x":{}},"y":null}"#;
+        let (outer, unknown) = read_request::<Outer>(body).expect("a request");
+        let paths: Vec<_> = unknown.iter().map(|unknown| unknown.path.as_str()).collect();
+        assert_eq!(paths, ["list[0].content[0].mood", "other.x", "y"]);
+        let Some(TextOr::List(inner)) = &outer.list[0].content else { panic!("a list") };
+        assert_eq!(inner[0].schema.as_ref().map(|raw| raw.get()), Some(r#"{"n": 1.50}"#));
+        assert!(outer.other.is_some());
+    }
+
+    #[test]
+    fn says_where_a_request_does_not_fit() {
+        let wrong = |body: &str| read_request::<Outer>(body.as_bytes()).expect_err("wrong").message;
+        assert!(wrong(r#"{"list":[{"content":7}]}"#).starts_with("`list[0].content` does not fit: "));
+        assert!(wrong(r#"{"list":["#).starts_with("The body is not JSON: "));
+        assert!(wrong(r#"{"list":[]} x"#).starts_with("The body is not JSON: "));
+    }
+
+    #[test]
+    fn reads_data_urls() {
+        assert_eq!(parse_data_url("data:image/png;base64,AAA="), Some(("image/png", "AAA=")));
+        assert_eq!(parse_data_url("data:image/png;name=x;base64,A"), Some(("image/png", "A")));
+        assert_eq!(parse_data_url("https://x/a,b"), None);
+        assert_eq!(parse_data_url("data:text/plain,x"), None);
+    }
+}

@@ -1,0 +1,5 @@
+//! Anthropic's Claude.
+
+use super::Row;
+
+pub static TABLE: &[Row] = &[];

@@ -1,0 +1,5 @@
+//! Google's Gemini.
+
+use super::Row;
+
+pub static TABLE: &[Row] = &[];

@@ -1,0 +1,5 @@
+//! OpenAI's models.
+
+use super::Row;
+
+pub static TABLE: &[Row] = &[];

@@ -1,0 +1,5 @@
+//! Models of other makers.
+
+use super::Row;
+
+pub static TABLE: &[Row] = &[];
