@@ -17,7 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("json", &["rope"]),
     ("multipart", &[]),
     ("models", &[]),
-    ("dialects", &["error", "models"]),
+    ("dialects", &["error", "json", "models"]),
     ("endpoints", &["dialects"]),
     ("providers", &["dialects", "endpoints", "error", "models", "secret"]),
     ("config", &["endpoints", "providers", "secret"]),

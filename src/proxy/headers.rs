@@ -9,6 +9,8 @@ pub const X_NARTHEX_INSTANCE: HeaderName = HeaderName::from_static("x-narthex-in
 pub const X_NARTHEX_MODEL: HeaderName = HeaderName::from_static("x-narthex-model");
 pub const X_NARTHEX_ATTEMPTS: HeaderName = HeaderName::from_static("x-narthex-attempts");
 pub const X_NARTHEX_DROPPED: HeaderName = HeaderName::from_static("x-narthex-dropped");
+/// Says that a number is an estimate of ours.
+pub const X_NARTHEX_ESTIMATED: HeaderName = HeaderName::from_static("x-narthex-estimated");
 /// Asks that nothing be left out: `true`.
 pub const X_NARTHEX_STRICT: HeaderName = HeaderName::from_static("x-narthex-strict");
 /// The class of an error, as Amazon's SDKs look for it.
