@@ -181,6 +181,7 @@ fn read_routing(mut section: Section<'_>) -> Routing {
                 _ => Err(format!("`{text}` is not a number from 0 to 10")),
             })
             .unwrap_or(2),
+        is_strict: section.read("strict", units::flag).unwrap_or(false),
     };
     section.finish();
     routing

@@ -75,6 +75,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("NARTHEX_MAX_BODY", "server.max_body"),
     ("NARTHEX_RETRIES", "routing.retries"),
     ("NARTHEX_STRATEGY", "routing.strategy"),
+    ("NARTHEX_STRICT", "routing.strict"),
     ("NARTHEX_THREADS", "server.threads"),
     ("PORT", "server.port"),
 ];

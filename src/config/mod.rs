@@ -89,6 +89,8 @@ pub struct Routing {
     pub strategy: Strategy,
     /// Further tries at a target that is the only one.
     pub retries: usize,
+    /// Whether what a target has no place for is refused instead of left out.
+    pub is_strict: bool,
 }
 
 /// How one of several targets is chosen.

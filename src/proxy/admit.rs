@@ -105,10 +105,13 @@ fn authenticate(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, R
         return Ok(None);
     }
     let refuse = |message: &str| Refusal::new(Kind::Authentication, message).code("invalid_api_key");
-    let Some(key) = headers::presented_key(&session.req_header().headers) else {
+    let request = session.req_header();
+    // A client may hold keys for others as well: any that is known here will do.
+    let mut presented = headers::presented_keys(&request.headers, request.uri.query()).peekable();
+    if presented.peek().is_none() {
         return Err(refuse("A key is needed: send it as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`."));
-    };
-    gate.admit(key).map(Some).ok_or_else(|| refuse("This key is not known here."))
+    }
+    presented.find_map(|key| gate.admit(&key)).map(Some).ok_or_else(|| refuse("This key is not known here."))
 }
 
 /// What the path has said already.
@@ -140,7 +143,8 @@ async fn run(
         None => Named { model: payload.model()?.into_owned(), is_stream: payload.wants_stream() },
     };
     let is_listed = ctx.gateway.routes.load().is_listed(&model);
-    let is_strict = header_text(session, headers::X_NARTHEX_STRICT).eq_ignore_ascii_case("true");
+    let is_strict = ctx.gateway.config.routing.is_strict
+        || header_text(session, headers::X_NARTHEX_STRICT).eq_ignore_ascii_case("true");
     let is_array =
         !session.req_header().uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
     ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream, asked: None, is_strict });
