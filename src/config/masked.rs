@@ -42,6 +42,8 @@ fn write_config(out: &mut String, config: &Config) -> std::fmt::Result {
     }
     writeln!(out, "log:\n  level: {}\n  access: {}", config.log.level.as_str().to_lowercase(), config.log.access)?;
     writeln!(out, "routing:\n  strategy: {}\n  retries: {}", name(config.routing.strategy), config.routing.retries)?;
+    writeln!(out, "store:\n  path: {}", text(&config.store.place.to_string()))?;
+    writeln!(out, "  retention: {}", humantime::format_duration(config.store.retention))?;
     writeln!(out, "inventory:\n  refresh: {}", humantime::format_duration(config.inventory_refresh))?;
     writeln!(out, "providers:")?;
     config.instances.iter().try_for_each(|instance| write_instance(out, instance))?;
