@@ -200,7 +200,15 @@ fn every_endpoint_is_in_the_readme() {
 fn every_metric_and_every_member_of_an_access_line_is_documented() {
     let page = read("docs/observability.md");
     let metrics = Metrics::new().unwrap();
-    let usage = Some(narthex::rewrite::Usage { input: 1, output: 1, cached: 1, reasoning: 1 });
+    let usage = Some(narthex::rewrite::Usage {
+        input: 1,
+        output: 1,
+        cached: 1,
+        reasoning: 1,
+        audio_input: 1,
+        audio_output: 1,
+        cache_write: 1,
+    });
     metrics.exchange(&Measured {
         operation: "speech",
         instance: "openai",
