@@ -290,6 +290,7 @@ models:
   bare: gpt
 routing: {strategy: random, retries: 99}
 log: [x]
+store: {path: /, retention: 0}
 ";
     let problems: Vec<String> = parse(yaml, &env(&[("NARTHEX_MAX_BODY", "many"), ("PORT", "x")]))
         .expect_err("it is wrong")

@@ -3,12 +3,14 @@
 //! SQLite lets one writer in at a time. With a single writing connection, writers of this process wait in line, fairly and
 //! asleep, instead of polling a lock; readers never wait for them (write-ahead log).
 
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 use std::time::Duration;
 
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, SqliteTransaction, Transaction};
+use sqlx::{Connection, SqliteTransaction};
 
 use super::error::{StoreError, Trouble};
 use super::schema;
@@ -38,15 +40,17 @@ impl Database {
                 Self { writer: only.clone(), readers: only }
             }
             StorePlace::File(path) => {
-                Trouble::unless_writable(path).map_err(at)?;
-                let writing = options
+                let is_new = is_new(path).map_err(|why| at(Trouble::NotWritable(why)))?;
+                let mut writing = options
                     .clone()
                     .filename(path)
-                    // Must be known before the first table is made.
-                    .auto_vacuum(SqliteAutoVacuum::Incremental)
                     .journal_mode(SqliteJournalMode::Wal)
                     .synchronous(SqliteSynchronous::Normal)
                     .pragma("journal_size_limit", "67108864");
+                if is_new {
+                    // Must be known before the first table is made; later it would be a write, which a full disk refuses.
+                    writing = writing.auto_vacuum(SqliteAutoVacuum::Incremental);
+                }
                 let writer = pool(1, patience).connect_with(writing).await;
                 let writer = writer.map_err(|why| StoreError::of(place, why))?;
                 let reading = options.filename(path).pragma("query_only", "ON");
@@ -63,7 +67,7 @@ impl Database {
     }
 
     /// A transaction that sees one moment.
-    pub async fn read(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
+    pub async fn read(&self) -> Result<SqliteTransaction<'static>, sqlx::Error> {
         self.readers.begin().await
     }
 
@@ -73,7 +77,18 @@ impl Database {
     }
 }
 
+/// Makes the file if it is not there, for its owner's eyes alone: what it will hold is what people have said. If that cannot be,
+/// the system's own reason is clearer than SQLite's.
+fn is_new(path: &Path) -> std::io::Result<bool> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    Ok(file.metadata()?.len() == 0)
+}
+
 /// Connections stay: opening one reads the schema anew, and closing the only one of a store in memory would lose it.
+///
+/// But for one: when a disk is full SQLite ends the transaction by itself, and sqlx 0.9 goes on counting it as open, which would
+/// make the connection useless for good.
 fn pool(connections: u32, patience: Duration) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
@@ -81,4 +96,11 @@ fn pool(connections: u32, patience: Duration) -> SqlitePoolOptions {
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Waits for a rollback that is still on its way.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
 }

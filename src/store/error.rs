@@ -1,7 +1,5 @@
 //! Why something cannot be kept or found, in words for whoever can mend it.
 
-use std::path::Path;
-
 use sqlx::Error as SqlError;
 
 use crate::config::StorePlace;
@@ -70,15 +68,6 @@ impl Trouble {
             Some(11 | 26) => Self::Damaged(why),
             _ => Self::Other(why),
         }
-    }
-
-    /// Makes sure that the file can be written, and that nobody but its owner can read it if it has to be made: what it
-    /// will hold is what people have said. The system's own reason is clearer than SQLite's.
-    pub fn unless_writable(path: &Path) -> Result<(), Self> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false).mode(0o600);
-        options.open(path).map(drop).map_err(Self::NotWritable)
     }
 }
 

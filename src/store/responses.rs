@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{Row, SqliteTransaction};
 
 use super::{Json, MOST_BYTES, Store, StoreError, Trouble, number, owner};
 
@@ -90,19 +90,17 @@ impl Store {
         if largest > MOST_BYTES {
             return Err(self.trouble(Trouble::TooLarge { bytes: largest, most: MOST_BYTES }));
         }
+        let database = self.open().await?;
         let put = async {
-            let mut transaction = self.open().await?.write().await.map_err(|why| self.error(why))?;
-            let written = async {
-                put_row(&mut transaction, response, bytes).await?;
-                if let Some(turn) = turn {
-                    put_items(&mut transaction, response, INPUT, &turn.input).await?;
-                    put_items(&mut transaction, response, OUTPUT, &turn.output).await?;
-                }
-                transaction.commit().await
-            };
-            written.await.map_err(|why| self.error(why))
+            let mut transaction = database.write().await?;
+            put_row(&mut transaction, response, bytes).await?;
+            if let Some(turn) = turn {
+                put_items(&mut transaction, response, INPUT, &turn.input).await?;
+                put_items(&mut transaction, response, OUTPUT, &turn.output).await?;
+            }
+            transaction.commit().await
         };
-        put.await
+        put.await.map_err(|why| self.error(why))
     }
 
     /// A tenant's response, until it is deleted or too old.
@@ -179,7 +177,7 @@ impl Store {
 }
 
 async fn put_row(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut SqliteTransaction<'static>,
     response: &StoredResponse,
     bytes: usize,
 ) -> Result<(), sqlx::Error> {
@@ -210,7 +208,7 @@ async fn put_row(
 }
 
 async fn put_items(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut SqliteTransaction<'static>,
     response: &StoredResponse,
     side: i64,
     items: &[Json],
@@ -240,7 +238,7 @@ fn id_of(item: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 async fn items(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut SqliteTransaction<'static>,
     tenant: Option<&str>,
     response: &str,
     side: i64,
@@ -312,7 +310,7 @@ mod tests {
         assert!(matches!(why.trouble, Trouble::Full) && kept > 0, "{why}");
         assert!(store.response(None, &kept.to_string()).await.unwrap().is_some());
         assert!(store.response(None, &(kept + 1).to_string()).await.unwrap().is_none());
-        assert!(store.delete_response(None, "0").await.unwrap());
+        assert!(store.delete_response(None, "0").await.unwrap(), "the writer is as good as new");
         store.put_response(&response(kept + 1)).await.unwrap();
     }
 
