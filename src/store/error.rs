@@ -23,7 +23,7 @@ pub enum Trouble {
     NotWritable(#[source] std::io::Error),
     #[error("cannot be opened: {0}; its folder must be writable as well, for the files that SQLite puts beside it")]
     Folder(#[source] SqlError),
-    #[error("is full: the disk has no room left; make room, or shorten `store.retention`")]
+    #[error("is full: the disk has no room left; make room; a shorter `store.retention` keeps it smaller")]
     Full,
     #[error("is locked by another process for too long; stop what holds it: a backup, a shell, a second gateway")]
     Busy,
