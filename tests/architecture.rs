@@ -24,8 +24,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("payload", &["error", "json", "multipart", "rope"]),
     ("rewrite", &["dialects", "error", "json", "rope"]),
     ("routing", &["config", "providers"]),
+    ("store", &["config", "error"]),
     ("telemetry", &["rewrite", "routing"]),
-    ("gateway", &["config", "routing", "secret", "telemetry"]),
+    ("gateway", &["config", "routing", "secret", "store", "telemetry"]),
     ("simulator", &[]),
 ];
 
@@ -43,6 +44,7 @@ const KNOWS_NOTHING_OF: &[(&str, &[&str])] = &[
     ("providers", &["pingora", "tokio", "async fn"]),
     ("config", &["pingora", "tokio", "async fn"]),
     ("routing", &["pingora", "tokio", "async fn"]),
+    ("store", &["pingora"]),
     ("telemetry", &["pingora", "tokio", "async fn"]),
     ("gateway", &["pingora", "tokio", "async fn"]),
 ];

@@ -57,6 +57,7 @@ fn all_settings() -> BTreeSet<String> {
         format!("server: {{{UNKNOWN}}}"),
         format!("log: {{{UNKNOWN}}}"),
         format!("routing: {{{UNKNOWN}}}"),
+        format!("store: {{{UNKNOWN}}}"),
         format!("inventory: {{{UNKNOWN}}}"),
         format!("keys: {{a: {{value: k, {UNKNOWN}}}}}"),
         format!("providers: {{openai: {{api_key: k, timeouts: {{{UNKNOWN}}}}}}}"),
