@@ -12,6 +12,7 @@ mod gemini;
 pub mod ir;
 mod openai_chat;
 mod openai_responses;
+pub mod page;
 pub mod stored;
 mod wire;
 
