@@ -4,6 +4,8 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+pub(in crate::dialects) mod thinking;
+
 use super::framing::Framing;
 use super::ir;
 use super::ir::loss::Loss;
