@@ -4,6 +4,9 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+mod citation;
+mod input;
+mod request;
 pub(in crate::dialects) mod thinking;
 
 use super::framing::Framing;
@@ -15,8 +18,8 @@ use crate::error::{Failure, Refusal};
 pub struct Anthropic;
 
 impl ClientDialect for Anthropic {
-    fn read_request(&self, _body: &[u8]) -> Result<Asked, Refusal> {
-        unimplemented!()
+    fn read_request(&self, body: &[u8]) -> Result<Asked, Refusal> {
+        request::read(body)
     }
 
     fn write_response(&self, _response: &ir::Response, _reply: &Reply) -> Bytes {
