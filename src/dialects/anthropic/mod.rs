@@ -4,8 +4,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+mod block;
 mod citation;
 mod input;
+mod losses;
 mod request;
 pub(in crate::dialects) mod thinking;
 
@@ -38,11 +40,11 @@ impl ClientDialect for Anthropic {
 impl ProviderDialect for Anthropic {
     fn write_request(
         &self,
-        _request: &ir::Request,
-        _recipient: &Recipient<'_>,
-        _losses: &mut ir::Losses,
+        request: &ir::Request,
+        recipient: &Recipient<'_>,
+        losses: &mut ir::Losses,
     ) -> Result<Bytes, Refusal> {
-        unimplemented!()
+        request::write(request, recipient, losses)
     }
 
     fn read_response(&self, _body: &[u8]) -> Result<ir::Response, Unanswered> {
@@ -62,6 +64,6 @@ impl ProviderDialect for Anthropic {
     }
 
     fn losses(&self) -> &'static [Loss] {
-        &[]
+        losses::TABLE
     }
 }

@@ -2,7 +2,13 @@
 //! not belong here.
 
 mod blocks;
+mod media;
 mod read;
+mod schema;
+mod tools;
+mod turns;
 mod wire;
+mod write;
 
 pub use read::read;
+pub use write::write;
