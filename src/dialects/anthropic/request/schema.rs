@@ -2,10 +2,9 @@
 //! objects, no recursion, few keywords, few options. What cannot be checked is told in the description; what would mean something
 //! else is not done at all. Members keep their order: it is the order of the answer.
 
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::super::members::Members;
 use crate::dialects::ir::Json;
 
 /// So many properties of all schemas of a request may be optional, so many may have several types.
@@ -224,33 +223,6 @@ fn described(description: String, told: &[String]) -> String {
         (_, true) => description,
         (true, false) => told.join(", "),
         (false, false) => format!("{description} ({})", told.join(", ")),
-    }
-}
-
-/// The members of an object in their order.
-struct Members<'a>(Vec<(String, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct InOrder;
-
-        impl<'de> Visitor<'de> for InOrder {
-            type Value = Members<'de>;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-
-        deserializer.deserialize_map(InOrder)
     }
 }
 
