@@ -8,7 +8,7 @@ pub mod count;
 pub mod embeddings;
 mod errors;
 pub mod framing;
-mod gemini;
+pub mod gemini;
 pub mod ir;
 mod openai_chat;
 mod openai_responses;
