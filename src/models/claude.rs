@@ -45,6 +45,7 @@ pub static TABLE: &[Row] = &[
             thinking: ThinkingStyle::Adaptive { off: Off::Disabled, efforts: &["low", "medium", "high", "max"] },
             sampling: Sampling::WithoutThinking,
             has_late_system: false,
+            has_system: true,
             ..LATEST
         },
     },
@@ -92,6 +93,7 @@ const LATEST: Facts = Facts {
     forced_tools: ForcedTools::Accepted,
     has_json_schema: true,
     has_late_system: true,
+    has_system: true,
     has_prefill: false,
     doors: Doors::Any,
 };
@@ -108,6 +110,7 @@ const fn by_budget(max_output: u64) -> Facts {
         forced_tools: ForcedTools::WithoutThinking,
         has_json_schema: false,
         has_late_system: false,
+        has_system: true,
         has_prefill: true,
         doors: Doors::Any,
     }
