@@ -4,6 +4,8 @@
 
 mod anthropic;
 mod converse;
+pub mod count;
+pub mod embeddings;
 mod errors;
 pub mod framing;
 mod gemini;
@@ -218,4 +220,7 @@ impl Habits {
         has_cache_marks: false,
         fetches_urls: true,
     };
+
+    /// What nearly every compatible server takes.
+    pub const COMPATIBLE: Self = Self { max_tokens: Some("max_tokens"), has_developer_role: false, ..Self::OPENAI };
 }
