@@ -142,7 +142,9 @@ impl Said {
             said.word = text("type");
         }
         said.known = [said.code.as_deref(), text("type").as_deref()].into_iter().flatten().find_map(known);
-        if let Some(code) = error.get("status_code").and_then(Value::as_u64).filter(|_| error.contains_key("status_msg")) {
+        if let Some(code) =
+            error.get("status_code").and_then(Value::as_u64).filter(|_| error.contains_key("status_msg"))
+        {
             said.known = BASE_RESP.iter().find(|(known, _)| *known == code).map(|(_, kind)| *kind);
             said.code = Some(code.to_string());
             said.status = None;
@@ -259,7 +261,13 @@ mod tests {
             ),
             (429, r#"{"error":{"message":"pay","type":"insufficient_quota"}}"#, Kind::Quota, None, "pay"),
             (429, r#"{"error":{"code":"1113","message":"arrears"}}"#, Kind::Quota, Some("1113"), "arrears"),
-            (400, r#"{"code":"Bad argument","error":"no effort"}"#, Kind::InvalidRequest, Some("Bad argument"), "no effort"),
+            (
+                400,
+                r#"{"code":"Bad argument","error":"no effort"}"#,
+                Kind::InvalidRequest,
+                Some("Bad argument"),
+                "no effort",
+            ),
             (
                 529,
                 r#"{"type":"error","error":{"type":"overloaded_error","message":"busy"},"request_id":"r"}"#,
@@ -300,7 +308,11 @@ mod tests {
         for (body, status, kind) in [
             (r#"{"error":{"code":429,"message":"slow"}}"#, 429, Kind::RateLimited),
             (r#"{"error":{"code":"502","message":"down"}}"#, 502, Kind::Upstream),
-            (r#"{"error":{"type":"invalid_request_error","message":"x","status_code":400}}"#, 400, Kind::InvalidRequest),
+            (
+                r#"{"error":{"type":"invalid_request_error","message":"x","status_code":400}}"#,
+                400,
+                Kind::InvalidRequest,
+            ),
             (r#"{"base_resp":{"status_code":1004,"status_msg":"login fail"}}"#, 401, Kind::Authentication),
             (r#"{"error":{"code":"server_error","message":"x"}}"#, 502, Kind::Upstream),
         ] {
@@ -312,7 +324,8 @@ mod tests {
     #[test]
     fn the_cause_behind_a_middleman_is_told() {
         let raw = r#"{\"error\":{\"message\":\"Unsupported parameter\"}}"#;
-        let body = format!(r#"{{"error":{{"code":400,"message":"Provider returned error","metadata":{{"raw":"{raw}"}}}}}}"#);
+        let body =
+            format!(r#"{{"error":{{"code":400,"message":"Provider returned error","metadata":{{"raw":"{raw}"}}}}}}"#);
         assert_eq!(read(400, &body).message, "Provider returned error: Unsupported parameter");
     }
 

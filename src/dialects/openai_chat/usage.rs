@@ -137,7 +137,9 @@ mod tests {
             Some(Usage { output: 10, cached: 4, reasoning: 3, ..plain })
         );
         assert_eq!(
-            read(r#"{"prompt_tokens":10,"completion_tokens":7,"prompt_cache_hit_tokens":4,"prompt_tokens_details":null}"#),
+            read(
+                r#"{"prompt_tokens":10,"completion_tokens":7,"prompt_cache_hit_tokens":4,"prompt_tokens_details":null}"#
+            ),
             Some(Usage { cached: 4, ..plain })
         );
         assert_eq!(read(r#"{"prompt_tokens":null,"queue_time":0.1}"#), None);

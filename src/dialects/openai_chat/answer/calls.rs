@@ -76,7 +76,13 @@ impl Calls {
                 if is_another { id.and_then(with_id) } else { Some(at) }
             }
             (None, Some(id)) => with_id(id).or(if is_named { None } else { last }),
-            (None, None) => if is_named { None } else { last },
+            (None, None) => {
+                if is_named {
+                    None
+                } else {
+                    last
+                }
+            }
         }
     }
 

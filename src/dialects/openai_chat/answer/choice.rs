@@ -50,9 +50,20 @@ struct Thought {
 enum Piece {
     Text(String),
     Refusal(String),
-    Thought { of: Thought, id: Option<String>, text: String },
-    Seal { of: Thought, id: Option<String>, seal: Seal },
-    Audio { id: Option<String>, delta: Option<Delta> },
+    Thought {
+        of: Thought,
+        id: Option<String>,
+        text: String,
+    },
+    Seal {
+        of: Thought,
+        id: Option<String>,
+        seal: Seal,
+    },
+    Audio {
+        id: Option<String>,
+        delta: Option<Delta>,
+    },
     /// Something that comes at once.
     Whole(Part),
     Call(usize),

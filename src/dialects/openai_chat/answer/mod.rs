@@ -7,7 +7,7 @@ mod choice;
 mod reader;
 mod shown;
 pub mod stream;
-mod wire;
 pub mod whole;
+mod wire;
 
 pub use reader::{Reader, read_response};

@@ -175,7 +175,7 @@ impl Writer {
             out.put_u8(b'"');
             out.put_slice(name.as_bytes());
             out.put_slice(b"\":");
-            write_to(out, text);
+            write_to(out, &text);
         });
     }
 
@@ -186,14 +186,6 @@ impl Writer {
         if let Some(members) = members.get(1..members.len() - 1).filter(|members| !members.is_empty()) {
             self.delta(choice, out, |out| out.put_slice(members));
         }
-    }
-
-    fn calls(&mut self, choice: u32, entry: &impl Serialize, out: &mut BytesMut) {
-        self.delta(choice, out, |out| {
-            out.put_slice(b"\"tool_calls\":[");
-            write_to(out, entry);
-            out.put_u8(b']');
-        });
     }
 
     fn open(&mut self, choice: u32, part: Part, out: &mut BytesMut) {
@@ -312,7 +304,7 @@ impl Writer {
                 CallKind::Function => b",\"function\":{\"arguments\":",
                 CallKind::Custom => b",\"custom\":{\"input\":",
             });
-            write_to(out, arguments);
+            write_to(out, &arguments);
             out.put_slice(b"}}]");
         });
     }

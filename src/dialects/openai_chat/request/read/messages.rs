@@ -124,9 +124,8 @@ fn tool_result(message: wire::Message, at: usize, before: &[Message]) -> Result<
     let wire::Message { role, content, name, tool_call_id, cache_control, .. } = message;
     let call_id = match (tool_call_id.filter(|id| !id.is_empty()), role.as_deref()) {
         (Some(id), _) => id,
-        (None, Some("function")) => {
-            last_call(before, name.as_deref()).ok_or_else(|| refusal(at, "", "answers a function that was not called"))?
-        }
+        (None, Some("function")) => last_call(before, name.as_deref())
+            .ok_or_else(|| refusal(at, "", "answers a function that was not called"))?,
         (None, _) => return Err(refusal(at, ".tool_call_id", "is missing")),
     };
     let mut content = parts::read(content, at)?;
