@@ -1,7 +1,13 @@
-//! Refusals as each dialect writes them: as a whole answer, and as the last event of a stream that broke.
+//! What went wrong, as each dialect writes it: as a whole answer, and as the last event of a stream that broke. And what a
+//! provider said instead of an answer, read by whatever shape it has ([`read_any_failure`]); what only one vendor does is its
+//! dialect's business.
+
+mod read;
 
 use bytes::Bytes;
 use serde_json::json;
+
+pub use read::read_any_failure;
 
 use super::Dialect;
 use crate::error::{Failure, Kind, Refusal};
