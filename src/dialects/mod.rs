@@ -11,7 +11,7 @@ pub mod framing;
 pub mod gemini;
 pub mod ir;
 mod openai_chat;
-mod openai_responses;
+pub mod openai_responses;
 pub mod page;
 pub mod stored;
 mod wire;
