@@ -4,12 +4,12 @@
 
 mod read;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde_json::json;
 
 pub use read::read_any_failure;
 
-use super::Dialect;
+use super::{Dialect, converse};
 use crate::error::{Failure, Kind, Refusal};
 
 impl Dialect {
@@ -41,8 +41,18 @@ impl Dialect {
                 }
                 format!("event: error\ndata: {event}\n\n")
             }
-            Self::OpenaiChat | Self::Gemini | Self::Converse => format!("data: {error}\n\n"),
+            Self::OpenaiChat | Self::Gemini => format!("data: {error}\n\n"),
+            Self::Converse => {
+                let mut frame = BytesMut::new();
+                converse::write_exception(&mut frame, refusal.kind, &refusal.message);
+                return frame.freeze();
+            }
         })
+    }
+
+    /// The class of a failure, for the header `x-amzn-errortype`. `None`: this dialect tells it in the body.
+    pub fn error_type(self, kind: Kind) -> Option<&'static str> {
+        (self == Self::Converse).then(|| converse::error_type(kind))
     }
 
     /// The error object that this dialect sends, in its envelope.
