@@ -26,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("routing", &["config", "providers"]),
     ("telemetry", &["rewrite", "routing"]),
     ("gateway", &["config", "routing", "secret", "telemetry"]),
-    ("simulator", &[]),
+    ("simulator", &["dialects", "error", "models"]),
 ];
 
 /// Words that give away knowledge which a room should not have.
