@@ -9,15 +9,16 @@ use crate::dialects::Dialect;
 use crate::dialects::ir::{Part, Request, Seal, SealKind};
 use crate::error::Refusal;
 
-/// So much of a hash stands for a text, so much for the seal itself.
-const TEXT_BYTES: usize = 16;
-const SEAL_BYTES: usize = 16;
+/// What a seal begins with: none of the letters by which those of other dialects are known.
+const VERSION: u8 = 1;
+/// So much of a hash stands for a text, and so much for that.
+const HASH_BYTES: usize = 16;
 
 /// Google documents these for calls that no Gemini made (ai.google.dev, "Thought signatures").
 const TAKEN_UNSEEN: [&str; 2] = ["skip_thought_signature_validator", "context_engineering_is_the_way_to_go"];
 
 pub fn seal(dialect: Dialect, text: &str) -> Seal {
-    Seal::signature(dialect, STANDARD.encode(stamped(&hash(text))))
+    Seal::signature(dialect, STANDARD.encode(stamped(&hash(text.as_bytes()))))
 }
 
 /// Whether every seal of the history was made here, for the text that it is at. A text that was hidden is missing.
@@ -29,7 +30,7 @@ pub fn check(dialect: Dialect, request: &Request) -> Result<(), Refusal> {
             _ => continue,
         };
         match seal {
-            Some(seal) if !is_ours(seal, text) => return Err(refusal(dialect)),
+            Some(seal) if !seal.is_for(dialect) || !is_ours(seal, text) => return Err(refusal(dialect)),
             None if dialect == Dialect::Anthropic && matches!(part, Part::Reasoning(_)) => {
                 return Err(Refusal::invalid("A `thinking` block has no `signature`: Field required."));
             }
@@ -43,21 +44,23 @@ fn is_ours(seal: &Seal, text: &str) -> bool {
     if seal.dialect == Dialect::Gemini && TAKEN_UNSEEN.contains(&seal.value.as_str()) {
         return true;
     }
-    let Ok(stamp) = STANDARD.decode(&seal.value) else { return false };
-    let Some((of_text, _)) = stamp.split_first_chunk::<TEXT_BYTES>() else { return false };
+    // Google's SDKs send bytes in the alphabet for URLs.
+    let value = seal.value.replace('-', "+").replace('_', "/");
+    let Ok(stamp) = STANDARD.decode(value) else { return false };
+    let Some(of_text) = stamp.get(1..).and_then(<[u8]>::first_chunk::<HASH_BYTES>) else { return false };
     let is_whole = stamp == stamped(of_text);
-    is_whole && seal.kind == SealKind::Signature && (text.is_empty() || *of_text == hash(text))
+    is_whole && seal.kind == SealKind::Signature && (text.is_empty() || *of_text == hash(text.as_bytes()))
 }
 
-fn stamped(of_text: &[u8; TEXT_BYTES]) -> Vec<u8> {
-    let stamp = Sha256::new().chain_update(b"the simulator").chain_update(of_text).finalize();
-    of_text.iter().chain(stamp.iter().take(SEAL_BYTES)).copied().collect()
+/// As many bytes as base64 needs no padding for.
+fn stamped(of_text: &[u8; HASH_BYTES]) -> Vec<u8> {
+    let stamp = hash(&[b"the simulator".as_slice(), of_text].concat());
+    [&[VERSION], of_text.as_slice(), &stamp].concat()
 }
 
-fn hash(text: &str) -> [u8; TEXT_BYTES] {
-    let mut hash = [0; TEXT_BYTES];
-    let whole = Sha256::digest(text);
-    hash.iter_mut().zip(whole).for_each(|(byte, of)| *byte = of);
+fn hash(bytes: &[u8]) -> [u8; HASH_BYTES] {
+    let mut hash = [0; HASH_BYTES];
+    hash.iter_mut().zip(Sha256::digest(bytes)).for_each(|(byte, of)| *byte = of);
     hash
 }
 
@@ -83,6 +86,8 @@ mod tests {
         assert!(is_ours(&made, "a thought"));
         assert!(is_ours(&made, ""));
         assert!(!is_ours(&made, "another thought"));
+        let spelled_for_urls = made.value.replace('+', "-").replace('/', "_");
+        assert!(is_ours(&Seal::signature(Dialect::Gemini, spelled_for_urls), "a thought"));
         for at in 0..made.value.len() {
             let mut altered = made.value.clone().into_bytes();
             altered[at] = if altered[at] == b'A' { b'B' } else { b'A' };
