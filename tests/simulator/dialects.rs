@@ -4,7 +4,6 @@ use super::*;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use narthex::dialects::Dialect;
-use narthex::dialects::framing::Framing;
 use narthex::dialects::ir::{self, Event, Fold, Part, event};
 use serde_json::json;
 
@@ -138,22 +137,28 @@ fn fold(events: Vec<Event>) -> ir::Response {
     fold.finish().expect("an answer")
 }
 
-fn texts(response: &ir::Response) -> String {
-    let parts = response.choices.iter().flat_map(|choice| &choice.parts);
-    parts.filter_map(|part| if let Part::Text(text) = part { Some(text.text.as_str()) } else { None }).collect()
+fn parts(response: &ir::Response) -> impl Iterator<Item = &Part> {
+    response.choices.iter().flat_map(|choice| &choice.parts)
 }
 
-fn calls(response: &ir::Response) -> Vec<(&str, &str)> {
-    let parts = response.choices.iter().flat_map(|choice| &choice.parts);
-    let call = |part| {
-        if let &Part::ToolCall(call) = &part { Some((call.name.as_str(), call.arguments.as_str())) } else { None }
-    };
-    parts.filter_map(call).collect()
+fn texts(response: &ir::Response) -> String {
+    let text = |part: &Part| if let Part::Text(text) = part { Some(text.text.clone()) } else { None };
+    parts(response).filter_map(text).collect()
 }
 
 fn thoughts(response: &ir::Response) -> String {
-    let parts = response.choices.iter().flat_map(|choice| &choice.parts);
-    parts.filter_map(|part| if let Part::Reasoning(it) = part { Some(it.text.as_str()) } else { None }).collect()
+    let thought = |part: &Part| if let Part::Reasoning(thought) = part { Some(thought.text.clone()) } else { None };
+    parts(response).filter_map(thought).collect()
+}
+
+fn calls(response: &ir::Response) -> Vec<(&str, &str)> {
+    let mut calls = Vec::new();
+    for part in parts(response) {
+        if let Part::ToolCall(call) = part {
+            calls.push((call.name.as_str(), call.arguments.as_str()));
+        }
+    }
+    calls
 }
 
 #[tokio::test]

@@ -90,7 +90,11 @@ pub fn count(dialect: Dialect, place: Option<&InPath>, body: &Bytes) -> Result<A
 }
 
 fn read(dialect: Dialect, place: Option<&InPath>, body: &Bytes) -> Result<Turn, Refusal> {
-    let Asked { mut request, mut reply } = dialect.client().read_request(body)?;
+    let rest = rules::without_history(dialect, body);
+    let Asked { mut request, mut reply } = dialect.client().read_request(rest.as_ref().unwrap_or(body))?;
+    if dialect == Dialect::OpenaiResponses {
+        reply.echo = Some(body.clone());
+    }
     if let Some(InPath { model, stream }) = place {
         request.model = model.clone().into_owned();
         request.stream = *stream;

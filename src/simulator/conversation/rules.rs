@@ -1,8 +1,11 @@
 //! What each dialect calls things, and what its real API demands beyond what a reader must know.
 
+use std::collections::BTreeMap;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -69,18 +72,27 @@ pub fn check(dialect: Dialect, request: &ir::Request) -> Result<(), Refusal> {
     if request.n.is_some_and(|choices| choices == 0 || choices > MOST_CHOICES) {
         return Err(bad_value(Names::of(dialect).choices, "is not between 1 and 128"));
     }
-    match dialect {
-        Dialect::Anthropic if request.max_tokens.is_none() => return Err(missing("max_tokens")),
-        Dialect::OpenaiResponses if request.unknown.iter().any(|unknown| unknown.path == "background") => {
-            return Err(bad_value("background", "is not supported: nothing is stored"));
-        }
-        _ => {}
+    if dialect == Dialect::Anthropic && request.max_tokens.is_none() {
+        return Err(missing("max_tokens"));
     }
     match dialect {
         // Whoever speaks chat checks no seals.
         Dialect::OpenaiChat => Ok(()),
         _ => seals::check(dialect, request),
     }
+}
+
+/// A request without what it says of stored answers. Nothing is stored here, but an answer depends on what came last only:
+/// the history that they stand for would not change a word.
+pub fn without_history(dialect: Dialect, body: &Bytes) -> Option<Bytes> {
+    const STORED: [&str; 2] = ["previous_response_id", "conversation"];
+
+    if dialect != Dialect::OpenaiResponses || STORED.iter().all(|name| memmem::find(body, name.as_bytes()).is_none()) {
+        return None;
+    }
+    let mut members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
+    members.retain(|name, _| !STORED.contains(&name.as_str()));
+    serde_json::to_vec(&members).ok().map(Bytes::from)
 }
 
 /// The request that is to be counted, and its dialect, where it is wrapped: Gemini's in `generateContentRequest`, if at all;
