@@ -92,7 +92,8 @@ pub fn count(dialect: Dialect, place: Option<&InPath>, body: &Bytes) -> Result<A
 fn read(dialect: Dialect, place: Option<&InPath>, body: &Bytes) -> Result<Turn, Refusal> {
     let rest = rules::without_history(dialect, body);
     let Asked { mut request, mut reply } = dialect.client().read_request(rest.as_ref().unwrap_or(body))?;
-    if dialect == Dialect::OpenaiResponses {
+    if rest.is_some() {
+        // What was taken out is repeated all the same.
         reply.echo = Some(body.clone());
     }
     if let Some(InPath { model, stream }) = place {
