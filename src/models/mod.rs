@@ -39,8 +39,8 @@ pub enum ThinkingStyle {
     Efforts(&'static [&'static str]),
     /// Claude up to 4.5: a number of tokens, or off.
     Budget,
-    /// Claude from 4.6: as much as it thinks fit, guided by an effort up to `most`.
-    Adaptive { off: Off, most: &'static str },
+    /// Claude from 4.6: as much as it thinks fit, guided by an effort, of these.
+    Adaptive { off: Off, efforts: &'static [&'static str] },
     /// Gemini 2.5: a number of tokens; -1 leaves it to the model.
     GeminiBudget { least: u64, most: u64, can_be_off: bool },
     /// Gemini 3: a level, of these; never off.
@@ -50,7 +50,7 @@ pub enum ThinkingStyle {
 /// How an adaptive Claude is kept from thinking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Off {
-    /// `thinking: {type: disabled}`.
+    /// `thinking: {type: disabled}`; with it, an effort of at most `high`.
     Disabled,
     /// `thinking: {type: between_tools}` is the least.
     BetweenTools,
