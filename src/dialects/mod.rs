@@ -6,7 +6,7 @@ mod anthropic;
 mod converse;
 mod errors;
 pub mod framing;
-mod gemini;
+pub mod gemini;
 pub mod ir;
 mod openai_chat;
 mod openai_responses;
