@@ -92,8 +92,8 @@ const LATEST: Facts = Facts {
     max_output: Some(128_000),
     forced_tools: ForcedTools::Accepted,
     has_json_schema: true,
-    has_late_system: true,
     has_system: true,
+    has_late_system: true,
     has_prefill: false,
     doors: Doors::Any,
 };
@@ -109,8 +109,8 @@ const fn by_budget(max_output: u64) -> Facts {
         max_output: Some(max_output),
         forced_tools: ForcedTools::WithoutThinking,
         has_json_schema: false,
-        has_late_system: false,
         has_system: true,
+        has_late_system: false,
         has_prefill: true,
         doors: Doors::Any,
     }

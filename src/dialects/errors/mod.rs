@@ -44,7 +44,7 @@ impl Dialect {
             Self::OpenaiChat | Self::Gemini => format!("data: {error}\n\n"),
             Self::Converse => {
                 let mut frame = BytesMut::new();
-                converse::write_exception(&mut frame, refusal.kind, &refusal.message);
+                converse::write_exception(&mut frame, failure.kind, &failure.message);
                 return frame.freeze();
             }
         })

@@ -79,7 +79,7 @@ impl Writer<'_> {
         const COMMON_OR_NONE: &[&str] = &["none", "low", "medium", "high"];
         match self.recipient.facts.thinking {
             ThinkingStyle::Unknown | ThinkingStyle::Never => Some(effort.name()),
-            ThinkingStyle::Efforts(names) | ThinkingStyle::GeminiLevel(names) => {
+            ThinkingStyle::Efforts(names) | ThinkingStyle::GeminiLevel { levels: names, .. } => {
                 let name = nearest(effort, names);
                 if name.is_none() {
                     self.losses.note(Feature::Reasoning);
