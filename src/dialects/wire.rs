@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memchr2;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -80,7 +81,13 @@ pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &
         out.put_slice(b"\n");
     }
     out.put_slice(b"data: ");
+    let start = out.len();
     write_to(out, data);
+    // Raw JSON keeps its line breaks; they stand outside of strings, where a space means the same, and would end the line.
+    let written = out.get_mut(start..).unwrap_or_default();
+    while let Some(at) = memchr2(b'\n', b'\r', written) {
+        written.get_mut(at).into_iter().for_each(|byte| *byte = b' ');
+    }
     out.put_slice(b"\n\n");
 }
 
