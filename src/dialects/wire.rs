@@ -80,7 +80,14 @@ pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &
         out.put_slice(b"\n");
     }
     out.put_slice(b"data: ");
+    let start = out.len();
     write_to(out, data);
+    // Raw JSON may be laid out in lines, which would end the field. Within its texts line ends are escaped.
+    for byte in out.get_mut(start..).unwrap_or_default() {
+        if matches!(byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
+    }
     out.put_slice(b"\n\n");
 }
 
@@ -212,6 +219,14 @@ mod tests {
         assert!(wrong(r#"{"list":[{"content":7}]}"#).starts_with("`list[0].content` does not fit: "));
         assert!(wrong(r#"{"list":["#).starts_with("The body is not JSON: "));
         assert!(wrong(r#"{"list":[]} x"#).starts_with("The body is not JSON: "));
+    }
+
+    #[test]
+    fn an_event_is_on_one_line() {
+        let raw = RawValue::from_string("{\n  \"a\": \"b\\nc\"\r\n}".to_owned()).expect("JSON");
+        let mut out = BytesMut::new();
+        write_event(&mut out, Some("x"), &raw);
+        assert_eq!(out, "event: x\ndata: {   \"a\": \"b\\nc\"  }\n\n");
     }
 
     #[test]
