@@ -222,6 +222,14 @@ mod tests {
     }
 
     #[test]
+    fn an_event_is_on_one_line() {
+        let raw = RawValue::from_string("{\n  \"a\": \"b\\nc\"\r\n}".to_owned()).expect("JSON");
+        let mut out = BytesMut::new();
+        write_event(&mut out, Some("x"), &raw);
+        assert_eq!(out, "event: x\ndata: {   \"a\": \"b\\nc\"  }\n\n");
+    }
+
+    #[test]
     fn reads_data_urls() {
         assert_eq!(parse_data_url("data:image/png;base64,AAA="), Some(("image/png", "AAA=")));
         assert_eq!(parse_data_url("data:image/png;name=x;base64,A"), Some(("image/png", "A")));
