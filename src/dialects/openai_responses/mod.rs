@@ -10,6 +10,8 @@ mod losses;
 mod number;
 mod request;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};

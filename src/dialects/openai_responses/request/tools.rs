@@ -31,10 +31,9 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
             max_uses: None,
         }));
     }
-    // Whoever comes from chat completions may have left the function in its box.
     let (tool, is_boxed) = match tool.function {
-        Some(function) if tool.name.is_none() => (*function, true),
-        _ => (tool, false),
+        Some(_) => (unboxed(tool), true),
+        None => (tool, false),
     };
     let name = tool.name.filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].name` is missing.")).param("tools"))?;
@@ -48,6 +47,17 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
             strict: tool.strict.or((!is_boxed).then_some(true)),
         },
     })
+}
+
+/// Whoever comes from chat completions may have left the function in its box.
+fn unboxed(mut tool: wire::Tool) -> wire::Tool {
+    if let Some(function) = tool.function.take() {
+        tool.name = tool.name.or(function.name);
+        tool.description = tool.description.or(function.description);
+        tool.parameters = tool.parameters.or(function.parameters);
+        tool.strict = tool.strict.or(function.strict);
+    }
+    tool
 }
 
 pub fn read_choice(
