@@ -12,13 +12,26 @@ pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, Ref
 }
 
 fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result<Tool, Refusal> {
-    let kind = wire::read::<wire::Kind>(raw, format_args!("tools[{index}]"), &mut Vec::new())?.kind;
-    let kind = kind.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].type` is missing.")).param("tools"))?;
+    let before = unknown.len();
+    let read = wire::read::<wire::Tool>(raw, format_args!("tools[{index}]"), unknown);
+    let kind = match &read {
+        Ok(tool) => tool.kind.clone(),
+        Err(_) => wire::kind(raw),
+    };
+    let kind = match kind {
+        Some(kind) => kind,
+        None => {
+            read?;
+            return Err(Refusal::invalid(format!("`tools[{index}].type` is missing.")).param("tools"));
+        }
+    };
     let is_search = kind.starts_with("web_search");
     if !is_search && kind != "function" && kind != "custom" {
+        // Its members are no concern of ours: it is kept as it is.
+        unknown.truncate(before);
         return Ok(Tool::Opaque(Opaque { dialect: Dialect::OpenaiResponses, name: kind, value: raw.to_owned() }));
     }
-    let tool = wire::read::<wire::Tool>(raw, format_args!("tools[{index}]"), unknown)?;
+    let tool = read?;
     if is_search {
         let filters = tool.filters;
         let (allowed_domains, blocked_domains) =

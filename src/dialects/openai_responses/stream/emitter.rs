@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::written::{Broken, Lifecycle, Piece, Whole};
 use crate::dialects::ir::{Annotation, Json, Usage};
-use crate::dialects::openai_responses::answer::item::{Content, Item, Status, source};
+use crate::dialects::openai_responses::answer::item::{self, Content, Item, Status};
 use crate::dialects::openai_responses::answer::object::{Envelope, State};
 use crate::dialects::wire;
 use crate::error::Failure;
@@ -116,7 +116,7 @@ impl Emitter {
     }
 
     pub fn annotate(&mut self, annotation: Annotation, out: &mut BytesMut) {
-        let Some(source) = source(annotation) else { return };
+        let Some(source) = item::source(annotation) else { return };
         let Some(Content::OutputText { annotations, .. }) = self.parts().last() else { return };
         let kind = "response.output_text.annotation.added";
         let annotation_index = Some(annotations.len());
@@ -133,6 +133,7 @@ impl Emitter {
         if more.is_empty() || !matches!(self.parts().last(), Some(Content::OutputText { .. })) {
             return;
         }
+        let more = item::logprobs(more);
         let kind = "response.output_text.delta";
         let event = Piece { delta: Some(""), logprobs: Some(&more), ..self.piece_of_part(kind) };
         wire::write_event(out, Some(kind), &event);

@@ -57,15 +57,16 @@ impl Reader {
     }
 
     fn event(&mut self, data: &Bytes, name: &str, events: &mut Vec<Event>) {
-        let event: Wire<'_> = match serde_json::from_slice(data) {
+        let mut event: Wire<'_> = match serde_json::from_slice(data) {
             Ok(event) => event,
             Err(why) => {
                 let garbled = Garbled::new(format!("an event of the stream is no JSON object ({why})"));
                 return self.fail(garbled.into(), events);
             }
         };
-        let kind = event.kind().unwrap_or(name);
-        let index = event.output_index();
+        let kind = event.kind.take();
+        let kind = kind.as_deref().unwrap_or(name);
+        let index = event.output_index.map(|index| index.0);
         if index.is_some() && self.told.blocks.is_waiting_for_another(index) {
             return self.held.push(data.clone());
         }
@@ -79,7 +80,7 @@ impl Reader {
             "error" => self.fail_as_told(data, events),
             _ if kind.starts_with("response.") => {
                 self.start(Start::default(), events);
-                self.piece(kind, index.unwrap_or_default(), &event, events);
+                self.piece(kind, index.unwrap_or_default(), event, events);
             }
             _ if event.error.is_some() => self.fail_as_told(data, events),
             // A sign of life.
@@ -88,26 +89,41 @@ impl Reader {
     }
 
     /// An event about an item.
-    fn piece(&mut self, kind: &str, item: u64, event: &Wire<'_>, events: &mut Vec<Event>) {
-        let part = |member| read(member).unwrap_or_default();
+    fn piece(&mut self, kind: &str, item: u64, event: Wire<'_>, events: &mut Vec<Event>) {
         let told = &mut self.told;
-        let words = Spot { item, part: part(event.content_index), of: Of::Words };
+        let part = event.content_index.unwrap_or_default().0;
+        let words = Spot { item, part, of: Of::Words };
         let raw = Spot { of: Of::Reasoning(ReasoningKind::Raw), ..words };
-        let summary = Spot { item, part: part(event.summary_index), of: Of::Reasoning(ReasoningKind::Summary) };
+        let part = event.summary_index.unwrap_or_default().0;
+        let summary = Spot { item, part, of: Of::Reasoning(ReasoningKind::Summary) };
         let (function, custom) = (Spot::call(item, CallKind::Function), Spot::call(item, CallKind::Custom));
-        let whole = |kind: &str| Content { kind: Some(kind.to_owned()), text: read(event.text), ..Content::default() };
+        let delta = event.delta.unwrap_or_default();
+        let id = event.item_id.as_deref();
         match kind {
-            "response.output_text.delta" => told.words(words, text(event.delta), logprobs(event.logprobs), events),
-            "response.refusal.delta" => told.refusal(words, text(event.delta), events),
-            "response.reasoning_text.delta" => told.thought(raw, text(event.delta), read(event.item_id), events),
-            "response.reasoning_summary_text.delta" => {
-                told.thought(summary, text(event.delta), read(event.item_id), events);
+            "response.output_text.delta" => told.words(words, delta, logprobs(event.logprobs), events),
+            "response.refusal.delta" => told.refusal(words, delta, events),
+            "response.reasoning_text.delta" => told.thought(raw, delta, id, events),
+            "response.reasoning_summary_text.delta" => told.thought(summary, delta, id, events),
+            "response.function_call_arguments.delta" => told.blocks.argue(function, delta, events),
+            "response.custom_tool_call_input.delta" => told.blocks.argue(custom, delta, events),
+            "response.function_call_arguments.done" => {
+                told.blocks.argue_whole(function, &event.arguments.unwrap_or_default(), events);
             }
-            "response.function_call_arguments.delta" => told.blocks.argue(function, text(event.delta), events),
-            "response.custom_tool_call_input.delta" => told.blocks.argue(custom, text(event.delta), events),
+            "response.custom_tool_call_input.done" => {
+                told.blocks.argue_whole(custom, &event.input.unwrap_or_default(), events);
+            }
+            "response.reasoning_text.done" => told.thoughts(raw, event.text.unwrap_or_default(), id, events),
+            "response.reasoning_summary_text.done" => {
+                told.thoughts(summary, event.text.unwrap_or_default(), id, events);
+            }
             "response.output_text.annotation.added" => {
                 if let Some(one) = read::<Json>(event.annotation) {
                     told.annotation(words, annotation(one), events);
+                }
+            }
+            "response.content_part.done" => {
+                if let Some(content) = read::<Content>(event.part) {
+                    told.content(item, words.part, content, id, events);
                 }
             }
             "response.output_item.added" => {
@@ -115,23 +131,6 @@ impl Reader {
                     told.added(item, &added, events);
                 }
             }
-            "response.content_part.done" => {
-                if let Some(content) = read::<Content>(event.part) {
-                    told.content(item, words.part, content, read(event.item_id).as_ref(), events);
-                }
-            }
-            "response.reasoning_text.done" => {
-                let content = whole("reasoning_text");
-                told.content(item, raw.part, content, read(event.item_id).as_ref(), events);
-            }
-            "response.reasoning_summary_text.done" => {
-                let content = whole("summary_text");
-                told.content(item, summary.part, content, read(event.item_id).as_ref(), events);
-            }
-            "response.function_call_arguments.done" => {
-                told.blocks.argue_whole(function, &text(event.arguments), events);
-            }
-            "response.custom_tool_call_input.done" => told.blocks.argue_whole(custom, &text(event.input), events),
             "response.output_item.done" => {
                 if let Some(raw) = event.item {
                     told.done(item, raw, events);
@@ -209,10 +208,6 @@ impl Reader {
 /// The response object of an event; without one there is nothing to know but the event itself.
 fn response(raw: Option<&RawValue>) -> Response<'_> {
     raw.and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default()
-}
-
-fn text(member: Option<&RawValue>) -> String {
-    read(member).unwrap_or_default()
 }
 
 fn logprobs(raw: Option<&RawValue>) -> Vec<Json> {

@@ -30,9 +30,15 @@ impl Told {
         self.blocks.tell(spot, more, refusal, events);
     }
 
-    pub fn thought(&mut self, spot: Spot, more: String, id: Option<String>, events: &mut Vec<Event>) {
+    pub fn thought(&mut self, spot: Spot, more: String, id: Option<&str>, events: &mut Vec<Event>) {
         self.touch(spot.item);
         self.blocks.tell(spot, more, || reasoning(spot.of, id), events);
+    }
+
+    /// A part of reasoning is known as a whole. The block stays open: its seal is yet to come.
+    pub fn thoughts(&mut self, spot: Spot, whole: String, id: Option<&str>, events: &mut Vec<Event>) {
+        self.touch(spot.item);
+        self.blocks.fill(spot, whole, || reasoning(spot.of, id), events);
     }
 
     pub fn annotation(&mut self, spot: Spot, one: Annotation, events: &mut Vec<Event>) {
@@ -108,17 +114,15 @@ impl Told {
         self.blocks.close(events);
     }
 
-    /// A part of a message or of reasoning is known as a whole. Reasoning stays open: its seal is yet to come.
-    pub fn content(&mut self, item: u64, part: u64, content: Content, id: Option<&String>, events: &mut Vec<Event>) {
+    /// A part of a message or of reasoning is known as a whole.
+    pub fn content(&mut self, item: u64, part: u64, content: Content, id: Option<&str>, events: &mut Vec<Event>) {
         self.touch(item);
         let Content { kind, text: whole, refusal: refused, annotations, logprobs } = content;
         let words = Spot { item, part, of: Of::Words };
         match kind.as_deref() {
-            Some("summary_text" | "reasoning_text") => {
-                let is_summary = kind.as_deref() == Some("summary_text");
-                let thought = if is_summary { ReasoningKind::Summary } else { ReasoningKind::Raw };
-                let spot = Spot { of: Of::Reasoning(thought), ..words };
-                return self.blocks.fill(spot, whole.unwrap_or_default(), || reasoning(spot.of, id.cloned()), events);
+            Some("reasoning_text") => {
+                let spot = Spot { of: Of::Reasoning(ReasoningKind::Raw), ..words };
+                return self.thoughts(spot, whole.unwrap_or_default(), id, events);
             }
             Some("refusal") => self.blocks.fill(words, refused.unwrap_or_default(), refusal, events),
             _ => {
@@ -147,16 +151,16 @@ impl Told {
     }
 
     fn reasoned(&mut self, index: u64, item: Item, events: &mut Vec<Event>) {
-        let id = item.id;
+        let id = item.id.as_deref();
         let raw = match item.content {
             Some(TextOr::List(list)) => list,
             Some(TextOr::Text(text)) => vec![Content { text: Some(text), ..Content::default() }],
             None => Vec::new(),
         };
-        for (kind, list) in [("reasoning_text", raw), ("summary_text", item.summary.unwrap_or_default())] {
+        for (kind, list) in [(ReasoningKind::Raw, raw), (ReasoningKind::Summary, item.summary.unwrap_or_default())] {
             for (part, content) in (0..).zip(list) {
-                let content = Content { kind: Some(kind.to_owned()), ..content };
-                self.content(index, part, content, id.as_ref(), events);
+                let spot = Spot { item: index, part, of: Of::Reasoning(kind) };
+                self.thoughts(spot, content.text.unwrap_or_default(), id, events);
             }
         }
         if let Some(sealed) = item.encrypted_content.filter(|sealed| !sealed.is_empty()) {
@@ -193,12 +197,12 @@ fn refusal() -> Part {
     Part::Refusal(String::new())
 }
 
-fn reasoning(of: Of, id: Option<String>) -> Part {
+fn reasoning(of: Of, id: Option<&str>) -> Part {
     let kind = match of {
         Of::Reasoning(kind) => kind,
         Of::Words | Of::Call(_) => ReasoningKind::default(),
     };
-    Part::Reasoning(Reasoning { text: String::new(), kind, seal: None, id })
+    Part::Reasoning(Reasoning { text: String::new(), kind, seal: None, id: id.map(str::to_owned) })
 }
 
 fn called(id: String, name: String, kind: CallKind) -> Part {

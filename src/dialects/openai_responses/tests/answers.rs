@@ -17,7 +17,8 @@ fn text(text: &str) -> Part {
 /// One of everything that providers of other dialects answer with.
 fn answer() -> Response {
     let cited = Annotation { url: Some("https://example.com".to_owned()), span: Some((0, 2)), ..Annotation::default() };
-    let logprob = json!({"token": "a", "bytes": [97], "logprob": -0.5, "top_logprobs": []});
+    let logprob =
+        json!({"token": "ü", "bytes": null, "logprob": -0.5, "top_logprobs": [{"token": "u", "logprob": -1}]});
     let words = Text {
         text: "Grüße".to_owned(),
         annotations: vec![cited],
@@ -76,7 +77,8 @@ fn an_answer_is_a_response_object() {
             {"type": "message", "id": "msg_n03", "status": "completed", "role": "assistant", "content": [
                 {"type": "output_text", "text": "Grüße",
                     "annotations": [{"type": "url_citation", "url": "https://example.com", "title": "", "start_index": 0, "end_index": 2}],
-                    "logprobs": [{"token": "a", "bytes": [97], "logprob": -0.5, "top_logprobs": []}]},
+                    "logprobs": [{"token": "ü", "bytes": [195, 188], "logprob": -0.5, "top_logprobs": [
+                        {"token": "u", "bytes": [117], "logprob": -1}]}]},
                 {"type": "output_text", "text": " more", "annotations": [], "logprobs": []},
                 {"type": "refusal", "refusal": "no"}]},
             {"type": "image_generation_call", "id": "ig_n04", "status": "completed", "result": "AAAA"},
