@@ -1,9 +1,9 @@
 //! Refusals as each dialect writes them: as a whole answer, and as the last event of a stream that broke.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde_json::json;
 
-use super::Dialect;
+use super::{Dialect, converse};
 use crate::error::{Failure, Kind, Refusal};
 
 impl Dialect {
@@ -35,8 +35,18 @@ impl Dialect {
                 }
                 format!("event: error\ndata: {event}\n\n")
             }
-            Self::OpenaiChat | Self::Gemini | Self::Converse => format!("data: {error}\n\n"),
+            Self::OpenaiChat | Self::Gemini => format!("data: {error}\n\n"),
+            Self::Converse => {
+                let mut frame = BytesMut::new();
+                converse::write_exception(&mut frame, refusal.kind, &refusal.message);
+                return frame.freeze();
+            }
         })
+    }
+
+    /// The class of a failure, for the header `x-amzn-errortype`. `None`: this dialect tells it in the body.
+    pub fn error_type(self, kind: Kind) -> Option<&'static str> {
+        (self == Self::Converse).then(|| converse::error_type(kind))
     }
 
     /// The error object that this dialect sends, in its envelope.
