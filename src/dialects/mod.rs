@@ -9,7 +9,7 @@ pub mod framing;
 pub mod gemini;
 pub mod ir;
 mod openai_chat;
-mod openai_responses;
+pub mod openai_responses;
 mod wire;
 
 use bytes::{Bytes, BytesMut};
