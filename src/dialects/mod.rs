@@ -4,6 +4,8 @@
 
 mod anthropic;
 mod converse;
+pub mod count;
+pub mod embeddings;
 mod errors;
 pub mod framing;
 pub mod gemini;
@@ -179,6 +181,9 @@ pub struct Habits {
     pub reasoning_text: &'static str,
     /// Chat: whether that member is wanted back.
     pub replays_reasoning: bool,
+    /// Chat: whether it takes what only OpenAI's own models understand: `store`, `metadata`, `verbosity`, `prediction`, tools with free
+    /// text, names of speakers …. Others refuse such members, or do not know them.
+    pub has_openai_members: bool,
     /// Chat: whether it takes the role `developer`.
     pub has_developer_role: bool,
     /// Chat: how it is told how much to think.
@@ -212,10 +217,15 @@ impl Habits {
         max_tokens: None,
         reasoning_text: "reasoning_content",
         replays_reasoning: false,
+        has_openai_members: true,
         has_developer_role: true,
         effort: EffortHabit::Effort,
         has_top_k: false,
         has_cache_marks: false,
         fetches_urls: true,
     };
+
+    /// What nearly every compatible server takes.
+    pub const COMPATIBLE: Self =
+        Self { max_tokens: Some("max_tokens"), has_openai_members: false, has_developer_role: false, ..Self::OPENAI };
 }

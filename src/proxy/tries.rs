@@ -30,6 +30,10 @@ impl Tries {
         Self { order, repeats, ..Self::default() }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     pub fn made(&self) -> u32 {
         self.made
     }
@@ -51,6 +55,13 @@ impl Tries {
     pub fn again(&mut self) {
         self.next = self.next.saturating_sub(1);
         self.made = self.made.saturating_sub(1);
+    }
+
+    /// Passes over the target that was given last, which cannot be asked this. False: there is no other.
+    pub fn skip(&mut self) -> bool {
+        self.made = self.made.saturating_sub(1);
+        self.repeats = 0;
+        self.next < self.order.len()
     }
 
     /// Waits if that was agreed on, then gives the next target.

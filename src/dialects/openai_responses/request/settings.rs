@@ -108,7 +108,7 @@ pub fn write_thinking(
         | ThinkingStyle::Budget
         | ThinkingStyle::Adaptive { .. }
         | ThinkingStyle::GeminiBudget { .. }
-        | ThinkingStyle::GeminiLevel(_) => effort.map(Effort::name),
+        | ThinkingStyle::GeminiLevel { .. } => effort.map(Effort::name),
     };
     // Summaries only for those who ask: OpenAI gives them to verified organisations alone, and refuses the others.
     let summary = match thinking.shown {
