@@ -19,12 +19,12 @@ pub enum Operation<'p> {
     /// A conversation is to go on.
     Chat(Option<InPath<'p>>),
     /// How long a conversation is, in tokens.
-    Count(Option<InPath<'p>>),
+    Count,
     Completions,
     Embeddings,
-    /// Gemini's embeddings: of one text, or of several.
-    Embed,
-    EmbedBatch,
+    GeminiEmbeddings {
+        is_batch: bool,
+    },
     Transcription,
     Speech,
     Moderation,
@@ -52,8 +52,8 @@ impl<'p> Route<'p> {
             "/chat/completions" => (Dialect::OpenaiChat, Operation::Chat(None)),
             "/responses" => (Dialect::OpenaiResponses, Operation::Chat(None)),
             "/messages" => (Dialect::Anthropic, Operation::Chat(None)),
-            "/responses/input_tokens" => (Dialect::OpenaiResponses, Operation::Count(None)),
-            "/messages/count_tokens" => (Dialect::Anthropic, Operation::Count(None)),
+            "/responses/input_tokens" => (Dialect::OpenaiResponses, Operation::Count),
+            "/messages/count_tokens" => (Dialect::Anthropic, Operation::Count),
             "/completions" => (Dialect::OpenaiChat, Operation::Completions),
             "/embeddings" => (Dialect::OpenaiChat, Operation::Embeddings),
             "/audio/transcriptions" | "/audio/translations" => (Dialect::OpenaiChat, Operation::Transcription),
@@ -110,7 +110,7 @@ fn bedrock(rest: &str) -> Option<Operation<'_>> {
     match action {
         "converse" => Some(Operation::Chat(place(false))),
         "converse-stream" => Some(Operation::Chat(place(true))),
-        "count-tokens" => Some(Operation::Count(place(false))),
+        "count-tokens" => Some(Operation::Count),
         _ => None,
     }
 }
@@ -121,9 +121,9 @@ fn gemini(rest: &str) -> Option<Operation<'_>> {
     match action {
         "generateContent" => Some(Operation::Chat(place(false))),
         "streamGenerateContent" => Some(Operation::Chat(place(true))),
-        "countTokens" => Some(Operation::Count(place(false))),
-        "embedContent" => Some(Operation::Embed),
-        "batchEmbedContents" => Some(Operation::EmbedBatch),
+        "countTokens" => Some(Operation::Count),
+        "embedContent" => Some(Operation::GeminiEmbeddings { is_batch: false }),
+        "batchEmbedContents" => Some(Operation::GeminiEmbeddings { is_batch: true }),
         _ => None,
     }
 }
@@ -147,10 +147,10 @@ mod tests {
             ("/v1/chat/completions", OpenaiChat, Operation::Chat(None)),
             ("/chat/completions", OpenaiChat, Operation::Chat(None)),
             ("/v1/responses", OpenaiResponses, Operation::Chat(None)),
-            ("/v1/responses/input_tokens", OpenaiResponses, Operation::Count(None)),
+            ("/v1/responses/input_tokens", OpenaiResponses, Operation::Count),
             ("/messages", Anthropic, Operation::Chat(None)),
             ("/anthropic/v1/messages", Anthropic, Operation::Chat(None)),
-            ("/v1/messages/count_tokens", Anthropic, Operation::Count(None)),
+            ("/v1/messages/count_tokens", Anthropic, Operation::Count),
             ("/anthropic/v1/models", Anthropic, Operation::Models),
             ("/v1/models", OpenaiChat, Operation::Models),
             ("/v1/models/a%2Fb", OpenaiChat, Operation::Model("a/b".into())),
@@ -159,11 +159,11 @@ mod tests {
             ("/v1beta/models/m", Gemini, Operation::Model("m".into())),
             ("/v1beta/models/a/b:c:generateContent", Gemini, Operation::Chat(place("a/b:c", false))),
             ("/v1beta/models/m:streamGenerateContent", Gemini, Operation::Chat(place("m", true))),
-            ("/v1/publishers/google/models/m:countTokens", Gemini, Operation::Count(place("m", false))),
-            ("/v1beta/models/m:embedContent", Gemini, Operation::Embed),
+            ("/v1/publishers/google/models/m:countTokens", Gemini, Operation::Count),
+            ("/v1beta/models/m:embedContent", Gemini, Operation::GeminiEmbeddings { is_batch: false }),
             ("/model/a.b-v1%3A0/converse", Converse, Operation::Chat(place("a.b-v1:0", false))),
             ("/model/arn:x/y/converse-stream", Converse, Operation::Chat(place("arn:x/y", true))),
-            ("/model/m/count-tokens", Converse, Operation::Count(place("m", false))),
+            ("/model/m/count-tokens", Converse, Operation::Count),
         ] {
             assert_eq!(Route::of(path, false), Route { dialect, operation: Some(operation) }, "{path}");
         }
