@@ -35,6 +35,8 @@ pub enum Operation {
     CountConverse,
     /// Counting the tokens of a request for OpenAI's responses.
     CountInput,
+    /// Making a conversation shorter.
+    Compact,
 }
 
 impl Operation {
@@ -60,6 +62,7 @@ impl Operation {
         Self::Converse,
         Self::CountConverse,
         Self::CountInput,
+        Self::Compact,
     ];
 
     /// As it reads in messages, logs and metrics.
@@ -82,13 +85,14 @@ impl Operation {
             Self::Converse => "converse",
             Self::CountMessages | Self::CountContent | Self::CountConverse | Self::CountInput => "count tokens",
             Self::EmbedContent | Self::BatchEmbedContents => "embed content",
+            Self::Compact => "compact",
         }
     }
 
     /// The dialect in which it is asked and answered.
     pub fn dialect(self) -> Dialect {
         match self {
-            Self::Responses | Self::CountInput => Dialect::OpenaiResponses,
+            Self::Responses | Self::CountInput | Self::Compact => Dialect::OpenaiResponses,
             Self::Messages | Self::CountMessages => Dialect::Anthropic,
             Self::GenerateContent | Self::CountContent | Self::EmbedContent | Self::BatchEmbedContents => {
                 Dialect::Gemini
@@ -117,6 +121,16 @@ impl Operation {
     /// Whether it only counts the tokens of a request.
     pub fn counts(self) -> bool {
         matches!(self, Self::CountMessages | Self::CountContent | Self::CountConverse | Self::CountInput)
+    }
+
+    /// Whether an answer of another dialect is always read whole, streams being nothing that one could ask of it.
+    pub fn is_converted_whole(self) -> bool {
+        matches!(self, Self::EmbedContent | Self::BatchEmbedContents)
+    }
+
+    /// Whether it is done without a provider where none of them can.
+    pub fn can_be_done_here(self) -> bool {
+        self.counts() || self == Self::Compact
     }
 
     /// Whether the model stands in the path, not in the body.
@@ -156,6 +170,7 @@ impl Operation {
             Self::Converse => "/model/{model}/converse",
             Self::CountConverse => "/model/{model}/count-tokens",
             Self::CountInput => "/responses/input_tokens",
+            Self::Compact => "/responses/compact",
         }
     }
 }
@@ -177,6 +192,8 @@ pub enum Endpoint {
     RetrieveGeminiModel,
     /// A model is asked to do something.
     Run(Operation),
+    /// A response that was kept: shown, deleted, cancelled, its input listed.
+    StoredResponse,
     /// A provider's own API, as it is.
     Passthrough,
 }
@@ -187,6 +204,7 @@ impl Endpoint {
         match self {
             Self::Run(operation) => operation.dialect(),
             Self::ListGeminiModels | Self::RetrieveGeminiModel => Dialect::Gemini,
+            Self::StoredResponse => Dialect::OpenaiResponses,
             _ => Dialect::OpenaiChat,
         }
     }
@@ -196,6 +214,7 @@ impl Endpoint {
             Self::Live | Self::Ready => "health",
             Self::ListModels | Self::RetrieveModel | Self::ListGeminiModels | Self::RetrieveGeminiModel => "models",
             Self::Run(operation) => operation.name(),
+            Self::StoredResponse => "stored response",
             Self::Passthrough => "passthrough",
         }
     }
@@ -285,19 +304,28 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/messages/count_tokens",  Endpoint::Run(Operation::CountMessages)),
     row("GET",  "/v1/models",                 Endpoint::ListModels),
     row("GET",  "/v1/models/*",               Endpoint::RetrieveModel),
+    verbs("/v1/models/*", ':', GEMINI),
     row("POST", "/v1/moderations",            Endpoint::Run(Operation::Moderations)),
     row("POST", "/v1/rerank",                 Endpoint::Run(Operation::Rerank)),
     row("POST", "/v1/responses",              Endpoint::Run(Operation::Responses)),
+    row("ANY",  "/v1/responses/*",            Endpoint::StoredResponse),
+    row("POST", "/v1/responses/compact",      Endpoint::Run(Operation::Compact)),
     row("POST", "/v1/responses/input_tokens", Endpoint::Run(Operation::CountInput)),
+    row("GET",  "/v1alpha/models",            Endpoint::ListGeminiModels),
+    row("GET",  "/v1alpha/models/*",          Endpoint::RetrieveGeminiModel),
+    verbs("/v1alpha/models/*", ':', GEMINI),
     row("GET",  "/v1beta/models",             Endpoint::ListGeminiModels),
     row("GET",  "/v1beta/models/*",           Endpoint::RetrieveGeminiModel),
-    verbs("/v1beta/models/*", ':', &[
-        verb("generateContent",       Operation::GenerateContent,    false),
-        verb("streamGenerateContent", Operation::GenerateContent,    true),
-        verb("countTokens",           Operation::CountContent,       false),
-        verb("embedContent",          Operation::EmbedContent,       false),
-        verb("batchEmbedContents",    Operation::BatchEmbedContents, false),
-    ]),
+    verbs("/v1beta/models/*", ':', GEMINI),
+];
+
+/// Google's SDKs ask below one version of the API or another; the verbs are the same.
+const GEMINI: &[Verb] = &[
+    verb("generateContent", Operation::GenerateContent, false),
+    verb("streamGenerateContent", Operation::GenerateContent, true),
+    verb("countTokens", Operation::CountContent, false),
+    verb("embedContent", Operation::EmbedContent, false),
+    verb("batchEmbedContents", Operation::BatchEmbedContents, false),
 ];
 
 static EXACT: Lazy<HashMap<&'static str, &'static Row>> = Lazy::new(|| {
@@ -381,7 +409,7 @@ mod tests {
     fn every_operation_has_a_path_that_leads_to_it() {
         for operation in Operation::ALL {
             let prefixes: &[&str] = match operation.dialect() {
-                Dialect::Gemini => &["/v1beta"],
+                Dialect::Gemini => &["/v1", "/v1alpha", "/v1beta"],
                 Dialect::Converse => &[""],
                 _ => &["/v1", ""],
             };

@@ -12,6 +12,8 @@ pub mod gemini;
 pub mod ir;
 mod openai_chat;
 pub mod openai_responses;
+pub mod page;
+pub mod stored;
 mod wire;
 
 use bytes::{Bytes, BytesMut};

@@ -45,6 +45,7 @@ pub static TABLE: &[Row] = &[
             thinking: ThinkingStyle::Adaptive { off: Off::Disabled, efforts: &["low", "medium", "high", "max"] },
             sampling: Sampling::WithoutThinking,
             has_late_system: false,
+            has_system: true,
             ..LATEST
         },
     },

@@ -8,9 +8,9 @@ use super::urls::Joined;
 use super::{Auth, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
 use crate::dialects::Habits;
 use crate::endpoints::Operation::{
-    self, BatchEmbedContents, Chat, Completions, Converse, CountContent, CountConverse, CountInput, CountMessages,
-    EmbedContent, Embeddings, GenerateContent, ImageEdits, ImageGenerations, ImageVariations, Messages, Moderations,
-    Rerank, Responses, Speech, Transcriptions, Translations,
+    self, BatchEmbedContents, Chat, Compact, Completions, Converse, CountContent, CountConverse, CountInput,
+    CountMessages, EmbedContent, Embeddings, GenerateContent, ImageEdits, ImageGenerations, ImageVariations, Messages,
+    Moderations, Rerank, Responses, Speech, Transcriptions, Translations,
 };
 
 /// What a row says unless it says otherwise.
@@ -23,6 +23,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     operations: &[Chat],
     habits: &Habits::COMPATIBLE,
     doors: Doors::Any,
+    keeps_responses: false,
     places: &[],
     model_list: Some("/models"),
     native: Native { roots: &[], auth: Auth::Bearer },
@@ -70,6 +71,7 @@ pub static TABLE: &[Provider] = &[
         ],
         habits: &Habits::OPENAI,
         doors: Doors::Openai,
+        keeps_responses: true,
         options: &["api_version"],
         urls: &Azure,
         example: "gpt-5",
@@ -81,6 +83,7 @@ pub static TABLE: &[Provider] = &[
         title: "Alibaba Cloud Model Studio (Bailian)",
         base_url: Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
         operations: &[Chat, Responses, Messages, Embeddings, Rerank],
+        keeps_responses: true,
         places: &[(Messages, Place::Below("/apps/anthropic/v1")), (Rerank, Place::Host("/compatible-api/v1/reranks"))],
         native: Native { roots: &["api", "apps", "compatible-api"], auth: Auth::Bearer },
         example: "qwen3-max",
@@ -133,9 +136,11 @@ pub static TABLE: &[Provider] = &[
             (EmbedContent, Place::Below("/v1beta")),
             (BatchEmbedContents, Place::Below("/v1beta")),
         ],
+        doors: Doors::Native,
+        options: &["api_mode"],
         native: Native { roots: &["v1alpha", "v1beta", "upload", "download"], auth: Auth::Header("x-goog-api-key") },
         example: "gemini-2.5-flash",
-        note: "Its native surface, for OpenAI's clients its compatible one; the rest by passthrough (`/p/gemini/v1beta/files`).",
+        note: "By its own `generateContent`; with `api_mode: openai`, or a base URL that ends in `/openai`, by its compatible surface.",
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -185,9 +190,11 @@ pub static TABLE: &[Provider] = &[
             Translations,
             Moderations,
             CountInput,
+            Compact,
         ],
         habits: &Habits::OPENAI,
         doors: Doors::Openai,
+        keeps_responses: true,
         example: "gpt-5.5",
         note: "With another base URL: any server that speaks the OpenAI dialect.",
         ..OPENAI_COMPATIBLE
@@ -225,6 +232,7 @@ pub static TABLE: &[Provider] = &[
         name: "oracle",
         title: "Oracle Generative AI",
         operations: &[Chat, Responses],
+        keeps_responses: true,
         model_list: None,
         example: "openai.gpt-oss-120b",
         note: "Base URL `https://inference.generativeai.{region}.oci.oraclecloud.com/openai/v1`; list its models yourself.",
@@ -295,6 +303,7 @@ pub static TABLE: &[Provider] = &[
         title: "xAI (Grok)",
         base_url: Some("https://api.x.ai/v1"),
         operations: &[Chat, Responses, Embeddings, ImageGenerations, ImageEdits],
+        keeps_responses: true,
         example: "grok-4",
         ..OPENAI_COMPATIBLE
     },

@@ -33,6 +33,8 @@ pub struct Provider {
     pub habits: &'static Habits,
     /// Models that it serves by one operation only.
     pub doors: Doors,
+    /// Whether it keeps responses, to be asked for again and continued.
+    pub keeps_responses: bool,
     /// Where it serves an operation elsewhere than usual.
     pub places: &'static [(Operation, Place)],
     /// The path of its list of models below the base URL; `None`: it has none, models are configured.
@@ -60,6 +62,9 @@ pub enum Doors {
     Any,
     /// As OpenAI does: what is known of its models tells.
     Openai,
+    /// Every model by the provider's own API, whatever the client speaks: it can say more than the compatible one. With the option
+    /// `api_mode: openai`, by the compatible one, which its own clients are the only ones not to use.
+    Native,
     /// By the model's id; the last one for the models that are not listed. The option of this name, a list of models, takes the place
     /// of those listed for the operation.
     Listed { models: &'static [(&'static str, Operation)], others: Operation, option: (&'static str, Operation) },

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, embeddings};
@@ -90,10 +91,14 @@ pub struct Run {
     pub is_listed: bool,
     pub payload: Payload,
     pub wants_stream: bool,
+    /// Whether a stream is wanted as one JSON array (Gemini without `alt=sse`).
+    pub is_array: bool,
     /// The request in canonical form, where some target speaks another dialect.
     pub asked: Option<Box<Asked>>,
     /// Whether what a target has no place for is refused instead of left out.
     pub is_strict: bool,
+    /// What it takes to keep the answer.
+    pub remembered: Option<Box<Remembered>>,
 }
 
 /// A provider's own API is called as it is.
