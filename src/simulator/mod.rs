@@ -101,7 +101,7 @@ impl HttpServerApp for Simulator {
 impl Simulator {
     async fn exchange(&self, session: &mut ServerSession) -> pingora_core::Result<Outcome> {
         let (head, body) = http::receive(session).await?;
-        let route = Route::of(&head.path, head.is_anthropic);
+        let route = Route::of(&head.path, head.client);
         let failed = |failure: &Failure| Answer::failed(route.dialect, failure, head.id());
         let refused = |refusal: &Refusal| failed(&refusal.into());
 

@@ -40,14 +40,13 @@ pub struct InPath<'p> {
 }
 
 impl<'p> Route<'p> {
-    /// By path, with or without the version prefix, because base URLs are written both ways. `is_anthropic`: the request
-    /// has the header that only Anthropic's clients send.
-    pub fn of(path: &'p str, is_anthropic: bool) -> Self {
-        let (is_anthropic, path) = match path.strip_prefix("/anthropic/") {
-            Some(_) => (true, path.strip_prefix("/anthropic").unwrap_or(path)),
-            None => (is_anthropic, path),
+    /// By path, with or without the version prefix, because base URLs are written both ways. `client`: whose paths those
+    /// are that several vendors have.
+    pub fn of(path: &'p str, client: Dialect) -> Self {
+        let (client, path) = match path.strip_prefix("/anthropic").filter(|rest| rest.starts_with('/')) {
+            Some(rest) => (Dialect::Anthropic, rest),
+            None => (client, path),
         };
-        let usual = if is_anthropic { Dialect::Anthropic } else { Dialect::OpenaiChat };
         let (dialect, operation) = match path.strip_prefix("/v1").unwrap_or(path) {
             "/chat/completions" => (Dialect::OpenaiChat, Operation::Chat(None)),
             "/responses" => (Dialect::OpenaiResponses, Operation::Chat(None)),
@@ -59,9 +58,9 @@ impl<'p> Route<'p> {
             "/audio/transcriptions" | "/audio/translations" => (Dialect::OpenaiChat, Operation::Transcription),
             "/audio/speech" => (Dialect::OpenaiChat, Operation::Speech),
             "/moderations" => (Dialect::OpenaiChat, Operation::Moderation),
-            "/models" => (usual, Operation::Models),
+            "/models" => (client, Operation::Models),
             below => {
-                return in_path(path).unwrap_or_else(|| Self { dialect: usual, operation: model(below) });
+                return in_path(path).unwrap_or_else(|| Self { dialect: client, operation: model(below) });
             }
         };
         Self { dialect, operation: Some(operation) }
@@ -165,9 +164,9 @@ mod tests {
             ("/model/arn:x/y/converse-stream", Converse, Operation::Chat(place("arn:x/y", true))),
             ("/model/m/count-tokens", Converse, Operation::Count),
         ] {
-            assert_eq!(Route::of(path, false), Route { dialect, operation: Some(operation) }, "{path}");
+            assert_eq!(Route::of(path, OpenaiChat), Route { dialect, operation: Some(operation) }, "{path}");
         }
-        assert_eq!(Route::of("/v1/models", true).dialect, Anthropic);
+        assert_eq!(Route::of("/v1/models", Gemini), Route { dialect: Gemini, operation: Some(Operation::Models) });
     }
 
     #[test]
@@ -181,7 +180,7 @@ mod tests {
             ("/model/m/dance", Converse),
             ("/model/m", Converse),
         ] {
-            let route = Route::of(path, false);
+            let route = Route::of(path, OpenaiChat);
             assert_eq!(route.dialect, dialect, "{path}");
             assert!(!matches!(route.operation, Some(Operation::Chat(_))), "{path}");
         }

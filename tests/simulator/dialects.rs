@@ -339,6 +339,8 @@ async fn what_one_vendor_alone_has() {
     assert_eq!(connection.get("/v1/models", "").await.json()["object"], "list");
     let anthropic = connection.get("/v1/models", "anthropic-version: 2023-06-01\r\n").await;
     assert_eq!(anthropic.json()["data"][0]["type"], "model");
+    let gemini = connection.get("/v1/models/simulator", "x-goog-api-key: k\r\n").await;
+    assert_eq!(gemini.json()["name"], "models/simulator");
     assert_eq!(connection.get("/v1beta/models", "").await.json()["models"][0]["name"], "models/simulator");
     assert_eq!(connection.get("/v1beta/models/gone", "").await.json()["error"]["status"], "NOT_FOUND");
 }
