@@ -49,8 +49,7 @@ pub fn read(items: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Message>, 
             read => {
                 // Its members are no concern of ours: it is kept as it is.
                 unknown.truncate(before);
-                let kind = wire::read::<wire::Kind>(raw, format_args!("input[{index}]"), &mut Vec::new())?.kind;
-                match (kind, read) {
+                match (wire::kind(raw), read) {
                     (Some(kind), _) if is_servers(Some(&kind)) => turns.keep(kind, raw),
                     (_, Err(refusal)) => return Err(refusal.param("input")),
                     (_, Ok(item)) => turns.take(item, index, unknown)?,

@@ -123,7 +123,7 @@ pub fn write_thinking(
 /// The most of what a model has that is not more than what is asked for; else the least.
 fn nearest(effort: Effort, efforts: &'static [&'static str]) -> Option<&'static str> {
     let known = |name: &&&'static str| Effort::named(name).is_some_and(|known| known <= effort);
-    efforts.iter().filter(known).next_back().or(efforts.first()).copied()
+    efforts.iter().rfind(known).or(efforts.first()).copied()
 }
 
 #[cfg(test)]

@@ -12,13 +12,26 @@ pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, Ref
 }
 
 fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result<Tool, Refusal> {
-    let kind = wire::read::<wire::Kind>(raw, format_args!("tools[{index}]"), &mut Vec::new())?.kind;
-    let kind = kind.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].type` is missing.")).param("tools"))?;
+    let before = unknown.len();
+    let read = wire::read::<wire::Tool>(raw, format_args!("tools[{index}]"), unknown);
+    let kind = match &read {
+        Ok(tool) => tool.kind.clone(),
+        Err(_) => wire::kind(raw),
+    };
+    let kind = match kind {
+        Some(kind) => kind,
+        None => {
+            read?;
+            return Err(Refusal::invalid(format!("`tools[{index}].type` is missing.")).param("tools"));
+        }
+    };
     let is_search = kind.starts_with("web_search");
     if !is_search && kind != "function" && kind != "custom" {
+        // Its members are no concern of ours: it is kept as it is.
+        unknown.truncate(before);
         return Ok(Tool::Opaque(Opaque { dialect: Dialect::OpenaiResponses, name: kind, value: raw.to_owned() }));
     }
-    let tool = wire::read::<wire::Tool>(raw, format_args!("tools[{index}]"), unknown)?;
+    let tool = read?;
     if is_search {
         let filters = tool.filters;
         let (allowed_domains, blocked_domains) =
@@ -31,10 +44,9 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
             max_uses: None,
         }));
     }
-    // Whoever comes from chat completions may have left the function in its box.
     let (tool, is_boxed) = match tool.function {
-        Some(function) if tool.name.is_none() => (*function, true),
-        _ => (tool, false),
+        Some(_) => (unboxed(tool), true),
+        None => (tool, false),
     };
     let name = tool.name.filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].name` is missing.")).param("tools"))?;
@@ -48,6 +60,17 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
             strict: tool.strict.or((!is_boxed).then_some(true)),
         },
     })
+}
+
+/// Whoever comes from chat completions may have left the function in its box.
+fn unboxed(mut tool: wire::Tool) -> wire::Tool {
+    if let Some(function) = tool.function.take() {
+        tool.name = tool.name.or(function.name);
+        tool.description = tool.description.or(function.description);
+        tool.parameters = tool.parameters.or(function.parameters);
+        tool.strict = tool.strict.or(function.strict);
+    }
+    tool
 }
 
 pub fn read_choice(

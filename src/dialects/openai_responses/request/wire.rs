@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use super::super::number::Whole;
+use super::super::lenient::Whole;
 use crate::dialects::ir::{Json, Unknown};
 use crate::dialects::wire::{self, TextOr};
 use crate::error::Refusal;
@@ -129,7 +129,7 @@ pub struct CacheBreakpoint {
 #[derive(Debug, Deserialize)]
 pub struct Tool {
     #[serde(rename = "type")]
-    _kind: Option<String>,
+    pub kind: Option<String>,
     pub name: Option<String>,
     pub description: Option<String>,
     pub parameters: Option<Json>,
@@ -192,11 +192,14 @@ pub struct Format {
     pub strict: Option<bool>,
 }
 
-/// Only the kind of an item or a tool.
-#[derive(Debug, Deserialize)]
-pub struct Kind {
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
+/// The kind of an item or a tool of which nothing else is to be known.
+pub fn kind(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Kind {
+        #[serde(rename = "type")]
+        kind: Option<String>,
+    }
+    serde_json::from_str::<Kind>(raw.get()).ok()?.kind
 }
 
 /// Reads a piece that was kept raw; it stands at `at` in the request.
