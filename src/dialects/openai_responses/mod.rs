@@ -5,6 +5,9 @@
 //! business: it reads requests in which they have been put in their place.
 
 mod answer;
+#[cfg(test)]
+#[path = "/tmp/r_probe.rs"]
+mod corpus_probe;
 mod failure;
 mod lenient;
 mod losses;
@@ -16,6 +19,7 @@ mod tests;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use super::errors::read_any_failure;
 use super::framing::Framing;
 use super::framing::sse::Sse;
 use super::ir;
@@ -68,7 +72,7 @@ impl ProviderDialect for OpenaiResponses {
     }
 
     fn read_failure(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-        failure::read(status, headers, body)
+        read_any_failure(status, headers, body)
     }
 
     fn losses(&self) -> &'static [Loss] {

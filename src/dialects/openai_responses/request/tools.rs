@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::{wire, written};
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Feature, Json, Losses, Opaque, Tool, ToolChoice, Unknown, WebSearch};
+use crate::dialects::wire::read_member;
 use crate::error::Refusal;
 
 pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, Refusal> {
@@ -13,7 +14,7 @@ pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, Ref
 
 fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result<Tool, Refusal> {
     let before = unknown.len();
-    let read = wire::read::<wire::Tool>(raw, format_args!("tools[{index}]"), unknown);
+    let read = read_member::<wire::Tool>(raw, &|| format!("tools[{index}]"), unknown);
     let kind = match &read {
         Ok(tool) => tool.kind.clone(),
         Err(_) => wire::kind(raw),
@@ -80,7 +81,7 @@ pub fn read_choice(
 ) -> Result<Option<ToolChoice>, Refusal> {
     let Some(raw) = raw else { return Ok(None) };
     if raw.get().starts_with('"') {
-        let word = wire::read::<String>(raw, format_args!("tool_choice"), unknown)?;
+        let word = read_member::<String>(raw, &|| "tool_choice".to_owned(), unknown)?;
         return match word.as_str() {
             "auto" => Ok(Some(ToolChoice::Auto)),
             "none" => Ok(Some(ToolChoice::None)),
@@ -88,7 +89,7 @@ pub fn read_choice(
             other => Err(wrong_choice(other)),
         };
     }
-    let choice = wire::read::<wire::ToolChoice>(raw, format_args!("tool_choice"), unknown)?;
+    let choice = read_member::<wire::ToolChoice>(raw, &|| "tool_choice".to_owned(), unknown)?;
     let name = choice.name.or_else(|| choice.function.and_then(|function| function.name));
     match (choice.kind.as_deref(), name) {
         (Some("function" | "custom"), Some(name)) => Ok(Some(ToolChoice::Named(name))),

@@ -6,9 +6,8 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::super::lenient::Whole;
-use crate::dialects::ir::{Json, Unknown};
-use crate::dialects::wire::{self, TextOr};
-use crate::error::Refusal;
+use crate::dialects::ir::Json;
+use crate::dialects::wire::TextOr;
 
 #[derive(Debug, Deserialize)]
 pub struct Body {
@@ -200,29 +199,6 @@ pub fn kind(raw: &RawValue) -> Option<String> {
         kind: Option<String>,
     }
     serde_json::from_str::<Kind>(raw.get()).ok()?.kind
-}
-
-/// Reads a piece that was kept raw; it stands at `at` in the request.
-pub fn read<T: serde::de::DeserializeOwned>(
-    raw: &RawValue,
-    at: std::fmt::Arguments<'_>,
-    unknown: &mut Vec<Unknown>,
-) -> Result<T, Refusal> {
-    match wire::read_request::<T>(raw.get().as_bytes()) {
-        Ok((piece, found)) => {
-            unknown.extend(found.into_iter().map(|found| Unknown { path: format!("{at}.{}", found.path) }));
-            Ok(piece)
-        }
-        Err(mut refusal) => {
-            if let Some(rest) = refusal.message.strip_prefix('`') {
-                refusal.message = match rest.strip_prefix(".`") {
-                    Some(rest) => format!("`{at}`{rest}"),
-                    None => format!("`{at}.{rest}"),
-                };
-            }
-            Err(refusal)
-        }
-    }
 }
 
 impl<'de> Deserialize<'de> for ImageUrl {

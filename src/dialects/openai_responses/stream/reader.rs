@@ -4,7 +4,6 @@
 //! what was told of it before, and the rest is told then.
 
 use bytes::Bytes;
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::block::{Of, Spot};
@@ -163,7 +162,7 @@ impl Reader {
         let has_failed = matches!(kind, "response.failed" | "response.cancelled")
             || matches!(response.status.as_deref(), Some("failed" | "cancelled"));
         if has_failed {
-            let failure = response.error.map(failure::of_error);
+            let failure = response.error.map(|error| failure::of_error(error.get().as_bytes()));
             let nameless = || Failure::of_kind(Kind::Upstream, "The provider gave its answer up without saying why.");
             return self.fail(failure.unwrap_or_else(nameless), events);
         }
@@ -194,8 +193,7 @@ impl Reader {
 
     /// The event is an error, or has one.
     fn fail_as_told(&mut self, data: &[u8], events: &mut Vec<Event>) {
-        let told: Value = serde_json::from_slice(data).unwrap_or_default();
-        self.fail(failure::of_value(&told), events);
+        self.fail(failure::of_error(data), events);
     }
 
     fn fail(&mut self, failure: Failure, events: &mut Vec<Event>) {
