@@ -243,7 +243,7 @@ impl<'a> Writer<'a, '_> {
         match &media.source {
             Source::Base64(data) => inline(mime.unwrap_or_else(|| media::sniffed(data, media.kind)), data),
             Source::Url(uri) if media::is_kept_by_google(uri) || media::is_youtube(uri) => file(mime, uri.into()),
-            Source::Url(uri) if self.fetches_urls => {
+            Source::Url(uri) if self.fetches_urls && media.is_on_the_web() => {
                 file(Some(mime.unwrap_or_else(|| media::by_extension(uri, media.kind))), uri.into())
             }
             Source::Url(_) => {

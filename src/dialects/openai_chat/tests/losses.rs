@@ -116,7 +116,7 @@ fn everything() -> Request {
         service_tier: Some("flex".to_owned()),
         cache_key: Some("k".to_owned()),
         cache_retention: Some(raw("24h")),
-        modalities: vec!["audio".to_owned()],
+        modalities: vec!["audio".to_owned(), "image".to_owned()],
         audio: Some(AudioOut { voice: None, format: None }),
         prediction: Some(raw("x")),
         store: Some(true),
