@@ -56,7 +56,7 @@ enum Open {
 
 impl Assembler {
     pub fn take(&mut self, answer: Answer, events: &mut Vec<Event>) {
-        self.counts = answer.usage_metadata.filter(|it| usage::says_something(it)).or(self.counts.take());
+        self.counts = answer.usage_metadata.filter(usage::says_something).or(self.counts.take());
         if !self.has_started {
             self.has_started = true;
             let (usage, service_tier) = self.usage();
