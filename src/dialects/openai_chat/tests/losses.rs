@@ -159,6 +159,7 @@ fn openai_loses_little() {
         Feature::FileUrls,
         Feature::MaxToolCalls,
         Feature::Media,
+        Feature::Modalities,
         Feature::ReasoningHistory,
         Feature::Safety,
         Feature::ServerTools,
