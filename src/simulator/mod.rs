@@ -204,8 +204,5 @@ fn planned(fault: &Fault) -> Failure {
         _ => None,
     };
     failure.code = code.map(str::to_owned);
-    if status == StatusCode::INTERNAL_SERVER_ERROR {
-        failure.kind = Kind::Internal;
-    }
     failure
 }
