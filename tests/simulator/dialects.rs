@@ -120,7 +120,7 @@ impl Way {
             }
         }
         reader.end(&mut events);
-        event::check(&events).unwrap_or_else(|why| panic!("{}: {why}", self.dialect.name()));
+        assert_eq!(event::check(&events), Ok(()), "{}", self.dialect.name());
         events
     }
 }
