@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::admit::Stop;
 use super::context::{Ask, Exchange, Run};
 use super::{ResponseHeader, headers};
-use crate::dialects::{Dialect, count, stored};
+use crate::dialects::{count, stored};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::Readiness;
@@ -179,8 +179,8 @@ pub async fn fail(session: &mut Session, ctx: &mut Exchange, failure: Failure) -
     let body = ctx.dialect().write_failure(&failure, ctx.request_id.as_str());
     let status = failure.status;
     let mut header = header_of(ctx, status, body.len())?;
-    if ctx.dialect() == Dialect::Converse {
-        header.insert_header(headers::X_AMZN_ERRORTYPE, failure.kind.amazon_name())?;
+    if let Some(class) = ctx.dialect().error_type(failure.kind) {
+        header.insert_header(headers::X_AMZN_ERRORTYPE, class)?;
     }
     if let Some(patience) = failure.retry_after {
         header.insert_header(header::RETRY_AFTER, patience.as_secs().max(1).to_string())?;
