@@ -38,6 +38,9 @@ pub const OPENAI: Provider = Provider {
     pieces: EVENTS - 2,
 };
 
+/// Its models speak Chat alone: clients of all other dialects are translated. OpenAI itself would take Responses as they are.
+pub const COMPATIBLE: Provider = Provider { instance: "bench-north", kind: "opencode-go", ..OPENAI };
+
 pub const ANTHROPIC: Provider = Provider {
     wire: Wire::Messages,
     instance: "bench-west",

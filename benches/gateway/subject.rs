@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::provider::{ANTHROPIC, MODEL, OPENAI};
+use crate::provider::{ANTHROPIC, COMPATIBLE, MODEL, OPENAI};
 use crate::workload::Side;
 
 const KEY: &str = "bench-key";
@@ -75,7 +75,7 @@ impl Launcher {
         let (address, admin) = (free_address()?, free_address()?);
         let config = self.scratch.join("config.yaml");
         let threads = self.threads;
-        let providers = [OPENAI, ANTHROPIC].map(|provider| {
+        let providers = [OPENAI, COMPATIBLE, ANTHROPIC].map(|provider| {
             format!(
                 "{}: {{type: {}, api_key: upstream-key, base_url: \"http://{upstream}/v1\", models: [{MODEL}]}}",
                 provider.instance, provider.kind

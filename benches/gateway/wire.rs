@@ -54,14 +54,18 @@ impl Wire {
             (Wire::Chat, Wanted::CountedStream) => r#","stream":true,"stream_options":{"include_usage":true}"#,
             (_, Wanted::Stream | Wanted::CountedStream) => r#","stream":true"#,
         };
-        let user = format!(r#"{{"role":"user","content":"{user}"}}"#);
+        let text = |text: &str| format!(r#"[{{"type":"text","text":"{text}"}}]"#);
         match self {
             Wire::Chat => format!(
-                r#"{head}{stream},"max_completion_tokens":1024,"messages":[{{"role":"system","content":"{system}"}},{user}]}}"#
+                r#"{head}{stream},"max_tokens":1024,"messages":[{{"role":"system","content":"{system}"}},{{"role":"user","content":"{user}"}}]}}"#
             ),
-            Wire::Messages => format!(r#"{head}{stream},"max_tokens":1024,"system":"{system}","messages":[{user}]}}"#),
+            Wire::Messages => format!(
+                r#"{head}{stream},"max_tokens":1024,"system":{},"messages":[{{"role":"user","content":{}}}]}}"#,
+                text(&system),
+                text(&user)
+            ),
             Wire::Responses => format!(
-                r#"{head}{stream},"max_output_tokens":1024,"store":false,"instructions":"{system}","input":[{user}]}}"#
+                r#"{head}{stream},"max_output_tokens":1024,"store":false,"instructions":"{system}","input":[{{"role":"user","content":"{user}"}}]}}"#
             ),
         }
     }

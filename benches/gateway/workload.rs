@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Outcome;
-use crate::provider::{ANTHROPIC, MODEL, OPENAI, Provider};
+use crate::provider::{ANTHROPIC, COMPATIBLE, MODEL, OPENAI, Provider};
 use crate::wire::{Wanted, Wire};
 
 pub struct Workload {
@@ -110,6 +110,7 @@ const ALL: &[Workload] = &[
         name: "messages-to-chat",
         about: "a Messages client, a Chat provider",
         client: Wire::Messages,
+        provider: &COMPATIBLE,
         goal: WHOLE_GOAL,
         ..CHAT
     },
@@ -117,6 +118,7 @@ const ALL: &[Workload] = &[
         name: "messages-to-chat-stream",
         about: "the same, 64 events",
         client: Wire::Messages,
+        provider: &COMPATIBLE,
         goal: STREAM_GOAL,
         ..STREAM
     },
@@ -124,6 +126,7 @@ const ALL: &[Workload] = &[
         name: "responses-to-chat",
         about: "a Responses client, a Chat provider",
         client: Wire::Responses,
+        provider: &COMPATIBLE,
         goal: WHOLE_GOAL,
         ..CHAT
     },
@@ -131,6 +134,7 @@ const ALL: &[Workload] = &[
         name: "responses-to-chat-stream",
         about: "the same, 64 events",
         client: Wire::Responses,
+        provider: &COMPATIBLE,
         goal: STREAM_GOAL,
         ..STREAM
     },
