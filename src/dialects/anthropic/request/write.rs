@@ -194,6 +194,8 @@ fn json_format<'a>(
         Some(Format::JsonSchema { name: _, description, schema, strict: _ }) => {
             let limited = facts.has_json_schema.then(|| schema::within_limits(schema, room)).flatten();
             if let Some(schema) = limited {
+                // There is no member for what the format is for.
+                system.extend(description.clone().map(Block::text));
                 return Some(JsonFormat { kind: "json_schema", schema: Cow::Owned(schema) });
             }
             losses.note(Feature::JsonSchema);
@@ -235,6 +237,10 @@ impl Knobs<'_> {
         if self.top_k.is_some() && (takes_none || takes_few) {
             self.top_k = None;
             losses.note(Feature::TopK);
+        }
+        // Of the two, the one that says something; else the temperature.
+        if self.temperature.is_some_and(is_one) && self.top_p.is_some_and(|top_p| !is_one(top_p)) {
+            self.temperature = None;
         }
         if let Some(top_p) = self.top_p {
             let is_refused = takes_none || takes_few && is_narrow(top_p) || self.temperature.is_some();

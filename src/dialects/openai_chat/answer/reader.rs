@@ -8,6 +8,7 @@ use crate::dialects::errors::read_any_failure;
 use crate::dialects::framing::{Frame, FrameKind};
 use crate::dialects::ir::{Event, Fold, Reason, Response, Start, Usage};
 use crate::dialects::openai_chat::finish::{self, Ending};
+use crate::dialects::openai_chat::loose::read;
 use crate::dialects::openai_chat::usage::Counts;
 use crate::dialects::wire::read_answer;
 use crate::dialects::{EventReader, Unanswered};
@@ -86,14 +87,16 @@ impl Reader {
     /// `body` is what the chunk was read from.
     fn take(&mut self, chunk: Chunk<'_>, body: &[u8], extent: Extent, events: &mut Vec<Event>) {
         if chunk.is_error() {
-            let groq = chunk.x_groq.0.and_then(|groq| groq.error);
+            let groq = read::<wire::Groq<'_>>(chunk.x_groq).and_then(|groq| groq.error);
             let said = if chunk.error.is_some() { body } else { groq.map_or(body, |raw| raw.get().as_bytes()) };
             return self.fail(failure(said), events);
         }
-        let of_groq = || chunk.x_groq.0.as_ref()?.usage.0.as_ref()?.usage();
-        let usage = chunk.usage.0.as_ref().and_then(Counts::usage).or_else(of_groq);
+        let of_groq = || read::<wire::Groq<'_>>(chunk.x_groq)?.usage;
+        let usage = read::<Counts<'_>>(chunk.usage.or_else(of_groq)).and_then(|counts| counts.usage());
         self.usage = usage.or(self.usage);
-        self.citations = chunk.citations.0.unwrap_or_else(|| std::mem::take(&mut self.citations));
+        if let Some(citations) = read(chunk.citations) {
+            self.citations = citations;
+        }
         let choices = chunk.choices.unwrap_or_default();
         // Azure begins with a chunk that has neither choices nor an id: the answer begins later.
         if self.stage == Stage::Before && (usage.is_some() || !choices.is_empty()) {
@@ -110,6 +113,9 @@ impl Reader {
             );
         }
         for (position, choice) in choices.into_iter().enumerate() {
+            if let Some(error) = choice.error() {
+                return self.fail(failure(error.get().as_bytes()), events);
+            }
             if self.take_choice(position, choice, extent, events) == Ending::Broken {
                 return self.fail(finish::broken(), events);
             }
@@ -123,7 +129,7 @@ impl Reader {
         extent: Extent,
         events: &mut Vec<Event>,
     ) -> Ending {
-        let wire::Choice { index, delta, message, finish_reason, stop_reason, logprobs } = choice;
+        let wire::Choice { index, delta, message, finish_reason, stop_reason, logprobs, error: _ } = choice;
         let index = index.0.and_then(|index| usize::try_from(index).ok()).filter(|index| *index < MOST_CHOICES);
         let known = self.choice(index.unwrap_or(position));
         // Some repeat the whole message at the end of a stream.
@@ -131,10 +137,18 @@ impl Reader {
             Extent::Whole => message.or(delta),
             Extent::Chunk => delta.or_else(|| message.filter(|_| known.is_fresh())),
         };
-        if let Some(said) = said {
-            known.take(said, extent == Extent::Whole, events);
+        // They belong to the text, behind which more may come in a whole answer.
+        let (before, behind) = match extent {
+            Extent::Whole => (read(logprobs), None),
+            Extent::Chunk => (None, read(logprobs)),
+        };
+        if let Some(logprobs) = before {
+            known.take_logprobs(logprobs, events);
         }
-        if let Some(logprobs) = logprobs.0 {
+        if let Some(said) = said {
+            known.take(*said, extent == Extent::Whole, events);
+        }
+        if let Some(logprobs) = behind {
             known.take_logprobs(logprobs, events);
         }
         let ending = finish_reason.get().map(Ending::named);
