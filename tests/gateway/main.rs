@@ -27,3 +27,4 @@ mod shutdown;
 mod streams;
 mod telemetry;
 mod tls;
+mod translate;
