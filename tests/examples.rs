@@ -200,9 +200,9 @@ fn every_endpoint_is_in_the_readme() {
         let shown = path.replace("/p/*", "/p/{provider}/…").replace("/models/*", "/models/{id}");
         let shown = shown.replace("/responses/*", "/responses/{id}").replace("/v1alpha/", "/v1beta/");
         let shown = if shown.contains(':') { shown.replace("/v1/", "/v1beta/") } else { shown };
-        let is_told = readme.lines().any(|line| {
-            line.contains(&format!("`{shown}`")) && (method == "ANY" || line.contains(method))
-        });
+        let is_told = readme
+            .lines()
+            .any(|line| line.contains(&format!("`{shown}`")) && (method == "ANY" || line.contains(method)));
         assert!(is_told, "README.md does not tell of {method} {path}");
     }
 }

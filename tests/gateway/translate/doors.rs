@@ -1,8 +1,8 @@
 //! By which of its operations a model is asked, where it is not served by all of them.
 
-use super::{Hub, json, understood};
+use super::{json, understood};
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::Upstream;
+use crate::support::upstream::{Reply, Upstream};
 use crate::support::wire::{TEXT, Wire};
 use serde_json::{Value, json};
 
@@ -15,7 +15,12 @@ struct Doors {
 
 /// One instance, `up`, whose settings may name the upstream as `ROOT`.
 async fn behind(settings: &str) -> Doors {
-    let upstream = Upstream::start(Wire::reply).await;
+    // There is no list of models.
+    let upstream = Upstream::start(|request| match request.method.as_str() {
+        "GET" => Reply::json(404, "{}"),
+        _ => Wire::reply(request),
+    })
+    .await;
     let settings = settings.replace("ROOT", &format!("http://{}", upstream.address));
     let gateway = Setup::instances([("up", format!("{settings}, api_key: secret"))]).start().await;
     Doors { gateway, upstream }
@@ -220,8 +225,6 @@ async fn a_providers_second_dialect_is_used() {
 /// The models' ids are path segments there: whatever they hold stays in one.
 #[tokio::test]
 async fn a_model_in_a_path_is_one_segment() {
-    let hub = Hub::answering(Wire::reply).await;
-    drop(hub);
     let upstream = Upstream::start(Wire::reply).await;
     let root = format!("http://{}", upstream.address);
     let arn = "arn:aws:bedrock:us-east-1:1:inference-profile/us.anthropic.claude-x-v1:0";

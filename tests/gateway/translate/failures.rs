@@ -61,6 +61,10 @@ async fn every_envelope_is_opened() {
     for (body, words) in bodies {
         let hub = Hub::answering(move |_| Reply::whole(418, "text/html", body)).await;
         for (client, provider) in pairs() {
+            if provider == Wire::Converse && body.starts_with('[') {
+                // That is Google's alone.
+                continue;
+            }
             let (status, message) = refused(client, &hub.ask(client, provider, false).await);
             assert_eq!(status, 418);
             assert!(!message.is_empty() && !message.contains('<'), "{client:?} over {provider:?}: {message}");
@@ -92,11 +96,6 @@ async fn a_success_without_an_answer_is_a_failure() {
             for client in Wire::ALL.into_iter().filter(|client| *client != provider) {
                 let context = format!("{client:?} over {provider:?}: {body:?}");
                 let answer = hub.ask(client, provider, false).await;
-                if answer.head.status == 200 {
-                    // Its head was gone before the body came.
-                    assert!(!answer.whole, "{context}: {}", answer.text());
-                    continue;
-                }
                 let (status, message) = refused(client, &answer);
                 assert!((502..=503).contains(&status), "{context}: {status} {message}");
                 let is_told = body.contains("they say no");
@@ -136,8 +135,7 @@ async fn a_stream_without_an_answer_is_a_failure() {
     }
 }
 
-/// The head comes, then, in a segment of its own, what turns out to be no answer. Its status can no longer be changed; but nobody
-/// may take it for a success.
+/// The head comes first, then, in a segment of its own, what turns out to be no answer.
 #[tokio::test]
 async fn nonsense_that_comes_late_is_no_answer_either() {
     for provider in Wire::ALL {
@@ -161,13 +159,12 @@ async fn nonsense_that_comes_late_is_no_answer_either() {
                 let mut connection = hub.gateway.client().await;
                 let body = Body::Length(request.as_bytes());
                 connection.request("POST", &path, &[JSON, ("x-title", title)], body).await;
-                // Whether the head has left by now is for the gateway to choose.
+                // Long enough for the head to be passed on, if that were done.
                 tokio::time::sleep(std::time::Duration::from_millis(20)).await;
                 gate.open();
                 let answer = connection.answer().await;
-                let context = format!("{client:?} over {provider:?}: {} {:?}", answer.head.status, answer.text());
-                assert!(answer.head.status != 200 || !answer.whole, "{context}");
-                assert!(answer.head.status != 200 || answer.body.is_empty(), "{context}");
+                let (status, message) = refused(client, &answer);
+                assert!((502..=503).contains(&status) && message == "they say no", "{client:?} over {provider:?}");
             }
         }
     }

@@ -3,6 +3,7 @@
 //! failures, other targets.
 
 mod broken;
+mod collected;
 mod doors;
 mod failover;
 mod failures;

@@ -118,7 +118,7 @@ async fn what_cannot_be_decoded_is_a_failure() {
     .await;
     for (client, provider) in pairs() {
         let answer = hub.ask(client, provider, false).await;
-        assert!(answer.head.status == 502 || !answer.whole, "{client:?} over {provider:?}: {}", answer.head.status);
+        assert_eq!(refused(client, &answer).0, 502, "{client:?} over {provider:?}");
         assert_eq!(answer.head.headers.get("content-encoding"), None, "{client:?} over {provider:?}");
         let answer = hub.ask(client, provider, true).await;
         if answer.head.status == 200 {

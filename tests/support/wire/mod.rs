@@ -7,7 +7,7 @@ mod told;
 use super::upstream::{Received, Reply};
 use frames::frame;
 use serde_json::json;
-pub use told::{Told, events};
+pub use told::Told;
 
 /// What every provider here says. It has what is easily broken: quotes, a line's end, characters of two to four bytes.
 pub const TEXT: &str = "Grüße, \"世界\" \u{1f30d}\nund so weiter";

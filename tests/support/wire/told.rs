@@ -18,7 +18,7 @@ pub struct Told {
 }
 
 /// The events of a stream in server-sent events: their names, if they have any, and their data.
-pub fn events(body: &str) -> Vec<(Option<&str>, &str)> {
+fn events(body: &str) -> Vec<(Option<&str>, &str)> {
     assert!(body.is_empty() || body.ends_with("\n\n"), "an event is not finished: {body:?}");
     let events = body.split("\n\n").filter(|event| !event.is_empty());
     events
@@ -66,6 +66,7 @@ impl Told {
                 told.count(&body["usage"], "inputTokens", "outputTokens");
             }
         }
+        told.ends = 0;
         told
     }
 
