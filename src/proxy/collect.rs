@@ -179,7 +179,7 @@ async fn hang_up(downstream: &mut pingora_core::protocols::http::ServerSession) 
 }
 
 /// Whether another target, or another try, may do better than a failure that came under a status of success.
-fn may_be_bettered(failure: &Failure) -> bool {
+pub fn may_be_bettered(failure: &Failure) -> bool {
     matches!(failure.kind, Kind::RateLimited | Kind::Unavailable | Kind::Upstream | Kind::Timeout | Kind::Internal)
 }
 

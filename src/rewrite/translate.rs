@@ -30,6 +30,7 @@ pub struct Translate {
     source: Source,
     sink: Sink,
     usage: Option<Usage>,
+    failure: Option<Failure>,
     has_started: bool,
     is_finished: bool,
 }
@@ -58,7 +59,7 @@ impl Translate {
         } else {
             Sink::Whole { dialect: client, reply: Box::new(reply), fold: Box::default() }
         };
-        Self { source, sink, usage: None, has_started: false, is_finished: false }
+        Self { source, sink, usage: None, failure: None, has_started: false, is_finished: false }
     }
 
     fn take(&mut self, events: Vec<Event>, out: &mut BytesMut) {
@@ -70,6 +71,7 @@ impl Translate {
             match &event {
                 Event::Usage(usage) => self.usage = Some(*usage),
                 Event::Start(start) => self.usage = start.usage,
+                Event::Failed(failure) => self.failure = Some(failure.clone()),
                 _ => {}
             }
             self.put(event, out);
@@ -151,6 +153,10 @@ impl Rewrite for Translate {
 
     fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 }
 
