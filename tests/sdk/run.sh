@@ -49,7 +49,7 @@ cp "$here"/node/*.mjs "$kept/node/"
 
 echo "== Replay of recorded traffic"
 if [ -f "$corpus/replay_upstream.py" ]; then
-    environment replay requirements.txt requirements-replay.txt
+    environment replay requirements.txt requirements-vendors.txt
     "$kept/replay/bin/python" -m replay "$corpus"
 else
     echo "skipped: there is no corpus in ../shared/corpus, nor in NARTHEX_CORPUS (${NARTHEX_CORPUS:-not set})"

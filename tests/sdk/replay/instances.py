@@ -43,7 +43,12 @@ def legacy_azure(deployment):
     return place
 
 
-ANTHROPIC = Kind("anthropic", "/v1", "x-api-key")
+# Those that speak a dialect of their own.
+NATIVE = {
+    "anthropic": Kind("anthropic", "/v1", "x-api-key"),
+    "bedrock": Kind("bedrock", ""),
+    "gemini_native": Kind("gemini", "", "x-goog-api-key"),
+}
 
 KINDS = {
     "azure": Kind("azure", "/openai/v1", "api-key"),
@@ -113,5 +118,48 @@ def config(upstream, more=()):
             settings = {"headers": {"x-replay-options": json.dumps(options)}} if options else {}
             add(instance, kind, f"{upstream}/p/{instance}{kind.suffix}", settings)
     for instance, kind_name, url, settings in more:
-        add(instance, ANTHROPIC if kind_name == "anthropic" else KINDS[kind_name], url, settings)
+        add(instance, KINDS.get(kind_name) or NATIVE[kind_name], url, settings)
     return "\n".join(lines) + "\n"
+
+
+def behind(case, provider, client):
+    """The kind of instance that answers this client by this recording: one that speaks the recording's dialect, but
+    not the client's. `None`: there is no such kind.
+    """
+    if provider.name == "openai_chat":
+        # Most that speak chat speak Responses as well: this one does not.
+        return "zai" if client.name == "openai_responses" else kind_of(case["provider"])
+    return {"anthropic": "anthropic", "gemini": "gemini_native", "converse": "bedrock"}.get(provider.name)
+
+
+def place_behind(kind_name, provider, model, is_stream):
+    """Path and query that the upstream is asked at."""
+    if provider.name == "gemini":
+        return f"/v1beta/models/{model}:" + ("streamGenerateContent?alt=sse" if is_stream else "generateContent")
+    if provider.name == "converse":
+        return f"/model/{model}/converse" + ("-stream" if is_stream else "")
+    if provider.name == "anthropic":
+        return "/v1/messages"
+    kind = KINDS[kind_name]
+    return kind.place("/chat/completions", model) if kind.place else kind.suffix + "/chat/completions"
+
+
+def auth_behind(kind_name):
+    return (KINDS.get(kind_name) or NATIVE[kind_name]).auth
+
+
+def provider_name(kind_name):
+    return (KINDS.get(kind_name) or NATIVE[kind_name]).type
+
+
+def native_config(upstream):
+    """(name, kind, URL, settings) of the instances that speak a dialect of their own."""
+    bases = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta/openai"}
+    for kind_name, suffix in bases.items():
+        for variant in ("plain", "nasty"):
+            instance = name(kind_name, variant)
+            options = VARIANTS[variant]
+            settings = {"headers": {"x-replay-options": json.dumps(options)}} if options else {}
+            # Gemini's own surface is at the host's root, wherever the base URL points.
+            root = upstream if kind_name == "gemini_native" else f"{upstream}/p/{instance}"
+            yield instance, kind_name, root + suffix, settings
