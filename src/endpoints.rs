@@ -22,6 +22,19 @@ pub enum Operation {
     Translations,
     Moderations,
     Rerank,
+    /// Anthropic's messages.
+    Messages,
+    CountMessages,
+    /// Gemini's way of running a model.
+    GenerateContent,
+    CountContent,
+    EmbedContent,
+    BatchEmbedContents,
+    /// Bedrock's way of running a model.
+    Converse,
+    CountConverse,
+    /// Counting the tokens of a request for OpenAI's responses.
+    CountInput,
 }
 
 impl Operation {
@@ -38,6 +51,15 @@ impl Operation {
         Self::Translations,
         Self::Moderations,
         Self::Rerank,
+        Self::Messages,
+        Self::CountMessages,
+        Self::GenerateContent,
+        Self::CountContent,
+        Self::EmbedContent,
+        Self::BatchEmbedContents,
+        Self::Converse,
+        Self::CountConverse,
+        Self::CountInput,
     ];
 
     /// As it reads in messages, logs and metrics.
@@ -55,11 +77,63 @@ impl Operation {
             Self::Translations => "translations",
             Self::Moderations => "moderations",
             Self::Rerank => "rerank",
+            Self::Messages => "messages",
+            Self::GenerateContent => "generate content",
+            Self::Converse => "converse",
+            Self::CountMessages | Self::CountContent | Self::CountConverse | Self::CountInput => "count tokens",
+            Self::EmbedContent | Self::BatchEmbedContents => "embed content",
         }
     }
 
-    /// Where OpenAI serves it, below the base URL; most compatible providers do the same.
-    pub fn path(self) -> &'static str {
+    /// The dialect in which it is asked and answered.
+    pub fn dialect(self) -> Dialect {
+        match self {
+            Self::Responses | Self::CountInput => Dialect::OpenaiResponses,
+            Self::Messages | Self::CountMessages => Dialect::Anthropic,
+            Self::GenerateContent | Self::CountContent | Self::EmbedContent | Self::BatchEmbedContents => {
+                Dialect::Gemini
+            }
+            Self::Converse | Self::CountConverse => Dialect::Converse,
+            _ => Dialect::OpenaiChat,
+        }
+    }
+
+    /// The operation by which a dialect has a model answer. These can stand in for each other.
+    pub fn generating(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::OpenaiChat => Self::Chat,
+            Dialect::OpenaiResponses => Self::Responses,
+            Dialect::Anthropic => Self::Messages,
+            Dialect::Gemini => Self::GenerateContent,
+            Dialect::Converse => Self::Converse,
+        }
+    }
+
+    /// Whether a model answers in words: then a provider of any dialect will do.
+    pub fn generates(self) -> bool {
+        self == Self::generating(self.dialect())
+    }
+
+    /// Whether it only counts the tokens of a request.
+    pub fn counts(self) -> bool {
+        matches!(self, Self::CountMessages | Self::CountContent | Self::CountConverse | Self::CountInput)
+    }
+
+    /// Whether the model stands in the path, not in the body.
+    pub fn has_model_in_path(self) -> bool {
+        self.path(false).contains(MODEL)
+    }
+
+    /// Where its inventor serves it, below the base URL; most compatible providers do the same. [`MODEL`] stands for the model.
+    pub fn path(self, is_stream: bool) -> &'static str {
+        match (self, is_stream) {
+            (Self::GenerateContent, true) => "/models/{model}:streamGenerateContent?alt=sse",
+            (Self::Converse, true) => "/model/{model}/converse-stream",
+            _ => self.whole_path(),
+        }
+    }
+
+    fn whole_path(self) -> &'static str {
         match self {
             Self::Chat => "/chat/completions",
             Self::Completions => "/completions",
@@ -73,9 +147,21 @@ impl Operation {
             Self::Translations => "/audio/translations",
             Self::Moderations => "/moderations",
             Self::Rerank => "/rerank",
+            Self::Messages => "/messages",
+            Self::CountMessages => "/messages/count_tokens",
+            Self::GenerateContent => "/models/{model}:generateContent",
+            Self::CountContent => "/models/{model}:countTokens",
+            Self::EmbedContent => "/models/{model}:embedContent",
+            Self::BatchEmbedContents => "/models/{model}:batchEmbedContents",
+            Self::Converse => "/model/{model}/converse",
+            Self::CountConverse => "/model/{model}/count-tokens",
+            Self::CountInput => "/responses/input_tokens",
         }
     }
 }
+
+/// Stands for the model in a path.
+pub const MODEL: &str = "{model}";
 
 /// One thing that a client can ask of us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +172,9 @@ pub enum Endpoint {
     Ready,
     ListModels,
     RetrieveModel,
+    /// The same as Gemini's SDKs ask for them.
+    ListGeminiModels,
+    RetrieveGeminiModel,
     /// A model is asked to do something.
     Run(Operation),
     /// A provider's own API, as it is.
@@ -96,7 +185,8 @@ impl Endpoint {
     /// The dialect of the answers that we write ourselves, errors above all.
     pub fn dialect(self) -> Dialect {
         match self {
-            Self::Run(Operation::Responses) => Dialect::OpenaiResponses,
+            Self::Run(operation) => operation.dialect(),
+            Self::ListGeminiModels | Self::RetrieveGeminiModel => Dialect::Gemini,
             _ => Dialect::OpenaiChat,
         }
     }
@@ -104,7 +194,7 @@ impl Endpoint {
     pub fn name(self) -> &'static str {
         match self {
             Self::Live | Self::Ready => "health",
-            Self::ListModels | Self::RetrieveModel => "models",
+            Self::ListModels | Self::RetrieveModel | Self::ListGeminiModels | Self::RetrieveGeminiModel => "models",
             Self::Run(operation) => operation.name(),
             Self::Passthrough => "passthrough",
         }
@@ -122,6 +212,8 @@ pub struct Match<'a> {
     pub endpoint: Endpoint,
     /// What stands in the path where the table has `*`: a model id, or `provider/rest` of a passthrough; still encoded.
     pub tail: &'a str,
+    /// Whether a stream is asked for, where the path says it.
+    pub is_stream: Option<bool>,
 }
 
 /// Why no endpoint was found.
@@ -136,46 +228,84 @@ struct Row {
     method: &'static str,
     /// Below `/v1`, unless it is one of ours; a final `*` stands for the rest of the path.
     path: &'static str,
-    endpoint: Endpoint,
+    served: Served,
+}
+
+enum Served {
+    Always(Endpoint),
+    /// The rest of the path names a model and, behind this separator, what it is to do.
+    ByVerb(char, &'static [Verb]),
+}
+
+/// What a model may be asked in a path.
+struct Verb {
+    name: &'static str,
+    operation: Operation,
+    is_stream: bool,
 }
 
 const fn row(method: &'static str, path: &'static str, endpoint: Endpoint) -> Row {
-    Row { method, path, endpoint }
+    Row { method, path, served: Served::Always(endpoint) }
+}
+
+const fn verbs(path: &'static str, separator: char, verbs: &'static [Verb]) -> Row {
+    Row { method: "POST", path, served: Served::ByVerb(separator, verbs) }
+}
+
+const fn verb(name: &'static str, operation: Operation, is_stream: bool) -> Verb {
+    Verb { name, operation, is_stream }
 }
 
 /// Sorted by path. `/v1` may be left out by the client: many tools disagree on whether a base URL ends in it.
 #[rustfmt::skip]
 const TABLE: &[Row] = &[
-    row("GET",  "/health",               Endpoint::Live),
-    row("GET",  "/health/live",          Endpoint::Live),
-    row("GET",  "/health/liveliness",    Endpoint::Live),
-    row("GET",  "/health/readiness",     Endpoint::Ready),
-    row("GET",  "/health/ready",         Endpoint::Ready),
-    row("GET",  "/healthz",              Endpoint::Live),
-    row("ANY",  "/p/*",                  Endpoint::Passthrough),
-    row("GET",  "/readyz",               Endpoint::Ready),
-    row("POST", "/v1/audio/speech",         Endpoint::Run(Operation::Speech)),
-    row("POST", "/v1/audio/transcriptions", Endpoint::Run(Operation::Transcriptions)),
-    row("POST", "/v1/audio/translations",   Endpoint::Run(Operation::Translations)),
-    row("POST", "/v1/chat/completions",     Endpoint::Run(Operation::Chat)),
-    row("POST", "/v1/completions",          Endpoint::Run(Operation::Completions)),
-    row("POST", "/v1/embeddings",           Endpoint::Run(Operation::Embeddings)),
-    row("POST", "/v1/images/edits",         Endpoint::Run(Operation::ImageEdits)),
-    row("POST", "/v1/images/generations",   Endpoint::Run(Operation::ImageGenerations)),
-    row("POST", "/v1/images/variations",    Endpoint::Run(Operation::ImageVariations)),
-    row("GET",  "/v1/models",               Endpoint::ListModels),
-    row("GET",  "/v1/models/*",             Endpoint::RetrieveModel),
-    row("POST", "/v1/moderations",          Endpoint::Run(Operation::Moderations)),
-    row("POST", "/v1/rerank",               Endpoint::Run(Operation::Rerank)),
-    row("POST", "/v1/responses",            Endpoint::Run(Operation::Responses)),
+    row("GET",  "/health",                    Endpoint::Live),
+    row("GET",  "/health/live",               Endpoint::Live),
+    row("GET",  "/health/liveliness",         Endpoint::Live),
+    row("GET",  "/health/readiness",          Endpoint::Ready),
+    row("GET",  "/health/ready",              Endpoint::Ready),
+    row("GET",  "/healthz",                   Endpoint::Live),
+    verbs("/model/*", '/', &[
+        verb("converse",        Operation::Converse,      false),
+        verb("converse-stream", Operation::Converse,      true),
+        verb("count-tokens",    Operation::CountConverse, false),
+    ]),
+    row("ANY",  "/p/*",                       Endpoint::Passthrough),
+    row("GET",  "/readyz",                    Endpoint::Ready),
+    row("POST", "/v1/audio/speech",           Endpoint::Run(Operation::Speech)),
+    row("POST", "/v1/audio/transcriptions",   Endpoint::Run(Operation::Transcriptions)),
+    row("POST", "/v1/audio/translations",     Endpoint::Run(Operation::Translations)),
+    row("POST", "/v1/chat/completions",       Endpoint::Run(Operation::Chat)),
+    row("POST", "/v1/completions",            Endpoint::Run(Operation::Completions)),
+    row("POST", "/v1/embeddings",             Endpoint::Run(Operation::Embeddings)),
+    row("POST", "/v1/images/edits",           Endpoint::Run(Operation::ImageEdits)),
+    row("POST", "/v1/images/generations",     Endpoint::Run(Operation::ImageGenerations)),
+    row("POST", "/v1/images/variations",      Endpoint::Run(Operation::ImageVariations)),
+    row("POST", "/v1/messages",               Endpoint::Run(Operation::Messages)),
+    row("POST", "/v1/messages/count_tokens",  Endpoint::Run(Operation::CountMessages)),
+    row("GET",  "/v1/models",                 Endpoint::ListModels),
+    row("GET",  "/v1/models/*",               Endpoint::RetrieveModel),
+    row("POST", "/v1/moderations",            Endpoint::Run(Operation::Moderations)),
+    row("POST", "/v1/rerank",                 Endpoint::Run(Operation::Rerank)),
+    row("POST", "/v1/responses",              Endpoint::Run(Operation::Responses)),
+    row("POST", "/v1/responses/input_tokens", Endpoint::Run(Operation::CountInput)),
+    row("GET",  "/v1beta/models",             Endpoint::ListGeminiModels),
+    row("GET",  "/v1beta/models/*",           Endpoint::RetrieveGeminiModel),
+    verbs("/v1beta/models/*", ':', &[
+        verb("generateContent",       Operation::GenerateContent,    false),
+        verb("streamGenerateContent", Operation::GenerateContent,    true),
+        verb("countTokens",           Operation::CountContent,       false),
+        verb("embedContent",          Operation::EmbedContent,       false),
+        verb("batchEmbedContents",    Operation::BatchEmbedContents, false),
+    ]),
 ];
 
 static EXACT: Lazy<HashMap<&'static str, &'static Row>> = Lazy::new(|| {
     let mut exact = HashMap::new();
     for row in TABLE.iter().filter(|row| !row.path.ends_with('*')) {
         exact.insert(row.path, row);
-        if let Some(short) = row.path.strip_prefix("/v1") {
-            exact.insert(short, row);
+        if let Some(short) = row.path.strip_prefix("/v1").filter(|short| short.starts_with('/')) {
+            exact.entry(short).or_insert(row);
         }
     }
     exact
@@ -184,26 +314,57 @@ static EXACT: Lazy<HashMap<&'static str, &'static Row>> = Lazy::new(|| {
 /// Finds the endpoint of a request path (without its query).
 pub fn find<'a>(method: &Method, path: &'a str) -> Result<Match<'a>, NoMatch> {
     let trimmed = path.strip_suffix('/').unwrap_or(path);
-    let (row, tail) = match EXACT.get(trimmed) {
-        Some(row) => (*row, ""),
-        None => TABLE.iter().find_map(|row| Some((row, tail(row, path)?))).ok_or(NoMatch::UnknownPath)?,
-    };
-    match (row.method, method) {
-        ("ANY", _) | ("POST", &Method::POST) | ("GET", &Method::GET | &Method::HEAD) => {
-            Ok(Match { endpoint: row.endpoint, tail })
+    if let Some(row) = EXACT.get(trimmed) {
+        return if row.takes(method) { row.found("") } else { Err(NoMatch::WrongMethod(row.method)) };
+    }
+    let mut why = NoMatch::UnknownPath;
+    for (row, tail) in TABLE.iter().filter_map(|row| Some((row, tail(row, path)?))) {
+        if row.takes(method) {
+            return row.found(tail);
         }
-        _ => Err(NoMatch::WrongMethod(row.method)),
+        why = NoMatch::WrongMethod(row.method);
+    }
+    Err(why)
+}
+
+impl Row {
+    fn takes(&self, method: &Method) -> bool {
+        match self.method {
+            "ANY" => true,
+            "GET" => matches!(*method, Method::GET | Method::HEAD),
+            other => *method == other,
+        }
+    }
+
+    fn found<'a>(&self, tail: &'a str) -> Result<Match<'a>, NoMatch> {
+        match &self.served {
+            Served::Always(endpoint) => Ok(Match { endpoint: *endpoint, tail, is_stream: None }),
+            // A model's name may hold the separator, too.
+            Served::ByVerb(separator, verbs) => {
+                let (model, asked) = tail.rsplit_once(*separator).ok_or(NoMatch::UnknownPath)?;
+                let verb = verbs.iter().find(|verb| verb.name == asked).ok_or(NoMatch::UnknownPath)?;
+                Ok(Match { endpoint: Endpoint::Run(verb.operation), tail: model, is_stream: Some(verb.is_stream) })
+            }
+        }
     }
 }
 
 fn tail<'a>(row: &Row, path: &'a str) -> Option<&'a str> {
     let prefix = row.path.strip_suffix('*')?;
-    path.strip_prefix(prefix).or_else(|| path.strip_prefix(prefix.strip_prefix("/v1")?)).filter(|tail| !tail.is_empty())
+    let is_short = prefix.starts_with("/v1/");
+    let short = || path.strip_prefix(prefix.strip_prefix("/v1")?);
+    path.strip_prefix(prefix).or_else(|| short().filter(|_| is_short)).filter(|tail| !tail.is_empty())
 }
 
-/// Every path with its method, for the documentation's table.
-pub fn table() -> impl Iterator<Item = (&'static str, &'static str, Endpoint)> {
-    TABLE.iter().map(|row| (row.method, row.path, row.endpoint))
+/// Every path with its method and what is served there, for the documentation's table.
+pub fn table() -> impl Iterator<Item = (&'static str, String, Endpoint)> {
+    TABLE.iter().flat_map(|row| match &row.served {
+        Served::Always(endpoint) => vec![(row.method, row.path.to_owned(), *endpoint)],
+        Served::ByVerb(separator, verbs) => {
+            let path = |verb: &Verb| format!("{}{MODEL}{separator}{}", row.path.trim_end_matches('*'), verb.name);
+            verbs.iter().map(|verb| (row.method, path(verb), Endpoint::Run(verb.operation))).collect()
+        }
+    })
 }
 
 #[cfg(test)]
@@ -212,17 +373,31 @@ mod tests {
 
     #[test]
     fn is_sorted_and_unique() {
-        assert!(TABLE.windows(2).all(|pair| pair[0].path < pair[1].path));
+        let key = |row: &Row| (row.path, row.method);
+        assert!(TABLE.windows(2).all(|pair| key(&pair[0]) < key(&pair[1])));
     }
 
     #[test]
     fn every_operation_has_a_path_that_leads_to_it() {
         for operation in Operation::ALL {
-            for prefix in ["/v1", ""] {
-                let path = format!("{prefix}{}", operation.path());
-                assert_eq!(find(&Method::POST, &path).map(|found| found.endpoint), Ok(Endpoint::Run(*operation)));
+            let prefixes: &[&str] = match operation.dialect() {
+                Dialect::Gemini => &["/v1beta"],
+                Dialect::Converse => &[""],
+                _ => &["/v1", ""],
+            };
+            for prefix in prefixes {
+                let path = format!("{prefix}{}", operation.path(false).replace(MODEL, "a/b:c"));
+                let found = find(&Method::POST, &path).map(|found| (found.endpoint, found.tail));
+                let model = if operation.has_model_in_path() { "a/b:c" } else { "" };
+                assert_eq!(found, Ok((Endpoint::Run(*operation), model)));
             }
         }
+        for path in ["/v1beta/models/m:streamGenerateContent", "/model/m/converse-stream"] {
+            assert_eq!(find(&Method::POST, path).map(|found| found.is_stream), Ok(Some(true)));
+        }
+        assert_eq!(find(&Method::POST, "/model/m/fly"), Err(NoMatch::UnknownPath));
+        let model = find(&Method::GET, "/v1beta/models/m").map(|found| found.endpoint);
+        assert_eq!(model, Ok(Endpoint::RetrieveGeminiModel));
     }
 
     #[test]

@@ -64,20 +64,23 @@ impl Payload {
         }
     }
 
-    /// The body with another model and with the edits that `edit` adds to a JSON object.
-    pub fn outgoing(&self, model: &str, edit: impl FnOnce(&Object, &mut Edits)) -> Bytes {
-        match self {
-            Self::Json(object) => {
+    /// The body with another model and with the edits that `edit` adds to a JSON object. `None`: the model is not told in the
+    /// body.
+    pub fn outgoing(&self, model: Option<&str>, edit: impl FnOnce(&Object, &mut Edits)) -> Bytes {
+        match (self, model) {
+            (Self::Json(object), model) => {
                 let mut edits = Edits::default();
-                let name = serde_json::Value::from(model).to_string();
-                if object.get("model").is_none_or(|value| *value != *name.as_bytes()) {
+                let name = model.map(|model| serde_json::Value::from(model).to_string());
+                if let Some(name) =
+                    name.filter(|name| object.get("model").is_none_or(|value| *value != *name.as_bytes()))
+                {
                     edits.set(object, "model", name);
                 }
                 edit(object, &mut edits);
                 edits.apply(object)
             }
-            Self::Form(form) if form.get("model") == Some(model) => form.body().clone(),
-            Self::Form(form) => form.replace("model", model),
+            (Self::Form(form), Some(model)) if form.get("model") != Some(model) => form.replace("model", model),
+            (Self::Form(form), _) => form.body().clone(),
         }
     }
 }
@@ -105,7 +108,7 @@ mod tests {
         let payload = json(r#"{"model":"a","stream":true}"#);
         assert!(payload.wants_stream());
         let Payload::Json(object) = &payload else { panic!("JSON") };
-        assert_eq!(payload.outgoing("a", |_, _| {}).as_ptr(), object.text().to_bytes().as_ptr());
-        assert_eq!(payload.outgoing("b\"", |_, _| {}), r#"{"model":"b\"","stream":true}"#);
+        assert_eq!(payload.outgoing(Some("a"), |_, _| {}).as_ptr(), object.text().to_bytes().as_ptr());
+        assert_eq!(payload.outgoing(Some("b\""), |_, _| {}), r#"{"model":"b\"","stream":true}"#);
     }
 }

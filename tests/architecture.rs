@@ -19,10 +19,10 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("models", &[]),
     ("dialects", &["error", "models"]),
     ("endpoints", &["dialects"]),
-    ("providers", &["endpoints", "error", "secret"]),
+    ("providers", &["dialects", "endpoints", "error", "models", "secret"]),
     ("config", &["endpoints", "providers", "secret"]),
     ("payload", &["error", "json", "multipart", "rope"]),
-    ("rewrite", &["dialects", "error", "json"]),
+    ("rewrite", &["dialects", "error", "json", "rope"]),
     ("routing", &["config", "providers"]),
     ("telemetry", &["rewrite", "routing"]),
     ("gateway", &["config", "routing", "secret", "telemetry"]),
@@ -31,6 +31,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Words that give away knowledge which a room should not have.
 const KNOWS_NOTHING_OF: &[(&str, &[&str])] = &[
+    ("models", &["pingora", "tokio", "async fn"]),
     ("dialects", &["pingora", "tokio", "async fn"]),
     ("rewrite", &["pingora", "tokio", "async fn"]),
     ("rope", &["pingora", "tokio", "async fn"]),

@@ -20,6 +20,7 @@ pub fn simulator() -> Instance {
         name: provider.name.to_owned(),
         provider,
         base: base.unwrap_or_else(|| unreachable!("its row has a valid base URL")),
+        root: String::new(),
         key: None,
         headers: Vec::new(),
         models: Vec::new(),
@@ -133,7 +134,20 @@ fn read_instance(
     }
     entry.finish();
     let base = base?;
-    Some(Instance { name: name.to_owned(), provider, base, key, headers, models, list_mode, options, timeouts, weight })
+    let root = Instance::root_of(provider, &base);
+    Some(Instance {
+        name: name.to_owned(),
+        provider,
+        base,
+        root,
+        key,
+        headers,
+        models,
+        list_mode,
+        options,
+        timeouts,
+        weight,
+    })
 }
 
 /// Headers that the gateway itself decides on.

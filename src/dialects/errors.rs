@@ -20,8 +20,8 @@ impl Dialect {
 
     /// The last event of a stream that broke, for streams that we do not write ourselves. It ends with an empty line; nothing may
     /// follow it.
-    pub fn write_refusal_event(self, refusal: &Refusal, request_id: &str) -> Bytes {
-        let error = self.error(&refusal.into(), request_id);
+    pub fn write_failure_event(self, failure: &Failure, request_id: &str) -> Bytes {
+        let error = self.error(failure, request_id);
         Bytes::from(match self {
             Self::Anthropic => format!("event: error\ndata: {error}\n\n"),
             // The reference documents the members at the top; the API sends them in `error`, and only that makes SDKs raise.
@@ -29,9 +29,9 @@ impl Dialect {
                 let mut event = error;
                 if let Some(event) = event.as_object_mut() {
                     event.insert("type".to_owned(), "error".into());
-                    event.insert("code".to_owned(), refusal.code.into());
-                    event.insert("message".to_owned(), refusal.message.as_str().into());
-                    event.insert("param".to_owned(), refusal.param.into());
+                    event.insert("code".to_owned(), failure.code.as_deref().into());
+                    event.insert("message".to_owned(), failure.message.as_str().into());
+                    event.insert("param".to_owned(), failure.param.as_deref().into());
                 }
                 format!("event: error\ndata: {event}\n\n")
             }
@@ -134,7 +134,8 @@ mod tests {
     #[test]
     fn a_broken_stream_ends_in_one_event() {
         let refusal = Refusal::new(Kind::Upstream, "cut");
-        let event = Dialect::OpenaiResponses.write_refusal_event(&refusal, "r1");
+        let failure = Failure::from(&refusal);
+        let event = Dialect::OpenaiResponses.write_failure_event(&failure, "r1");
         assert_eq!(
             event,
             concat!(
@@ -143,6 +144,6 @@ mod tests {
                 "\"message\":\"cut\",\"param\":null,\"type\":\"error\"}\n\n"
             )
         );
-        assert!(Dialect::OpenaiChat.write_refusal_event(&refusal, "r1").starts_with(b"data: {\"error\":"));
+        assert!(Dialect::OpenaiChat.write_failure_event(&failure, "r1").starts_with(b"data: {\"error\":"));
     }
 }

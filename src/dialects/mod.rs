@@ -218,4 +218,7 @@ impl Habits {
         has_cache_marks: false,
         fetches_urls: true,
     };
+
+    /// What nearly every compatible server takes.
+    pub const COMPATIBLE: Self = Self { max_tokens: Some("max_tokens"), has_developer_role: false, ..Self::OPENAI };
 }

@@ -5,17 +5,14 @@
 //! rest at the resource (`…/openai/responses`, `…/openai/models`). Source: Azure OpenAI REST reference; `lib/azure.py` of the
 //! official Python SDK.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 
-use super::urls::with_query;
-use super::{Instance, Passthrough, Urls};
+use super::urls::{UNRESERVED, destination, with_query};
+use super::{Call, Destination, Instance, Urls};
 use crate::endpoints::Operation;
 
 /// The last general version of the older surface.
 const DEFAULT_VERSION: &str = "2024-10-21";
-
-/// What may stand in a path segment as it is (RFC 3986 §2.3).
-const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 pub struct Azure;
 
@@ -34,21 +31,22 @@ enum Surface<'a> {
 }
 
 impl Urls for Azure {
-    fn operation(&self, instance: &Instance, operation: Operation, model: &str) -> String {
-        let path = operation.path();
-        match surface(instance) {
+    fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination {
+        let (operation, path) = (call.operation, call.path());
+        let path = match surface(instance) {
             Surface::V1 => versioned(format!("{}{path}", v1_base(instance)), instance.option("api_version")),
             Surface::Deployment { root, name } if is_per_deployment(operation) => {
                 versioned(format!("{root}/deployments/{name}{path}"), Some(version(instance)))
             }
             Surface::Resource { root } if is_per_deployment(operation) => {
-                let name = utf8_percent_encode(model, UNRESERVED);
+                let name = utf8_percent_encode(call.model, UNRESERVED);
                 versioned(format!("{root}/deployments/{name}{path}"), Some(version(instance)))
             }
             Surface::Deployment { root, .. } | Surface::Resource { root } => {
                 versioned(format!("{root}{path}"), Some(version(instance)))
             }
-        }
+        };
+        destination(path, instance.provider.auth)
     }
 
     fn model_list(&self, instance: &Instance, list: &str) -> String {
@@ -60,7 +58,7 @@ impl Urls for Azure {
         }
     }
 
-    fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Passthrough {
+    fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Destination {
         let auth = instance.provider.auth;
         let given = query.is_some_and(|query| query.split('&').any(|pair| pair.starts_with("api-version=")));
         let (path, default) = if rest.starts_with("openai/") {
@@ -80,7 +78,7 @@ impl Urls for Azure {
             }
         };
         let path = with_query(path, query);
-        Passthrough { path_and_query: versioned(path, default.filter(|_| !given)), auth }
+        destination(versioned(path, default.filter(|_| !given)), auth)
     }
 }
 
@@ -145,6 +143,6 @@ fn is_per_deployment(operation: Operation) -> bool {
 
 fn is_deployment_path(path: &str) -> bool {
     Operation::ALL.iter().any(|operation| {
-        is_per_deployment(*operation) && path.trim_end_matches('/') == operation.path().trim_start_matches('/')
+        is_per_deployment(*operation) && path.trim_end_matches('/') == operation.path(false).trim_start_matches('/')
     })
 }

@@ -46,14 +46,28 @@ impl BaseUrl {
     }
 
     /// Completes a path that is the beginning of the provider's usual one, so that `https://api.groq.com` and
-    /// `https://api.groq.com/openai/v1` mean the same.
+    /// `https://api.groq.com/openai/v1` mean the same; a proxy's prefix may stand before it.
     pub fn completed_by(mut self, usual: &Self) -> Self {
-        let continues =
-            usual.path.strip_prefix(&self.path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-        if continues {
-            self.path.clone_from(&usual.path);
+        if let Some(prefix) = self.prefix_before(usual) {
+            self.path = format!("{prefix}{}", usual.path);
         }
         self
+    }
+
+    /// The path below which the provider's own paths begin, all of them: empty at its own host.
+    pub fn root(&self, usual: Option<&Self>) -> String {
+        let Some(usual) = usual.filter(|usual| usual.host != self.host) else { return String::new() };
+        let prefix = self.prefix_before(usual).or_else(|| self.path.strip_suffix("/v1"));
+        prefix.unwrap_or(&self.path).to_owned()
+    }
+
+    /// What stands in this path before the beginning of the usual one. A path that has nothing of it may mean anything.
+    fn prefix_before(&self, usual: &Self) -> Option<&str> {
+        let begins =
+            |tail: &str| usual.path.strip_prefix(tail).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let starts = self.path.match_indices('/').map(|(at, _)| at);
+        let found = starts.filter_map(|at| self.path.split_at_checked(at)).find(|(_, tail)| begins(tail));
+        found.map(|(prefix, _)| prefix).or((self.path.is_empty()).then_some(""))
     }
 
     /// `host`, or `host:port` where the port is not the scheme's own.
@@ -95,6 +109,21 @@ mod tests {
         assert_eq!(completed("http://localhost:1/openai/v1/"), "/openai/v1");
         assert_eq!(completed("http://localhost:1/open"), "/open");
         assert_eq!(completed("http://localhost:1/other/v1"), "/other/v1");
+        assert_eq!(completed("http://localhost:1/p/groq/openai"), "/p/groq/openai/v1");
+    }
+
+    #[test]
+    fn finds_the_root_of_a_providers_paths() {
+        let usual = parsed("https://generativelanguage.googleapis.com/v1beta/openai");
+        let root = |text: &str| parsed(text).root(Some(&usual));
+        for path in ["", "/v1beta", "/v1beta/openai"] {
+            assert_eq!(root(&format!("https://generativelanguage.googleapis.com{path}")), "");
+            assert_eq!(root(&format!("http://localhost:1{path}")), "");
+            assert_eq!(root(&format!("http://localhost:1/p/gemini{path}")), "/p/gemini");
+        }
+        let usual = parsed("https://api.deepseek.com");
+        assert_eq!(parsed("http://localhost:1/p/deepseek/v1").root(Some(&usual)), "/p/deepseek");
+        assert_eq!(parsed("http://localhost:1/x").root(None), "");
     }
 
     #[test]

@@ -5,10 +5,12 @@
 
 use super::azure::Azure;
 use super::urls::Joined;
-use super::{Auth, DefaultHeader, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
+use super::{Auth, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
+use crate::dialects::Habits;
 use crate::endpoints::Operation::{
-    self, Chat, Completions, Embeddings, ImageEdits, ImageGenerations, ImageVariations, Moderations, Rerank, Responses,
-    Speech, Transcriptions, Translations,
+    self, BatchEmbedContents, Chat, Completions, Converse, CountContent, CountConverse, CountInput, CountMessages,
+    EmbedContent, Embeddings, GenerateContent, ImageEdits, ImageGenerations, ImageVariations, Messages, Moderations,
+    Rerank, Responses, Speech, Transcriptions, Translations,
 };
 
 /// What a row says unless it says otherwise.
@@ -19,6 +21,8 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     key: Key::Required,
     auth: Auth::Bearer,
     operations: &[Chat],
+    habits: &Habits::COMPATIBLE,
+    doors: Doors::Any,
     places: &[],
     model_list: Some("/models"),
     native: Native { roots: &[], auth: Auth::Bearer },
@@ -41,11 +45,12 @@ pub static TABLE: &[Provider] = &[
         title: "Anthropic",
         base_url: Some("https://api.anthropic.com/v1"),
         auth: Auth::Header("x-api-key"),
-        operations: &[],
-        model_list: None,
+        operations: &[Messages, CountMessages],
+        model_list: Some("/models?limit=1000"),
+        native: Native { roots: &[], auth: Auth::Header("x-api-key") },
         headers: &[ANTHROPIC_VERSION],
         example: "claude-sonnet-5",
-        note: "Its own API by passthrough (`/p/anthropic/v1/messages`).",
+        note: "Clients of any dialect; the rest of its API by passthrough (`/p/anthropic/v1/files`).",
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -63,6 +68,8 @@ pub static TABLE: &[Provider] = &[
             Transcriptions,
             Translations,
         ],
+        habits: &Habits::OPENAI,
+        doors: Doors::Openai,
         options: &["api_version"],
         urls: &Azure,
         example: "gpt-5",
@@ -73,8 +80,8 @@ pub static TABLE: &[Provider] = &[
         name: "bailian",
         title: "Alibaba Cloud Model Studio (Bailian)",
         base_url: Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
-        operations: &[Chat, Responses, Embeddings, Rerank],
-        places: &[(Rerank, Place::Host("/compatible-api/v1/reranks"))],
+        operations: &[Chat, Responses, Messages, Embeddings, Rerank],
+        places: &[(Messages, Place::Below("/apps/anthropic/v1")), (Rerank, Place::Host("/compatible-api/v1/reranks"))],
         native: Native { roots: &["api", "apps", "compatible-api"], auth: Auth::Bearer },
         example: "qwen3-max",
         note: "Keys are regional: mainland China is `https://dashscope.aliyuncs.com`, Virginia `https://dashscope-us.aliyuncs.com`.",
@@ -86,19 +93,23 @@ pub static TABLE: &[Provider] = &[
         base_url: Some("https://bedrock-runtime.us-east-1.amazonaws.com"),
         key: Key::Optional,
         auth: Auth::AwsSignature,
-        operations: &[],
+        operations: &[Converse, CountConverse],
         model_list: None,
+        native: Native { roots: &[], auth: Auth::AwsSignature },
         example: "anthropic.claude-3-5-haiku-20241022-v1:0",
-        note: "Known, but not served by this version: requests are refused.",
+        note: "With a Bedrock API key, which is sent as a bearer. Requests are not signed by this version.",
         ..OPENAI_COMPATIBLE
     },
     Provider {
         name: "deepseek",
         title: "DeepSeek",
         base_url: Some("https://api.deepseek.com"),
-        operations: &[Chat, Completions, Responses],
-        // Fill-in-the-middle is served by the beta surface only.
-        places: &[(Completions, Place::Host("/beta/completions"))],
+        operations: &[Chat, Completions, Responses, Messages],
+        places: &[
+            // Fill-in-the-middle is served by the beta surface only.
+            (Completions, Place::Host("/beta/completions")),
+            (Messages, Place::Below("/anthropic/v1")),
+        ],
         native: Native { roots: &["anthropic", "beta", "user"], auth: Auth::Bearer },
         example: "deepseek-v4-pro",
         ..OPENAI_COMPATIBLE
@@ -107,10 +118,24 @@ pub static TABLE: &[Provider] = &[
         name: "gemini",
         title: "Google Gemini",
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
-        operations: &[Chat, Embeddings, ImageGenerations],
+        operations: &[
+            GenerateContent,
+            Chat,
+            Embeddings,
+            ImageGenerations,
+            CountContent,
+            EmbedContent,
+            BatchEmbedContents,
+        ],
+        places: &[
+            (GenerateContent, Place::Below("/v1beta")),
+            (CountContent, Place::Below("/v1beta")),
+            (EmbedContent, Place::Below("/v1beta")),
+            (BatchEmbedContents, Place::Below("/v1beta")),
+        ],
         native: Native { roots: &["v1alpha", "v1beta", "upload", "download"], auth: Auth::Header("x-goog-api-key") },
         example: "gemini-2.5-flash",
-        note: "Its OpenAI-compatible surface; the native one by passthrough (`/p/gemini/v1beta/models/…`).",
+        note: "Its native surface, for OpenAI's clients its compatible one; the rest by passthrough (`/p/gemini/v1beta/files`).",
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -125,7 +150,8 @@ pub static TABLE: &[Provider] = &[
         name: "minimax",
         title: "MiniMax",
         base_url: Some("https://api.minimax.io/v1"),
-        operations: &[Chat, Responses],
+        operations: &[Chat, Responses, Messages],
+        places: &[(Messages, Place::Below("/anthropic/v1"))],
         native: Native { roots: &["anthropic"], auth: Auth::Bearer },
         example: "MiniMax-M3",
         note: "Keys for mainland China: base URL `https://api.minimaxi.com`.",
@@ -136,7 +162,7 @@ pub static TABLE: &[Provider] = &[
         title: "Ollama",
         base_url: Some("http://localhost:11434/v1"),
         key: Key::Optional,
-        operations: &[Chat, Completions, Responses, Embeddings, ImageGenerations, Speech, Transcriptions],
+        operations: &[Chat, Completions, Responses, Messages, Embeddings, ImageGenerations, Speech, Transcriptions],
         native: Native { roots: &["api"], auth: Auth::Bearer },
         example: "llama3.2",
         note: "Registered by its base URL; its native API by passthrough (`/p/ollama/api/chat`).",
@@ -158,7 +184,10 @@ pub static TABLE: &[Provider] = &[
             Transcriptions,
             Translations,
             Moderations,
+            CountInput,
         ],
+        habits: &Habits::OPENAI,
+        doors: Doors::Openai,
         example: "gpt-5.5",
         note: "With another base URL: any server that speaks the OpenAI dialect.",
         ..OPENAI_COMPATIBLE
@@ -167,19 +196,20 @@ pub static TABLE: &[Provider] = &[
         name: "opencode-go",
         title: "OpenCode Go",
         base_url: Some("https://opencode.ai/zen/go/v1"),
-        operations: &[Chat, Responses],
+        operations: &[Chat, Responses, Messages],
+        doors: Doors::Listed { models: OPENCODE_GO_DOORS, others: Chat, option: ("messages_models", Messages) },
         // Calls without any session id are refused; the client's own wins.
         headers: &[DefaultHeader { name: "x-opencode-session", value: HeaderSource::Session }],
         options: &["messages_models"],
         example: "glm-5.1",
-        note: "Its chat models; those that speak only `/messages` by passthrough.",
+        note: "Each of its models has one dialect; `messages_models` lists those that speak Anthropic's.",
         ..OPENAI_COMPATIBLE
     },
     Provider {
         name: "openrouter",
         title: "OpenRouter",
         base_url: Some("https://openrouter.ai/api/v1"),
-        operations: &[Chat, Responses, Embeddings, Speech, Transcriptions, Rerank],
+        operations: &[Chat, Responses, Messages, Embeddings, Speech, Transcriptions, Rerank],
         native: Native { roots: &["api"], auth: Auth::Bearer },
         headers: &[
             DefaultHeader { name: "http-referer", value: HeaderSource::Option("site_url", None) },
@@ -228,7 +258,17 @@ pub static TABLE: &[Provider] = &[
         title: "vLLM",
         base_url: Some("http://localhost:8000/v1"),
         key: Key::Optional,
-        operations: &[Chat, Completions, Responses, Embeddings, Transcriptions, Translations, Rerank],
+        operations: &[
+            Chat,
+            Completions,
+            Responses,
+            Messages,
+            CountMessages,
+            Embeddings,
+            Transcriptions,
+            Translations,
+            Rerank,
+        ],
         native: Native {
             roots: &[
                 "classify",
@@ -262,7 +302,8 @@ pub static TABLE: &[Provider] = &[
         name: "xiaomi",
         title: "Xiaomi MiMo",
         base_url: Some("https://api.xiaomimimo.com/v1"),
-        operations: &[Chat, Responses],
+        operations: &[Chat, Responses, Messages],
+        places: &[(Messages, Place::Below("/anthropic/v1"))],
         native: Native { roots: &["anthropic"], auth: Auth::Bearer },
         example: "mimo-v2.5-pro",
         note: "Keys of the token plan: base URL `https://token-plan-cn.xiaomimimo.com/v1`.",
@@ -272,7 +313,8 @@ pub static TABLE: &[Provider] = &[
         name: "zai",
         title: "Z.ai",
         base_url: Some("https://api.z.ai/api/paas/v4"),
-        operations: &[Chat, Embeddings, ImageGenerations, Speech, Transcriptions, Moderations],
+        operations: &[Chat, Messages, Embeddings, ImageGenerations, Speech, Transcriptions, Moderations],
+        places: &[(Messages, Place::Below("/api/anthropic/v1"))],
         native: Native { roots: &["api"], auth: Auth::Bearer },
         // Its parameter list has only `max_tokens` (docs.z.ai, chat completion reference).
         quirks: &[Quirk::Rename { from: "max_completion_tokens", to: "max_tokens" }],
@@ -282,8 +324,34 @@ pub static TABLE: &[Provider] = &[
     },
 ];
 
-const SIMULATED: &[Operation] =
-    &[Chat, Completions, Responses, Embeddings, Speech, Transcriptions, Translations, Moderations];
+const SIMULATED: &[Operation] = &[
+    Chat,
+    Completions,
+    Responses,
+    Messages,
+    Embeddings,
+    Speech,
+    Transcriptions,
+    Translations,
+    Moderations,
+    CountMessages,
+    CountInput,
+];
+
+/// OpenCode Go's models that are not served as chat completions (its documentation, November 2026).
+const OPENCODE_GO_DOORS: &[(&str, Operation)] = &[
+    ("claude-haiku-5-5", Messages),
+    ("gpt-5.6-luna", Responses),
+    ("gpt-6-luna", Responses),
+    ("grok-4.7", Responses),
+    ("minimax-m2.5", Messages),
+    ("minimax-m2.7", Messages),
+    ("minimax-m3", Messages),
+    ("qwen3.7-max", Messages),
+    ("qwen3.7-plus", Messages),
+    ("qwen3.8-flash", Messages),
+    ("qwen3.8-max", Messages),
+];
 
 /// The row of this name. `_` stands for `-` as well, since variables cannot hold the latter.
 pub fn find(name: &str) -> Option<&'static Provider> {

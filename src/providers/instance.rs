@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Auth, BaseUrl, Provider, StreamUsage};
+use super::{Auth, BaseUrl, Doors, Provider, StreamUsage};
+use crate::dialects::Dialect;
 use crate::endpoints::Operation;
+use crate::models::{self, Facts};
 use crate::secret::Secret;
 
 /// A provider with its key and address. `openai-east` is an instance of the provider `openai`.
@@ -15,6 +17,8 @@ pub struct Instance {
     pub name: String,
     pub provider: &'static Provider,
     pub base: BaseUrl,
+    /// The path below which the provider's own paths begin: not empty where another server stands in for it.
+    pub root: String,
     pub key: Option<Secret>,
     /// The user's own headers, sent with every request.
     pub headers: Vec<(HeaderName, HeaderValue)>,
@@ -51,14 +55,76 @@ impl Instance {
         self.options.get(name).map(String::as_str)
     }
 
+    /// The path of its host's root, for a base URL and the provider's usual one.
+    pub fn root_of(provider: &Provider, base: &BaseUrl) -> String {
+        base.root(provider.base_url.and_then(|url| BaseUrl::parse(url).ok()).as_ref())
+    }
+
+    /// Why no request can be sent to it, where that is so.
+    pub fn unsupported(&self) -> Option<&'static str> {
+        match self.provider.auth {
+            Auth::Bearer | Auth::Header(_) => None,
+            Auth::AwsSignature if self.key.is_some() => None,
+            Auth::AwsSignature => Some(
+                "requests to it must carry an AWS signature, which this version does not make; give it a Bedrock API key",
+            ),
+            Auth::GoogleToken => {
+                Some("requests to it must carry a Google access token, which this version does not fetch")
+            }
+        }
+    }
+
     /// Whether requests for this operation are sent to it. The row of a provider speaks of the provider's own servers:
-    /// what an `openai` instance at another host serves is for that host to say.
+    /// what of OpenAI's an `openai` instance at another host serves is for that host to say.
     pub fn serves(&self, operation: Operation) -> bool {
         let elsewhere = || {
             let usual = self.provider.base_url.and_then(|url| BaseUrl::parse(url).ok());
             usual.is_some_and(|usual| usual.host != self.base.host)
         };
-        self.provider.serves(operation) || (self.provider.name == "openai" && elsewhere())
+        let is_openais = || matches!(operation.dialect(), Dialect::OpenaiChat | Dialect::OpenaiResponses);
+        self.unsupported().is_none()
+            && (self.provider.serves(operation) || (self.provider.name == "openai" && is_openais() && elsewhere()))
+    }
+
+    /// The operation by which it is asked for `wanted`: that very one if it can be, else, where a model is to answer in
+    /// words, another by which it does. `has_tools`: the request offers tools to a model that is to think.
+    pub fn door(&self, wanted: Operation, model: &str, has_tools: bool) -> Option<Operation> {
+        if !wanted.generates() {
+            return self.serves(wanted).then_some(wanted);
+        }
+        let only = match self.provider.doors {
+            Doors::Any => None,
+            Doors::Openai => match Facts::of(model).doors {
+                models::Doors::Any => None,
+                models::Doors::ResponsesOnly => Some(Operation::Responses),
+                models::Doors::ResponsesForTools => has_tools.then_some(Operation::Responses),
+            },
+            Doors::Listed { models, others, option: (option, by_option) } => {
+                Some(self.listed_door(model, models, others, option, by_option))
+            }
+        };
+        if let Some(only) = only.filter(|only| self.serves(*only)) {
+            return Some(only);
+        }
+        let mut generating = self.provider.operations.iter().copied().filter(|operation| operation.generates());
+        if self.serves(wanted) { Some(wanted) } else { generating.find(|operation| self.serves(*operation)) }
+    }
+
+    fn listed_door(
+        &self,
+        model: &str,
+        models: &[(&str, Operation)],
+        others: Operation,
+        option: &str,
+        by_option: Operation,
+    ) -> Operation {
+        let given = self.option(option).map(|list| list.split(',').any(|name| name.trim() == model));
+        match (given, models.iter().find(|(name, _)| *name == model)) {
+            (Some(true), _) => by_option,
+            (Some(false), Some((_, operation))) if *operation == by_option => others,
+            (_, Some((_, operation))) => *operation,
+            (_, None) => others,
+        }
     }
 
     /// Whether a stream of chat chunks tells its token counts only when asked. Azure refuses the question in versions of its
@@ -74,7 +140,8 @@ impl Instance {
         let (name, value) = match auth {
             Auth::Bearer => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
             Auth::Header(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
-            Auth::AwsSignature | Auth::GoogleToken => return None,
+            Auth::AwsSignature => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
+            Auth::GoogleToken => return None,
         };
         // Keys are checked to be valid header values when the configuration is read.
         let mut value = value.ok()?;

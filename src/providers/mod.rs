@@ -11,8 +11,9 @@ mod urls;
 
 pub use base_url::BaseUrl;
 pub use instance::{Instance, ListMode, Timeouts};
-pub use urls::{Passthrough, Urls, check_segments};
+pub use urls::{Call, Destination, Urls, check_segments};
 
+use crate::dialects::Habits;
 use crate::endpoints::Operation;
 
 /// A kind of upstream.
@@ -25,9 +26,14 @@ pub struct Provider {
     pub base_url: Option<&'static str>,
     pub key: Key,
     pub auth: Auth,
-    /// What it serves in the OpenAI dialect.
+    /// What it serves. Of those by which a model answers ([`Operation::generates`]) the first is taken for clients of a dialect
+    /// that it does not speak.
     pub operations: &'static [Operation],
-    /// Where it serves an operation elsewhere than OpenAI does.
+    /// How it departs from OpenAI's chat dialect.
+    pub habits: &'static Habits,
+    /// Models that it serves by one operation only.
+    pub doors: Doors,
+    /// Where it serves an operation elsewhere than usual.
     pub places: &'static [(Operation, Place)],
     /// The path of its list of models below the base URL; `None`: it has none, models are configured.
     pub model_list: Option<&'static str>,
@@ -47,6 +53,18 @@ pub struct Provider {
     pub note: &'static str,
 }
 
+/// Which of a provider's operations a model is served by, where not by all.
+#[derive(Debug, Clone, Copy)]
+pub enum Doors {
+    /// Every model by every operation.
+    Any,
+    /// As OpenAI does: what is known of its models tells.
+    Openai,
+    /// By the model's id; the last one for the models that are not listed. The option of this name, a list of models, takes the place
+    /// of those listed for the operation.
+    Listed { models: &'static [(&'static str, Operation)], others: Operation, option: (&'static str, Operation) },
+}
+
 /// What a provider needs of a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
@@ -62,32 +80,21 @@ pub enum Auth {
     Bearer,
     /// The key alone in this header.
     Header(&'static str),
-    /// AWS Signature Version 4.
+    /// AWS Signature Version 4; with a key, which Bedrock has as well, that as a bearer.
     AwsSignature,
     /// A Google OAuth 2 access token.
     GoogleToken,
 }
 
-impl Auth {
-    /// Why no request can be sent with it, where that is so.
-    pub fn unsupported(self) -> Option<&'static str> {
-        match self {
-            Self::Bearer | Self::Header(_) => None,
-            Self::AwsSignature => Some("requests to it must carry an AWS signature, which this version does not make"),
-            Self::GoogleToken => {
-                Some("requests to it must carry a Google access token, which this version does not fetch")
-            }
-        }
-    }
-}
-
-/// Where an operation is served, when not where OpenAI serves it.
+/// Where an operation is served, when not at its usual path below the base URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Below the base URL.
+    /// At this path below the base URL.
     Base(&'static str),
-    /// Below the host, whatever path the base URL has.
+    /// At this path below the host, whatever path the base URL has; authenticated as the native API is.
     Host(&'static str),
+    /// At its usual path below this one, which is below the host; authenticated as the native API is.
+    Below(&'static str),
 }
 
 /// A provider's own API.
@@ -141,9 +148,9 @@ impl Provider {
         self.operations.contains(&operation)
     }
 
-    pub fn place(&self, operation: Operation) -> Place {
-        let exception = self.places.iter().find(|(served, _)| *served == operation);
-        exception.map_or(Place::Base(operation.path()), |(_, place)| *place)
+    /// Where an operation is served, if not where it usually is.
+    pub fn place(&self, operation: Operation) -> Option<Place> {
+        self.places.iter().find(|(served, _)| *served == operation).map(|(_, place)| *place)
     }
 }
 

@@ -44,20 +44,54 @@ fn write_overview(page: &mut String) -> fmt::Result {
 }
 
 fn write_operations(page: &mut String) -> fmt::Result {
-    writeln!(page, "\n## What is served where\n\nIn the OpenAI dialect, at the endpoint that is named below.\n")?;
-    let names: Vec<_> = Operation::ALL.iter().map(|operation| operation.name()).collect();
-    writeln!(page, "| | {} |\n|---|{}", names.join(" | "), ":-:|".repeat(names.len()))?;
-    let paths: Vec<_> = Operation::ALL.iter().map(|operation| format!("`{}`", operation.path())).collect();
-    writeln!(page, "| below `/v1` | {} |", paths.join(" | "))?;
-    for row in catalog::TABLE {
-        let ticks = Operation::ALL.iter().map(|operation| if row.serves(*operation) { "✓" } else { "" });
-        writeln!(page, "| `{}` | {} |", row.name, ticks.collect::<Vec<_>>().join(" | "))?;
-    }
+    writeln!(page, "{SERVED}")?;
+    write_table(page, &|operation| operation.generates())?;
+    writeln!(page, "{COUNTED}")?;
+    write_table(page, &|operation| operation.counts())?;
+    writeln!(page, "{OTHERS}")?;
+    write_table(page, &|operation| !operation.generates() && !operation.counts())?;
     writeln!(
         page,
-        "\nAn `openai` instance whose base URL is at another host is asked for every operation: what that server has is \
-         for it to say."
+        "\nAn `openai` instance whose base URL is at another host is asked for every operation of OpenAI's: what that \
+         server has is for it to say."
     )
+}
+
+const SERVED: &str = "
+## What is served where
+
+A model can be asked in any dialect. Where the provider speaks the client's, the request is forwarded as it is; else it is
+translated (see [dialects.md](dialects.md)), to the dialect that is printed bold.
+";
+
+const COUNTED: &str = "
+The tokens of a request are counted by the provider where it can, else estimated.
+";
+
+const OTHERS: &str = "
+The rest is served where the provider has it.
+";
+
+/// Operations that are asked for in the same way share a column: their names say what is asked.
+fn write_table(page: &mut String, is_shown: &dyn Fn(Operation) -> bool) -> fmt::Result {
+    let shown: Vec<Operation> = Operation::ALL.iter().copied().filter(|operation| is_shown(*operation)).collect();
+    let titles = shown.iter().map(|operation| match operation.counts() {
+        true => operation.dialect().name(),
+        false => operation.name(),
+    });
+    writeln!(page, "| | {} |\n|---|{}", titles.collect::<Vec<_>>().join(" | "), ":-:|".repeat(shown.len()))?;
+    let paths: Vec<_> = shown.iter().map(|operation| format!("`{}`", operation.path(false))).collect();
+    writeln!(page, "| path | {} |", paths.join(" | "))?;
+    for row in catalog::TABLE.iter().filter(|row| row.operations.iter().any(|operation| is_shown(*operation))) {
+        let preferred = row.operations.iter().find(|operation| operation.generates());
+        let ticks = shown.iter().map(|operation| match (row.serves(*operation), preferred == Some(operation)) {
+            (true, true) => "**✓**",
+            (true, false) => "✓",
+            (false, _) => "",
+        });
+        writeln!(page, "| `{}` | {} |", row.name, ticks.collect::<Vec<_>>().join(" | "))?;
+    }
+    Ok(())
 }
 
 fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Result {
@@ -73,7 +107,7 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
     writeln!(page, "- Variables: {}", variables.join(", "))?;
     writeln!(page, "- Base URL: {}", base_url(row))?;
     writeln!(page, "- Authentication: {}", authentication(row.auth))?;
-    if row.auth.unsupported().is_some() {
+    if row.operations.is_empty() {
         writeln!(page, "- *Not served*: known to the catalogue, refused by this version")?;
     }
     match row.model_list {
@@ -116,7 +150,7 @@ fn authentication(auth: Auth) -> String {
     match auth {
         Auth::Bearer => "`Authorization: Bearer …`".to_owned(),
         Auth::Header(name) => format!("`{name}: …`"),
-        Auth::AwsSignature => "AWS Signature Version 4".to_owned(),
+        Auth::AwsSignature => "a Bedrock API key, as `Authorization: Bearer …`".to_owned(),
         Auth::GoogleToken => "a Google access token".to_owned(),
     }
 }

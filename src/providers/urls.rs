@@ -1,36 +1,67 @@
 //! From an operation, or from the rest of a passthrough path, to the provider's path.
 
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
 use super::{Auth, Instance, Place};
-use crate::endpoints::Operation;
+use crate::endpoints::{MODEL, Operation};
 use crate::error::Refusal;
 
 /// How a provider's URLs are put together.
 pub trait Urls: Sync {
-    /// Path and query of an operation.
-    fn operation(&self, instance: &Instance, operation: Operation, model: &str) -> String;
+    /// Where an operation goes.
+    fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination;
 
     /// Path and query of the list of models, whose place in the row is `list`.
     fn model_list(&self, instance: &Instance, list: &str) -> String;
 
     /// What `rest`, the path behind `/p/{provider}/`, means. `rest` has no dot segments.
-    fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Passthrough;
+    fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Destination;
 }
 
-/// Where a passthrough request goes, and how it is authenticated there.
+/// What a model is asked to do.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    pub operation: Operation,
+    pub model: &'a str,
+    pub is_stream: bool,
+}
+
+/// Where a request goes, and how it is authenticated there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Passthrough {
+pub struct Destination {
     pub path_and_query: String,
     pub auth: Auth,
+}
+
+/// What may stand in a path segment as it is (RFC 3986 §2.3).
+pub const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl Call<'_> {
+    /// The operation's path with the model in its place, percent-encoded as one segment.
+    pub fn path(&self) -> Cow<'static, str> {
+        let path = self.operation.path(self.is_stream);
+        if !self.operation.has_model_in_path() {
+            return path.into();
+        }
+        path.replace(MODEL, &utf8_percent_encode(self.model, UNRESERVED).to_string()).into()
+    }
 }
 
 /// The base URL with a path behind it: what nearly all providers have.
 pub struct Joined;
 
 impl Urls for Joined {
-    fn operation(&self, instance: &Instance, operation: Operation, _model: &str) -> String {
-        match instance.provider.place(operation) {
-            Place::Base(path) => format!("{}{path}", instance.base.path),
-            Place::Host(path) => path.to_owned(),
+    fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination {
+        let provider = instance.provider;
+        match provider.place(call.operation) {
+            Some(Place::Base(path)) => destination(format!("{}{path}", instance.base.path), provider.auth),
+            Some(Place::Host(path)) => destination(format!("{}{path}", instance.root), provider.native.auth),
+            Some(Place::Below(prefix)) => {
+                destination(format!("{}{prefix}{}", instance.root, call.path()), provider.native.auth)
+            }
+            None => destination(format!("{}{}", instance.base.path, call.path()), provider.auth),
         }
     }
 
@@ -38,16 +69,20 @@ impl Urls for Joined {
         format!("{}{list}", instance.base.path)
     }
 
-    fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Passthrough {
+    fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Destination {
         let native = &instance.provider.native;
         let first = rest.split(['/', '?']).next().unwrap_or_default();
         if native.roots.contains(&first) {
-            return Passthrough { path_and_query: with_query(format!("/{rest}"), query), auth: native.auth };
+            return destination(with_query(format!("{}/{rest}", instance.root), query), native.auth);
         }
         let below = rest.strip_prefix("v1/").unwrap_or(rest);
         let path = format!("{}/{below}", instance.base.path);
-        Passthrough { path_and_query: with_query(path, query), auth: instance.provider.auth }
+        destination(with_query(path, query), instance.provider.auth)
     }
+}
+
+pub fn destination(path_and_query: String, auth: Auth) -> Destination {
+    Destination { path_and_query, auth }
 }
 
 pub fn with_query(path: String, query: Option<&str>) -> String {

@@ -1,7 +1,7 @@
 //! The first phase: who asks for what, and is it possible? Ends with an answer of our own or with targets to try.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use http::header;
 use pingora_core::{Error, Result};
@@ -9,11 +9,12 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
-use super::{body, headers, local, relay};
+use super::{body, dispatch, headers, local, relay};
 use crate::config::Tenant;
+use crate::dialects::Asked;
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Kind, Refusal};
-use crate::gateway::{Gate, Readiness};
+use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
 use crate::providers::check_segments;
 use crate::routing::{Route, Target, Unresolved};
@@ -75,7 +76,13 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
             body::permit(session).await?;
             return Ok(false);
         }
-        Endpoint::Run(operation) => return run(session, ctx, operation).await,
+        Endpoint::ListGeminiModels | Endpoint::RetrieveGeminiModel => {
+            local::gemini_models(session, ctx, found.tail).await?;
+        }
+        Endpoint::Run(operation) => {
+            let named = found.is_stream.map(|is_stream| Named { model: decoded(found.tail), is_stream });
+            return run(session, ctx, operation, named).await;
+        }
     }
     Ok(true)
 }
@@ -104,7 +111,22 @@ fn authenticate(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, R
     gate.admit(key).map(Some).ok_or_else(|| refuse("This key is not known here."))
 }
 
-async fn run(session: &mut Session, ctx: &mut Exchange, operation: Operation) -> Result<bool, Stop> {
+/// What the path has said already.
+struct Named {
+    model: String,
+    is_stream: bool,
+}
+
+fn decoded(tail: &str) -> String {
+    percent_encoding::percent_decode_str(tail).decode_utf8_lossy().into_owned()
+}
+
+async fn run(
+    session: &mut Session,
+    ctx: &mut Exchange,
+    operation: Operation,
+    named: Option<Named>,
+) -> Result<bool, Stop> {
     let content_type = header_text(session, &header::CONTENT_TYPE).to_owned();
     if session.req_header().headers.contains_key(header::CONTENT_ENCODING) {
         return Err(
@@ -113,11 +135,16 @@ async fn run(session: &mut Session, ctx: &mut Exchange, operation: Operation) ->
     }
     let read = body::read(session, ctx.gateway.config.server.max_body).await?;
     let payload = Payload::read(&content_type, read.body)?;
-    let model = payload.model()?.into_owned();
-    let wants_stream = payload.wants_stream();
+    let Named { model, is_stream: wants_stream } = match named {
+        Some(named) => named,
+        None => Named { model: payload.model()?.into_owned(), is_stream: payload.wants_stream() },
+    };
     let is_listed = ctx.gateway.routes.load().is_listed(&model);
-    ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream });
-    find_targets(ctx)?;
+    let is_strict = header_text(session, headers::X_NARTHEX_STRICT).eq_ignore_ascii_case("true");
+    let is_array =
+        !session.req_header().uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
+    ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream, asked: None, is_strict });
+    find_targets(ctx, is_array)?;
     if read.earns_callback {
         return Ok(false);
     }
@@ -126,14 +153,17 @@ async fn run(session: &mut Session, ctx: &mut Exchange, operation: Operation) ->
 }
 
 /// Resolves the model of a request that runs one, and puts its targets in order.
-fn find_targets(ctx: &mut Exchange) -> Result<(), Refusal> {
-    let Ask::Run(run) = &ctx.ask else { return Ok(()) };
+fn find_targets(ctx: &mut Exchange, is_array: bool) -> Result<(), Refusal> {
+    let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
     if ctx.tenant.as_ref().is_some_and(|tenant| !tenant.may_use(&run.model)) {
         let message = format!("This key may not use the model `{}`.", run.model);
         return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed").param("model"));
     }
     let route = ctx.gateway.routes.load().resolve(&run.model).map_err(|why| no_route(why, &run.model))?;
-    let targets = capable(&route, run.operation)?;
+    let targets = capable(&route, run)?;
+    if targets.iter().any(|target| dispatch::door(run, target) != Some(run.operation)) {
+        run.asked = Some(Box::new(asked(run, is_array)?));
+    }
     ctx.tries = Tries::new(targets, ctx.gateway.config.routing.retries);
     Ok(())
 }
@@ -160,14 +190,29 @@ fn no_route(why: Unresolved, model: &str) -> Refusal {
     }
 }
 
+/// The request in canonical form.
+fn asked(run: &Run, is_array: bool) -> Result<Asked, Refusal> {
+    let Payload::Json(object) = &run.payload else {
+        return Err(Refusal::invalid("A form cannot be translated; send a JSON object."));
+    };
+    let mut asked = run.operation.dialect().client().read_request(&object.text().to_bytes())?;
+    asked.request.stream = run.wants_stream;
+    asked.reply.model.clone_from(&run.model);
+    asked.reply.nonce = random_id();
+    asked.reply.created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    asked.reply.is_array = is_array;
+    Ok(asked)
+}
+
 /// The route's targets that can do what is asked, in the order of this exchange.
-fn capable(route: &Route, operation: Operation) -> Result<Vec<Target>, Refusal> {
+fn capable(route: &Route, run: &Run) -> Result<Vec<Target>, Refusal> {
+    let operation = run.operation;
     let mut order = route.order();
     let first = order.first().map(|target| Arc::clone(&target.upstream));
-    order.retain(|target| target.upstream.instance.serves(operation));
+    order.retain(|target| dispatch::door(run, target).is_some());
     if let Some(upstream) = first.filter(|_| order.is_empty()) {
         let provider = upstream.instance.provider;
-        let reason = match provider.auth.unsupported() {
+        let reason = match upstream.instance.unsupported() {
             Some(reason) => format!("`{}` ({}) cannot be used: {reason}.", upstream.name(), provider.title),
             None => format!(
                 "`{0}` ({1}) does not serve {2} in this form. What it has of its own is reached by /p/{0}/….",
@@ -197,7 +242,7 @@ fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result
         return Err(Refusal::new(Kind::NotFound, message).code("unknown_provider").param("path"));
     };
     if let Some((target, reason)) =
-        route.targets().first().and_then(|target| Some((target, target.upstream.instance.provider.auth.unsupported()?)))
+        route.targets().first().and_then(|target| Some((target, target.upstream.instance.unsupported()?)))
     {
         let message = format!(
             "`{}` ({}) cannot be used: {reason}.",

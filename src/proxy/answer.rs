@@ -6,13 +6,16 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::ResponseHeader;
-use super::context::{Ask, Attempt, Exchange};
+use super::context::{Ask, Attempt, Exchange, Lane, RequestId, Run};
+use super::failure::KNOWN;
 use super::headers::{
-    self, X_ACCEL_BUFFERING, X_NARTHEX_ATTEMPTS, X_NARTHEX_INSTANCE, X_NARTHEX_MODEL, X_REQUEST_ID,
-    X_UPSTREAM_REQUEST_ID,
+    self, X_ACCEL_BUFFERING, X_AMZN_ERRORTYPE, X_NARTHEX_ATTEMPTS, X_NARTHEX_DROPPED, X_NARTHEX_INSTANCE,
+    X_NARTHEX_MODEL, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID,
 };
 use super::tries::{is_retryable, retry_after};
-use crate::rewrite::{Forward, Rewrite, WithoutUsage};
+use crate::dialects::Dialect;
+use crate::error::{Failure, Kind};
+use crate::rewrite::{Failed, Forward, Rewrite, Translate, Translation, WithoutUsage};
 
 /// Marks an error that stands for a status which another try may better.
 pub const ANOTHER_TRY: ErrorType = ErrorType::Custom("AnotherTry");
@@ -43,8 +46,27 @@ pub fn upstream_response_filter(response: &mut ResponseHeader, ctx: &mut Exchang
     answer.status = status;
     answer.first_byte = Some(ctx.started.elapsed());
     answer.is_event_stream = is_type(response, "text/event-stream");
-    answer.rewrite = rewrite(response, attempt, answer.is_event_stream);
+    answer.rewrite = match (&attempt.outgoing.lane, &ctx.ask) {
+        (Lane::Translate { provider, .. }, Ask::Run(run)) => {
+            answer.is_event_stream = run.wants_stream && response.status.is_success();
+            Some(translate(response, *provider, run, &ctx.request_id))
+        }
+        _ => rewrite(response, attempt, answer.is_event_stream),
+    };
     Ok(())
+}
+
+/// An answer of another dialect than the client's. It is read whatever it is: what makes no sense becomes a failure.
+fn translate(response: &ResponseHeader, provider: Dialect, run: &Run, request_id: &RequestId) -> Box<dyn Rewrite> {
+    let client = run.operation.dialect();
+    if !response.status.is_success() {
+        let id = request_id.as_str().to_owned();
+        return Box::new(Failed::new(response.status, response.headers.clone(), provider, client, id));
+    }
+    let is_stream = is_type(response, "text/event-stream") || is_type(response, "application/vnd.amazon.eventstream");
+    let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
+    let wants_stream = run.wants_stream;
+    Box::new(Translate::new(Translation { provider, is_stream, client, wants_stream, reply }))
 }
 
 /// How the body is to be treated: looked at where it can tell token counts, changed only where we had asked for them.
@@ -53,7 +75,7 @@ fn rewrite(response: &ResponseHeader, attempt: &Attempt, is_event_stream: bool) 
     if response.status.as_u16() != 200 || !is_readable {
         return None;
     }
-    if is_event_stream && attempt.outgoing.counts_for_us {
+    if is_event_stream && attempt.outgoing.lane.counts_for_us() {
         return Some(Box::<WithoutUsage>::default());
     }
     (is_event_stream || is_type(response, "application/json")).then(|| Box::<Forward>::default() as Box<dyn Rewrite>)
@@ -75,12 +97,16 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
     answer.set_reason_phrase(response.get_reason_phrase())?;
     let is_upgrade = response.status.as_u16() == 101;
     // Its length would be wrong once an event has been taken out.
-    let is_shortened =
-        ctx.answer.is_event_stream && ctx.attempt.as_ref().is_some_and(|attempt| attempt.outgoing.counts_for_us);
+    let lane = ctx.attempt.as_ref().map(|attempt| &attempt.outgoing.lane);
+    let is_translated = matches!(lane, Some(Lane::Translate { .. }));
+    let is_shortened = is_translated || ctx.answer.is_event_stream && lane.is_some_and(Lane::counts_for_us);
     // An older client knows no chunks: the connection's end is the body's.
     let knows_chunks = session.req_header().version >= Version::HTTP_11;
     let nominated = headers::nominated(&response.headers);
     for (name, value) in &response.headers {
+        if *name == header::CONTENT_TYPE && is_translated {
+            continue;
+        }
         if *name == X_REQUEST_ID {
             // Two parties name the request; ours is the name that the logs here know it by.
             if value.as_bytes() != ctx.request_id.as_str().as_bytes() {
@@ -105,6 +131,9 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
             answer.append_header(X_NARTHEX_MODEL, model)?;
         }
         answer.append_header(X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
+        if let (Lane::Translate { dropped, .. }, Ask::Run(run)) = (&attempt.outgoing.lane, &ctx.ask) {
+            translated_headers(&mut answer, run, dropped)?;
+        }
     }
     if ctx.answer.is_event_stream {
         // Asks proxies in front of us not to gather events.
@@ -114,7 +143,26 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
     Ok(())
 }
 
-pub fn response_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) {
+fn translated_headers(answer: &mut ResponseHeader, run: &Run, dropped: &[String]) -> Result<()> {
+    let dialect = run.operation.dialect();
+    let content_type = match (&run.asked, run.wants_stream && answer.status.is_success()) {
+        (Some(asked), true) => dialect.client().stream_type(&asked.reply),
+        _ => "application/json",
+    };
+    answer.insert_header(header::CONTENT_TYPE, content_type)?;
+    if dialect == Dialect::Converse && !answer.status.is_success() {
+        answer.insert_header(X_AMZN_ERRORTYPE, Kind::of_status(answer.status).amazon_name())?;
+    }
+    if !dropped.is_empty() {
+        // Names of unknown members are the client's own words.
+        let names = dropped.join(", ").replace(|c: char| !(c.is_ascii_graphic() || c == ' '), "?");
+        answer.insert_header(X_NARTHEX_DROPPED, names)?;
+    }
+    Ok(())
+}
+
+/// `Err`: there is no answer in what the provider sent.
+pub fn response_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) -> Result<()> {
     let answer = &mut ctx.answer;
     if let Some(rewrite) = &mut answer.rewrite
         && let Some(chunk) = body.take_if(|chunk| !chunk.is_empty())
@@ -124,19 +172,28 @@ pub fn response_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: 
     }
     if end_of_stream {
         answer.is_complete = true;
-        let last = answer.rewrite.as_mut().map(|rewrite| rewrite.finish()).unwrap_or_default();
+        let last = answer.rewrite.as_mut().map_or(Ok(Bytes::new()), |rewrite| rewrite.finish());
+        let last = last.map_err(|failure| unanswered(&mut ctx.failure, failure))?;
         if !last.is_empty() {
             *body = Some(joined(body.take().unwrap_or_default(), last));
         }
     }
     answer.bytes += body.as_ref().map_or(0, Bytes::len);
+    Ok(())
+}
+
+fn unanswered(place: &mut Option<Failure>, failure: Failure) -> Box<Error> {
+    let error = Error::explain(KNOWN, failure.message.clone());
+    *place = Some(failure);
+    error
 }
 
 /// What is still to be said when trailers end the body: then no chunk is marked as the last.
-pub fn finish(ctx: &mut Exchange) -> Option<Bytes> {
+pub fn finish(ctx: &mut Exchange) -> Result<Option<Bytes>> {
     ctx.answer.is_complete = true;
-    let last = ctx.answer.rewrite.as_mut()?.finish();
-    (!last.is_empty()).then_some(last)
+    let Some(rewrite) = &mut ctx.answer.rewrite else { return Ok(None) };
+    let last = rewrite.finish().map_err(|failure| unanswered(&mut ctx.failure, failure))?;
+    Ok((!last.is_empty()).then_some(last))
 }
 
 fn joined(first: Bytes, second: Bytes) -> Bytes {

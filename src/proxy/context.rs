@@ -8,9 +8,9 @@ use http::HeaderValue;
 
 use super::tries::Tries;
 use crate::config::Tenant;
-use crate::dialects::Dialect;
+use crate::dialects::{Asked, Dialect};
 use crate::endpoints::{Endpoint, Operation};
-use crate::error::Refusal;
+use crate::error::Failure;
 use crate::gateway::{Gateway, Open, random_id};
 use crate::payload::Payload;
 use crate::providers::Auth;
@@ -29,8 +29,8 @@ pub struct Exchange {
     /// The try under way, or the last one.
     pub attempt: Option<Attempt>,
     pub answer: Answer,
-    /// What we said, or will say, instead of an answer from a provider.
-    pub refusal: Option<Refusal>,
+    /// What the client was told, or will be told, instead of an answer: our refusal or a provider's failure.
+    pub failure: Option<Failure>,
     _open: Open,
 }
 
@@ -90,6 +90,10 @@ pub struct Run {
     pub is_listed: bool,
     pub payload: Payload,
     pub wants_stream: bool,
+    /// The request in canonical form, where some target speaks another dialect.
+    pub asked: Option<Box<Asked>>,
+    /// Whether what a target has no place for is refused instead of left out.
+    pub is_strict: bool,
 }
 
 /// A provider's own API is called as it is.
@@ -114,8 +118,21 @@ pub struct Outgoing {
     pub auth: Auth,
     /// `None`: the client's body is passed on as it arrives.
     pub body: Option<Bytes>,
-    /// We asked for token counts that the client did not ask for.
-    pub counts_for_us: bool,
+    pub lane: Lane,
+}
+
+/// How what is sent relates to what the client sent, and the answer to what the client gets.
+pub enum Lane {
+    /// Both sides speak one dialect. `counts_for_us`: we asked for token counts that the client did not ask for.
+    Forward { counts_for_us: bool },
+    /// The provider is spoken to in this dialect. `dropped` is what it has no place for.
+    Translate { provider: Dialect, dropped: Vec<String> },
+}
+
+impl Lane {
+    pub fn counts_for_us(&self) -> bool {
+        matches!(self, Self::Forward { counts_for_us: true })
+    }
 }
 
 /// What comes back.
@@ -142,7 +159,7 @@ impl Exchange {
             tries: Tries::default(),
             attempt: None,
             answer: Answer::default(),
-            refusal: None,
+            failure: None,
             _open: gateway.enter(),
         }
     }

@@ -3,18 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use pingora_core::protocols::{ALPN, TcpKeepalive};
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::{Error, ErrorType};
 use pingora_proxy::Session;
 
-use super::context::{Ask, Attempt, Exchange, Outgoing, Run};
+use super::context::{Ask, Attempt, Exchange, Lane, Outgoing, Run};
 use super::dns::Dns;
-use super::failure;
+use super::failure::{self, KNOWN};
+use crate::dialects::ir::Losses;
+use crate::dialects::{Asked, Recipient};
 use crate::endpoints::Operation;
+use crate::error::{Failure, Refusal};
 use crate::json::{Edits, Object};
+use crate::models::Facts;
 use crate::payload::Payload;
-use crate::providers::{Instance, Quirk};
+use crate::providers::{Call, Destination, Instance, Quirk};
 use crate::routing::Target;
 
 /// When a pooled connection has been idle for so long, the system asks whether the provider is still there. A timer for each
@@ -29,12 +34,26 @@ const KEEP_ALIVE: TcpKeepalive = TcpKeepalive {
 /// Exchanges that share a connection, where the provider speaks HTTP/2.
 const STREAMS_PER_CONNECTION: usize = 64;
 
-pub async fn upstream_peer(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>) -> Result<Box<HttpPeer>> {
+pub async fn upstream_peer(
+    session: &mut Session,
+    ctx: &mut Exchange,
+    dns: &Arc<Dns>,
+) -> pingora_core::Result<Box<HttpPeer>> {
     loop {
         let Some(target) = ctx.tries.next().await else {
             return Err(Error::explain(ErrorType::InternalError, "no target is left"));
         };
-        let outgoing = outgoing(session, &ctx.ask, &target);
+        let outgoing = match outgoing(session, &mut ctx.ask, &target) {
+            Ok(outgoing) => outgoing,
+            Err(refusal) => {
+                // Another target may speak a dialect that has a place for it.
+                if ctx.tries.skip() {
+                    continue;
+                }
+                ctx.failure = Some(Failure::from(&refusal));
+                return Err(Error::explain(KNOWN, "the request cannot be carried to any target"));
+            }
+        };
         let base = &target.upstream.instance.base;
         let resolved = dns.resolve(&base.host, base.port).await;
         let attempt = Attempt::new(target, outgoing);
@@ -57,36 +76,72 @@ pub async fn upstream_peer(session: &mut Session, ctx: &mut Exchange, dns: &Arc<
     }
 }
 
-fn outgoing(session: &Session, ask: &Ask, target: &Target) -> Outgoing {
+fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoing, Refusal> {
     let instance = &target.upstream.instance;
     let provider = instance.provider;
     match ask {
         Ask::Run(run) => {
-            let counts_for_us = counts_for_us(run, instance);
-            let body = run.payload.outgoing(&target.model, |object, edits| {
-                if counts_for_us {
-                    ask_for_counts(object, edits);
-                }
-                provider.quirks.iter().for_each(|quirk| apply(*quirk, object, edits));
-            });
-            Outgoing {
-                path_and_query: provider.urls.operation(instance, run.operation, &target.model),
-                auth: provider.auth,
-                body: Some(body),
-                counts_for_us,
-            }
+            // Targets were chosen because they have a door.
+            let operation = door(run, target).unwrap_or(run.operation);
+            let call = Call { operation, model: &target.model, is_stream: run.wants_stream };
+            let is_strict = run.is_strict;
+            let (body, lane) = match &mut run.asked {
+                Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
+                _ => forwarded(run, target),
+            };
+            let Destination { path_and_query, auth } = provider.urls.operation(instance, &call);
+            Ok(Outgoing { path_and_query, auth, body: Some(body), lane })
         }
         Ask::Passthrough(rest) => {
-            let passthrough = provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
-            Outgoing {
-                path_and_query: passthrough.path_and_query,
-                auth: passthrough.auth,
-                body: None,
-                counts_for_us: false,
-            }
+            let Destination { path_and_query, auth } =
+                provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
+            Ok(Outgoing { path_and_query, auth, body: None, lane: Lane::Forward { counts_for_us: false } })
         }
         Ask::Unknown | Ask::Local(_) | Ask::Relayed => unreachable!("only these two are sent to providers"),
     }
+}
+
+/// The operation by which a target is asked for what the client wants.
+pub fn door(run: &Run, target: &Target) -> Option<Operation> {
+    let has_tools = || match &run.payload {
+        Payload::Json(object) => offers_tools_to_thinker(object),
+        Payload::Form(_) => false,
+    };
+    target.upstream.instance.door(run.operation, &target.model, has_tools())
+}
+
+/// Whether tools are offered to a model that is to think before it uses them.
+fn offers_tools_to_thinker(object: &Object) -> bool {
+    object.get("tools").is_some_and(|tools| tools.len() > "[]".len())
+        && object.get("reasoning_effort").is_none_or(|effort| *effort != *b"\"none\"")
+}
+
+fn forwarded(run: &Run, target: &Target) -> (Bytes, Lane) {
+    let instance = &target.upstream.instance;
+    let counts_for_us = counts_for_us(run, instance);
+    let model = (!run.operation.has_model_in_path()).then_some(&*target.model);
+    let body = run.payload.outgoing(model, |object, edits| {
+        if counts_for_us {
+            ask_for_counts(object, edits);
+        }
+        instance.provider.quirks.iter().for_each(|quirk| apply(*quirk, object, edits));
+    });
+    (body, Lane::Forward { counts_for_us })
+}
+
+fn translated(
+    asked: &mut Asked,
+    operation: Operation,
+    target: &Target,
+    is_strict: bool,
+) -> Result<(Bytes, Lane), Refusal> {
+    let provider = operation.dialect();
+    let dialect = provider.provider();
+    let recipient = Recipient { facts: Facts::of(&target.model), habits: target.upstream.instance.provider.habits };
+    asked.request.model = target.model.to_string();
+    let mut losses = Losses::new(dialect.losses(), is_strict);
+    let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;
+    Ok((body, Lane::Translate { provider, dropped: losses.finish()? }))
 }
 
 /// Whether a stream would not tell its token counts unless we asked, the client not having done so.

@@ -9,7 +9,10 @@ use super::answer::ANOTHER_TRY;
 use super::context::{Ask, Exchange};
 use super::dns::Dns;
 use super::local;
-use crate::error::{Kind, Refusal};
+use crate::error::{Failure, Kind, Refusal};
+
+/// Marks an error that stands for a failure which is in the exchange already.
+pub const KNOWN: ErrorType = ErrorType::Custom("Known");
 
 /// Takes note of an attempt that failed before any answer. True: another one has been prepared.
 pub fn is_worth_another_try(ctx: &mut Exchange, why: &str) -> bool {
@@ -81,20 +84,21 @@ pub async fn fail_to_proxy(session: &mut Session, error: &Error, ctx: &mut Excha
     if *error.esource() == ErrorSource::Downstream && !is_clients_mistake(error) {
         return end(0);
     }
-    let refusal = refusal(error, ctx);
-    let status = refusal.status().as_u16();
+    let failure = failure(error, ctx);
+    let status = failure.status.as_u16();
     let told = match session.response_written() {
         Some(header) if !header.status.is_informational() => {
-            if !ctx.answer.is_event_stream || ctx.answer.is_complete {
-                return end(header.status.as_u16());
+            let written = header.status.as_u16();
+            let can_be_told = ctx.answer.is_event_stream && !ctx.answer.is_complete;
+            ctx.failure = Some(failure);
+            if !can_be_told {
+                return end(written);
             }
-            let event = ctx.dialect().write_refusal_event(&refusal, ctx.request_id.as_str());
-            ctx.refusal = Some(refusal);
-            end_stream(session, ctx, event).await
+            end_stream(session, ctx).await
         }
         _ => {
             session.set_keepalive(None);
-            local::refuse(session, ctx, refusal).await
+            local::fail(session, ctx, failure).await
         }
     };
     if let Err(why) = told {
@@ -104,12 +108,27 @@ pub async fn fail_to_proxy(session: &mut Session, error: &Error, ctx: &mut Excha
 }
 
 /// Ends an answer that has begun. A stand-in's session ignores the end mark, hence `finish_body`; others have ended by then.
-async fn end_stream(session: &mut Session, ctx: &mut Exchange, event: Bytes) -> pingora_core::Result<()> {
-    // Half an event, perhaps, is in the client's hands: an empty line keeps ours apart from it.
-    let rest = ctx.answer.rewrite.as_mut().map(|rewrite| rewrite.finish()).unwrap_or_default();
-    let last = [rest.as_ref(), b"\n\n", event.as_ref()].concat();
-    session.write_response_body(Some(last.into()), true).await?;
+async fn end_stream(session: &mut Session, ctx: &mut Exchange) -> pingora_core::Result<()> {
+    let last = last_words(ctx);
+    session.write_response_body(Some(last), true).await?;
     session.as_downstream_mut().finish_body().await
+}
+
+/// The end of a stream that broke. A stream that we write ourselves ends as its writer says.
+fn last_words(ctx: &mut Exchange) -> Bytes {
+    let Some(failure) = &ctx.failure else { return Bytes::new() };
+    let rewrite = ctx.answer.rewrite.as_mut();
+    let (rest, is_told) = match rewrite.map(|rewrite| rewrite.fail(failure).ok_or_else(|| rewrite.finish())) {
+        Some(Ok(last)) => (last, true),
+        Some(Err(rest)) => (rest.unwrap_or_default(), false),
+        None => (Bytes::new(), false),
+    };
+    if is_told {
+        return rest;
+    }
+    let event = ctx.dialect().write_failure_event(failure, ctx.request_id.as_str());
+    // Half an event, perhaps, is in the client's hands: an empty line keeps ours apart from it.
+    Bytes::from([rest.as_ref(), b"\n\n", event.as_ref()].concat())
 }
 
 fn is_clients_mistake(error: &Error) -> bool {
@@ -119,6 +138,12 @@ fn is_clients_mistake(error: &Error) -> bool {
         error.etype(),
         ConnectionClosed | ReadError | WriteError | ReadTimedout | WriteTimedout | H2Error | ErrorType::ConnectError
     )
+}
+
+/// What is to be told: what is in the exchange already, or what the error means.
+fn failure(error: &Error, ctx: &mut Exchange) -> Failure {
+    let known = ctx.failure.take().filter(|_| *error.etype() == KNOWN);
+    known.unwrap_or_else(|| Failure::from(&refusal(error, ctx)))
 }
 
 fn refusal(error: &Error, ctx: &Exchange) -> Refusal {

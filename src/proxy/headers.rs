@@ -8,6 +8,11 @@ pub const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstrea
 pub const X_NARTHEX_INSTANCE: HeaderName = HeaderName::from_static("x-narthex-instance");
 pub const X_NARTHEX_MODEL: HeaderName = HeaderName::from_static("x-narthex-model");
 pub const X_NARTHEX_ATTEMPTS: HeaderName = HeaderName::from_static("x-narthex-attempts");
+pub const X_NARTHEX_DROPPED: HeaderName = HeaderName::from_static("x-narthex-dropped");
+/// Asks that nothing be left out: `true`.
+pub const X_NARTHEX_STRICT: HeaderName = HeaderName::from_static("x-narthex-strict");
+/// The class of an error, as Amazon's SDKs look for it.
+pub const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 pub const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// Whether a client's header is passed on when a model is run: those by which a client talks to the provider are. What is
@@ -41,6 +46,13 @@ pub fn is_forwarded(name: &HeaderName, nominated: &[String]) -> bool {
 /// Families of such headers, by how their names begin.
 const FORWARDED_FAMILIES: &[&str] =
     &["anthropic-", "openai-", "x-dashscope-", "x-grok-", "x-ms-", "x-opencode-", "x-openrouter-", "x-stainless-"];
+
+/// Whether a header means something in the client's dialect only: a provider of another one should not see it.
+pub fn is_of_a_dialect(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    matches!(name, "accept" | "content-type")
+        || ["anthropic-", "openai-", "x-stainless-"].iter().any(|family| name.starts_with(family))
+}
 
 /// Whether a client's header is passed through to a provider's own API: all are but those that give the client away, and
 /// those that we set; `nominated` as in [`is_forwarded`].

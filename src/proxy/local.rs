@@ -1,5 +1,7 @@
 //! What we answer ourselves: health, the models, and refusals.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
 use pingora_core::Result;
@@ -9,8 +11,9 @@ use serde_json::{Value, json};
 use super::admit::Stop;
 use super::context::Exchange;
 use super::{ResponseHeader, headers};
+use crate::dialects::Dialect;
 use crate::endpoints::Endpoint;
-use crate::error::{Kind, Refusal};
+use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::Readiness;
 use crate::routing::Upstream;
 
@@ -30,24 +33,70 @@ pub async fn list_models(session: &mut Session, ctx: &mut Exchange) -> Result<()
     if models.is_empty() && ctx.gateway.readiness() == Readiness::Starting {
         return Err(not_ready().into());
     }
-    answer(session, ctx, StatusCode::OK, &json!({ "object": "list", "data": models })).await?;
+    let list = match is_anthropic(session) {
+        true => anthropic_list(&models),
+        false => json!({ "object": "list", "data": models }),
+    };
+    answer(session, ctx, StatusCode::OK, &list).await?;
+    Ok(())
+}
+
+/// `GET /v1beta/models` and `GET /v1beta/models/{id}`: the same as Gemini's SDKs read it.
+pub async fn gemini_models(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result<(), Stop> {
+    let shown = |id: &str| {
+        json!({
+            "name": format!("models/{id}"),
+            "displayName": id,
+            "supportedGenerationMethods": ["generateContent", "countTokens"],
+        })
+    };
+    if !tail.is_empty() {
+        let id = percent_encoding::percent_decode_str(tail).decode_utf8_lossy().into_owned();
+        let model = find_model(ctx, &id)?;
+        answer(session, ctx, StatusCode::OK, &shown(model.get("id").and_then(Value::as_str).unwrap_or(&id))).await?;
+        return Ok(());
+    }
+    let models: Vec<Value> = all_models(ctx).into_iter().map(|(id, _)| shown(&id)).collect();
+    answer(session, ctx, StatusCode::OK, &json!({ "models": models })).await?;
     Ok(())
 }
 
 /// `GET /v1/models/{id}`: any name that leads somewhere.
 pub async fn retrieve_model(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result<(), Stop> {
     let id = percent_encoding::percent_decode_str(tail).decode_utf8_lossy().into_owned();
-    let listed = all_models(ctx).into_iter().find(|(name, _)| *name == id).map(|(_, model)| model);
-    let model = listed.or_else(|| bare_model(ctx, &id));
-    let Some(model) = model else {
-        if ctx.gateway.readiness() == Readiness::Starting {
-            return Err(not_ready().into());
-        }
-        let message = format!("The model `{id}` does not exist here; /v1/models lists those that do.");
-        return Err(Refusal::new(Kind::NotFound, message).code("model_not_found").param("model").into());
-    };
+    let model = find_model(ctx, &id)?;
+    let model = if is_anthropic(session) { anthropic_object(&model) } else { model };
     answer(session, ctx, StatusCode::OK, &model).await?;
     Ok(())
+}
+
+fn find_model(ctx: &Exchange, id: &str) -> Result<Value, Refusal> {
+    let listed = all_models(ctx).into_iter().find(|(name, _)| name == id).map(|(_, model)| model);
+    listed.or_else(|| bare_model(ctx, id)).ok_or_else(|| {
+        if ctx.gateway.readiness() == Readiness::Starting {
+            return not_ready();
+        }
+        let message = format!("The model `{id}` does not exist here; /v1/models lists those that do.");
+        Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
+    })
+}
+
+/// Anthropic's SDKs name the version of the API that they speak, and want its shape of the list.
+fn is_anthropic(session: &Session) -> bool {
+    session.req_header().headers.contains_key("anthropic-version")
+}
+
+fn anthropic_object(model: &Value) -> Value {
+    let id = model.get("id").cloned().unwrap_or_default();
+    let created = model.get("created").and_then(Value::as_u64).unwrap_or(0);
+    let created = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(created)).to_string();
+    json!({ "type": "model", "id": id, "display_name": id, "created_at": created })
+}
+
+fn anthropic_list(models: &[Value]) -> Value {
+    let data: Vec<Value> = models.iter().map(anthropic_object).collect();
+    let id_of = |model: Option<&Value>| model.and_then(|model| model.get("id")).cloned();
+    json!({ "first_id": id_of(data.first()), "last_id": id_of(data.last()), "has_more": false, "data": data })
 }
 
 fn not_ready() -> Refusal {
@@ -101,11 +150,19 @@ fn object(id: &str, created: u64, owned_by: &str) -> Value {
 
 /// Answers with our refusal in the client's dialect.
 pub async fn refuse(session: &mut Session, ctx: &mut Exchange, refusal: Refusal) -> Result<()> {
-    let body = ctx.dialect().write_refusal(&refusal, ctx.request_id.as_str());
-    let status = refusal.status();
+    fail(session, ctx, Failure::from(&refusal)).await
+}
+
+/// Answers with a failure, a provider's or our own, in the client's dialect.
+pub async fn fail(session: &mut Session, ctx: &mut Exchange, failure: Failure) -> Result<()> {
+    let body = ctx.dialect().write_failure(&failure, ctx.request_id.as_str());
+    let status = failure.status;
     let mut header = header_of(ctx, status, body.len())?;
-    if let Some(seconds) = refusal.retry_after {
-        header.insert_header(header::RETRY_AFTER, seconds.to_string())?;
+    if ctx.dialect() == Dialect::Converse {
+        header.insert_header(headers::X_AMZN_ERRORTYPE, failure.kind.amazon_name())?;
+    }
+    if let Some(patience) = failure.retry_after {
+        header.insert_header(header::RETRY_AFTER, patience.as_secs().max(1).to_string())?;
     }
     if let Some(attempt) = &ctx.attempt {
         header.insert_header(headers::X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
@@ -114,7 +171,7 @@ pub async fn refuse(session: &mut Session, ctx: &mut Exchange, refusal: Refusal)
     if status == StatusCode::UNAUTHORIZED {
         header.insert_header(header::WWW_AUTHENTICATE, "Bearer")?;
     }
-    ctx.refusal = Some(refusal);
+    ctx.failure = Some(failure);
     // What is left of a body that nobody will read would be taken for the next request.
     if !session.as_downstream_mut().is_body_done() {
         session.set_keepalive(None);

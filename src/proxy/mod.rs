@@ -114,7 +114,7 @@ impl ProxyHttp for Proxy {
         end_of_stream: bool,
         ctx: &mut Exchange,
     ) -> Result<Option<Duration>> {
-        answer::response_body_filter(body, end_of_stream, ctx);
+        answer::response_body_filter(body, end_of_stream, ctx)?;
         Ok(None)
     }
 
@@ -124,7 +124,7 @@ impl ProxyHttp for Proxy {
         _trailers: &mut http::HeaderMap,
         ctx: &mut Exchange,
     ) -> Result<Option<Bytes>> {
-        Ok(answer::finish(ctx))
+        answer::finish(ctx)
     }
 
     fn fail_to_connect(

@@ -6,13 +6,17 @@ use pingora_core::protocols::http::compression::ResponseCompressionCtx;
 use pingora_core::{ErrorType::InternalError, OkOrErr, Result};
 use pingora_proxy::Session;
 
-use super::context::{Ask, Exchange, Outgoing};
+use super::context::{Ask, Exchange, Lane, Outgoing};
 use super::{RequestHeader, headers};
+use crate::dialects::Dialect;
 use crate::payload::Payload;
 use crate::providers::{HeaderSource, Instance};
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+/// The version that its translation is written for.
+const ANTHROPIC_VERSION: (HeaderName, HeaderValue) =
+    (HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"));
 const WEBSOCKET_FAMILY: &str = "sec-websocket-";
 
 /// **Replaces** the header set: what is not put in here does not leave.
@@ -58,8 +62,14 @@ pub fn request_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &
 
 fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgoing: &mut RequestHeader) -> Result<()> {
     let nominated = headers::nominated(&client.headers);
+    let is_translated = matches!(sent.lane, Lane::Translate { .. });
     for (name, value) in client.headers.iter().filter(|(name, _)| headers::is_forwarded(name, &nominated)) {
-        outgoing.append_header(name.clone(), value.clone())?;
+        if !is_translated || !headers::is_of_a_dialect(name) {
+            outgoing.append_header(name.clone(), value.clone())?;
+        }
+    }
+    if matches!(sent.lane, Lane::Translate { provider: Dialect::Anthropic, .. }) {
+        outgoing.append_header(ANTHROPIC_VERSION.0, ANTHROPIC_VERSION.1)?;
     }
     if matches!(payload, Payload::Json(_)) {
         let is_json =

@@ -19,7 +19,7 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
     };
     let written = session.response_written().map_or(0, |header| header.status.as_u16());
     let is_client_gone =
-        error.is_some_and(|error| *error.esource() == ErrorSource::Downstream) && ctx.refusal.is_none();
+        error.is_some_and(|error| *error.esource() == ErrorSource::Downstream) && ctx.failure.is_none();
     let status = if is_client_gone && written == 0 { 0 } else { written };
     let duration = ctx.started.elapsed();
     let usage = ctx.answer.rewrite.as_ref().and_then(|rewrite| rewrite.usage());
@@ -42,7 +42,7 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
         return;
     }
     let request = session.req_header();
-    let failure = ctx.refusal.as_ref().map(|refusal| refusal.message.clone());
+    let failure = ctx.failure.as_ref().map(|failure| failure.message.clone());
     ctx.gateway.access_log.write(&Line {
         time: SystemTime::now(),
         request_id: ctx.request_id.as_str(),

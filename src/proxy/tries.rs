@@ -53,6 +53,13 @@ impl Tries {
         self.made = self.made.saturating_sub(1);
     }
 
+    /// Passes over the target that was given last, which cannot be asked this. False: there is no other.
+    pub fn skip(&mut self) -> bool {
+        self.made = self.made.saturating_sub(1);
+        self.repeats = 0;
+        self.next < self.order.len()
+    }
+
     /// Waits if that was agreed on, then gives the next target.
     pub async fn next(&mut self) -> Option<Target> {
         if let Some(wait) = self.wait.take() {

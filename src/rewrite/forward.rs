@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::Rewrite;
 use super::Usage;
 use super::usage::Tap;
+use crate::error::Failure;
 
 /// Forwards what it is given, be it a whole body or a stream, of any dialect.
 #[derive(Debug, Default)]
@@ -18,8 +19,8 @@ impl Rewrite for Forward {
         chunk
     }
 
-    fn finish(&mut self) -> Bytes {
-        Bytes::new()
+    fn finish(&mut self) -> Result<Bytes, Failure> {
+        Ok(Bytes::new())
     }
 
     fn usage(&self) -> Option<Usage> {

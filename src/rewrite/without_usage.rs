@@ -9,6 +9,7 @@ use super::Rewrite;
 use super::Usage;
 use super::usage::Tap;
 use crate::dialects::framing::sse;
+use crate::error::Failure;
 use crate::json::Object;
 
 /// An event that is longer than this is forwarded as it comes, unseen.
@@ -34,9 +35,9 @@ impl Rewrite for WithoutUsage {
         self.split(text, scanned)
     }
 
-    fn finish(&mut self) -> Bytes {
+    fn finish(&mut self) -> Result<Bytes, Failure> {
         let rest = std::mem::take(&mut self.open).freeze();
-        if is_usage_only(&rest) { Bytes::new() } else { rest }
+        Ok(if is_usage_only(&rest) { Bytes::new() } else { rest })
     }
 
     fn usage(&self) -> Option<Usage> {
@@ -104,8 +105,8 @@ mod tests {
         for part in parts {
             out.extend(rewrite.push(Bytes::copy_from_slice(part)));
         }
-        out.extend(rewrite.finish());
-        assert!(rewrite.finish().is_empty());
+        out.extend(rewrite.finish().expect("no failure"));
+        assert!(rewrite.finish().expect("no failure").is_empty());
         (out, rewrite.usage())
     }
 

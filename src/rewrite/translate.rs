@@ -1,0 +1,179 @@
+//! From the provider's dialect to the client's, through the canonical form. Each side may be whole or a stream: a provider
+//! may answer a request for a stream with one object, and some of them know streams only.
+
+use bytes::{Bytes, BytesMut};
+
+use super::{Rewrite, Usage};
+use crate::dialects::framing::Framing;
+use crate::dialects::ir::{Event, Fold, Response, Start};
+use crate::dialects::{Dialect, EventReader, EventWriter, Reply, Unanswered};
+use crate::error::{Failure, Garbled};
+use crate::rope::Rope;
+
+/// No answer that makes sense is longer.
+const LONGEST: usize = 256 << 20;
+
+/// What is translated into what.
+#[derive(Debug, Clone)]
+pub struct Translation {
+    pub provider: Dialect,
+    /// Whether the provider answers with a stream.
+    pub is_stream: bool,
+    pub client: Dialect,
+    /// Whether the client has asked for a stream.
+    pub wants_stream: bool,
+    pub reply: Reply,
+}
+
+/// Reads one dialect and writes another.
+pub struct Translate {
+    source: Source,
+    sink: Sink,
+    usage: Option<Usage>,
+    has_started: bool,
+    is_finished: bool,
+}
+
+enum Source {
+    Stream { framing: Box<dyn Framing>, reader: Box<dyn EventReader> },
+    Whole { dialect: Dialect, body: Rope },
+}
+
+enum Sink {
+    Stream(Box<dyn EventWriter>),
+    Whole { dialect: Dialect, reply: Box<Reply>, fold: Fold },
+}
+
+impl Translate {
+    pub fn new(translation: Translation) -> Self {
+        let Translation { provider, is_stream, client, wants_stream, reply } = translation;
+        let source = if is_stream {
+            let dialect = provider.provider();
+            Source::Stream { framing: dialect.framing(), reader: dialect.stream_reader() }
+        } else {
+            Source::Whole { dialect: provider, body: Rope::default() }
+        };
+        let sink = if wants_stream {
+            Sink::Stream(client.client().stream_writer(&reply))
+        } else {
+            Sink::Whole { dialect: client, reply: Box::new(reply), fold: Fold::default() }
+        };
+        Self { source, sink, usage: None, has_started: false, is_finished: false }
+    }
+
+    fn take(&mut self, events: Vec<Event>, out: &mut BytesMut) {
+        for event in events {
+            if !std::mem::replace(&mut self.has_started, true) && !matches!(event, Event::Start(_)) {
+                // It broke off before it said anything.
+                self.put(Event::Start(Start::default()), out);
+            }
+            match &event {
+                Event::Usage(usage) => self.usage = Some(*usage),
+                Event::Start(start) => self.usage = start.usage,
+                _ => {}
+            }
+            self.put(event, out);
+        }
+    }
+
+    fn put(&mut self, event: Event, out: &mut BytesMut) {
+        match &mut self.sink {
+            Sink::Stream(writer) => writer.write(event, out),
+            Sink::Whole { fold, .. } => fold.push(event),
+        }
+    }
+}
+
+impl Rewrite for Translate {
+    fn push(&mut self, chunk: Bytes) -> Bytes {
+        let mut out = BytesMut::new();
+        let mut events = Vec::new();
+        match &mut self.source {
+            Source::Stream { framing, reader } => {
+                framing.push(&chunk);
+                read_frames(framing.as_mut(), reader.as_mut(), &mut events);
+            }
+            Source::Whole { body, .. } if body.len() <= LONGEST => body.push(chunk),
+            Source::Whole { .. } => {}
+        }
+        self.take(events, &mut out);
+        out.freeze()
+    }
+
+    fn finish(&mut self) -> Result<Bytes, Failure> {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return Ok(Bytes::new());
+        }
+        let mut events = Vec::new();
+        match &mut self.source {
+            Source::Stream { framing, reader } => {
+                match framing.finish() {
+                    Ok(Some(frame)) => reader.read(&frame, &mut events),
+                    Ok(None) => {}
+                    Err(garbled) => events.extend(broken(garbled.into())),
+                }
+                reader.end(&mut events);
+            }
+            Source::Whole { dialect, body } => match read_whole(*dialect, body) {
+                Ok(response) => match &self.sink {
+                    Sink::Whole { dialect, reply, .. } => {
+                        self.usage = response.usage;
+                        return Ok(dialect.client().write_response(&response, reply));
+                    }
+                    Sink::Stream(_) => events = response.into_events(),
+                },
+                Err(failure) => match &self.sink {
+                    Sink::Whole { .. } => return Err(failure),
+                    Sink::Stream(_) => events.extend(broken(failure)),
+                },
+            },
+        }
+        let mut out = BytesMut::new();
+        self.take(events, &mut out);
+        match &mut self.sink {
+            Sink::Stream(_) => Ok(out.freeze()),
+            Sink::Whole { dialect, reply, fold } => {
+                let response = std::mem::take(fold).finish()?;
+                Ok(dialect.client().write_response(&response, reply))
+            }
+        }
+    }
+
+    fn fail(&mut self, failure: &Failure) -> Option<Bytes> {
+        self.is_finished = true;
+        if matches!(self.sink, Sink::Whole { .. }) {
+            return None;
+        }
+        let mut out = BytesMut::new();
+        self.take(broken(failure.clone()).into(), &mut out);
+        Some(out.freeze())
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage
+    }
+}
+
+fn read_frames(framing: &mut dyn Framing, reader: &mut dyn EventReader, events: &mut Vec<Event>) {
+    loop {
+        match framing.next() {
+            Ok(Some(frame)) => reader.read(&frame, events),
+            Ok(None) => return,
+            Err(garbled) => return events.extend(broken(garbled.into())),
+        }
+    }
+}
+
+fn read_whole(dialect: Dialect, body: &Rope) -> Result<Response, Failure> {
+    if body.len() > LONGEST {
+        return Err(Garbled::new("it is too long").into());
+    }
+    dialect.provider().read_response(&body.to_bytes()).map_err(|why| match why {
+        Unanswered::Garbled(garbled) => garbled.into(),
+        Unanswered::Failed(failure) => failure,
+    })
+}
+
+fn broken(failure: Failure) -> [Event; 2] {
+    [Event::Failed(failure), Event::End]
+}
