@@ -33,9 +33,9 @@ need npm npm
 node -e 'process.exit(+(Number(process.versions.node.split(".")[0]) < 20))' || { echo "$0: Node 20 or later is needed" >&2; exit 1; }
 
 cd "$here"
-echo "== Python: openai"
-environment openai requirements.txt
-"$kept/openai/bin/python" -m pytest --ignore=test_langchain.py
+echo "== Python: openai, anthropic, google-genai, boto3"
+environment vendors requirements.txt requirements-vendors.txt
+"$kept/vendors/bin/python" -m pytest --ignore=test_langchain.py
 
 echo "== Python: langchain-openai"
 environment langchain requirements-langchain.txt
@@ -49,8 +49,7 @@ cp "$here"/node/*.mjs "$kept/node/"
 
 echo "== Replay of recorded traffic"
 if [ -f "$corpus/replay_upstream.py" ]; then
-    environment replay requirements.txt requirements-vendors.txt
-    "$kept/replay/bin/python" -m replay "$corpus"
+    "$kept/vendors/bin/python" -m replay "$corpus"
 else
     echo "skipped: there is no corpus in ../shared/corpus, nor in NARTHEX_CORPUS (${NARTHEX_CORPUS:-not set})"
 fi

@@ -122,14 +122,29 @@ def config(upstream, more=()):
     return "\n".join(lines) + "\n"
 
 
+# Of this kind each model has one door: chat, but for those that its row lists.
+CHAT_ONLY = "opencode_go"
+SPEAK_MESSAGES = {"bailian", "deepseek", "minimax", "ollama", "openrouter", "vllm", "xiaomi", "zai"}
+# A model's name with this word in it is served by Responses only. The upstream finds its case behind it.
+RESPONSES_ONLY = "gpt-5-pro-"
+
+
 def behind(case, provider, client):
-    """The kind of instance that answers this client by this recording: one that speaks the recording's dialect, but
-    not the client's. `None`: there is no such kind.
+    """The kind of instance that answers this client by this recording: where the two differ, one that speaks the
+    recording's dialect, but not the client's.
     """
-    if provider.name == "openai_chat":
-        # Most that speak chat speak Responses as well: this one does not.
-        return "zai" if client.name == "openai_responses" else kind_of(case["provider"])
-    return {"anthropic": "anthropic", "gemini": "gemini_native", "converse": "bedrock"}.get(provider.name)
+    if provider.name == "openai_responses":
+        return "openai"
+    if provider.name != "openai_chat":
+        return {"anthropic": "anthropic", "gemini": "gemini_native", "converse": "bedrock"}[provider.name]
+    own = kind_of(case["provider"])
+    speaks_clients = own in SPEAK_MESSAGES if client.name == "anthropic" else client.name == "openai_responses"
+    # Gemini is asked by its own dialect rather than by OpenAI's.
+    return CHAT_ONLY if speaks_clients or own == "gemini" else own
+
+
+def model_behind(case, provider):
+    return (RESPONSES_ONLY if provider.name == "openai_responses" else "") + f"replay.{case['id']}"
 
 
 def place_behind(kind_name, provider, model, is_stream):
@@ -141,7 +156,8 @@ def place_behind(kind_name, provider, model, is_stream):
     if provider.name == "anthropic":
         return "/v1/messages"
     kind = KINDS[kind_name]
-    return kind.place("/chat/completions", model) if kind.place else kind.suffix + "/chat/completions"
+    operation = "/responses" if provider.name == "openai_responses" else "/chat/completions"
+    return kind.place(operation, model) if kind.place else kind.suffix + operation
 
 
 def auth_behind(kind_name):
@@ -160,6 +176,4 @@ def native_config(upstream):
             instance = name(kind_name, variant)
             options = VARIANTS[variant]
             settings = {"headers": {"x-replay-options": json.dumps(options)}} if options else {}
-            # Gemini's own surface is at the host's root, wherever the base URL points.
-            root = upstream if kind_name == "gemini_native" else f"{upstream}/p/{instance}"
-            yield instance, kind_name, root + suffix, settings
+            yield instance, kind_name, f"{upstream}/p/{instance}{suffix}", settings

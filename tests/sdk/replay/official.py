@@ -50,7 +50,7 @@ async def every_sdk(bench):
         if recording.status == 200:
             for client in DIALECTS.values():
                 pair = pairs.Pair(recording, client, numbers[recording.id])
-                if pairs.is_wanted(bench, recording, client) and client is not pair.provider:
+                if pairs.is_wanted(recording, client) and client is not pair.provider:
                     groups[pair.row, pair.column].append(recording)
     chosen = [
         pairs.Pair(recording, DIALECTS[row.split(" ")[0]], numbers[recording.id])
@@ -98,9 +98,8 @@ def spelled(pair, objects):
 
 def outcome(bench, pair):
     """Asks by the SDK of the client's dialect."""
-    model = f"{pair.instance}/replay.{pair.recording.id}"
     try:
-        return Outcome(objects=ASK[pair.client.name](clients(bench.gateway.root), model, pair.is_stream), status=200)
+        return Outcome(objects=ASK[pair.client.name](clients(bench.gateway.root), pair.model, pair.is_stream), status=200)
     except Exception as error:  # noqa: BLE001: whatever it raises is the finding
         return Outcome(raised=type(error), status=status_of(error), words=str(error))
 

@@ -56,9 +56,16 @@ class Pair:
     def instance(self):
         return f"{self.upstream}_{MANNERS[self.number % len(MANNERS)]}"
 
+    @property
+    def upstream_model(self):
+        return instances.model_behind(self.case, self.provider)
+
+    @property
+    def model(self):
+        return f"{self.instance}/{self.upstream_model}"
+
     def ask(self, request):
-        model = f"{self.instance}/replay.{self.recording.id}"
-        return self.client.ask(request, model, self.is_stream, self.number)
+        return self.client.ask(request, self.model, self.is_stream, self.number)
 
 
 def chosen(tools, only, count):
@@ -82,7 +89,7 @@ async def every_pair(bench):
         Pair(recording, client, number)
         for number, recording in enumerate(bench.chats)
         for client in DIALECTS.values()
-        if recording.status < 400 and is_wanted(bench, recording, client)
+        if recording.status < 400 and is_wanted(recording, client)
     ]
     drawn = [pool.draw(pair.case, pair.client) for pair in pairs]
     answers = await ask(bench, pairs, [request for _, request in drawn], "")
@@ -104,12 +111,10 @@ async def every_pair(bench):
         yield Verdict("pairs", pair.row, pair.column, f"{pair.recording.id} asked by {source}", cause, kind)
 
 
-def is_wanted(bench, recording, client):
+def is_wanted(recording, client):
     """OpenAI's own dialects in and out are the matter of other runs."""
     provider = OF_ENDPOINT[recording.case["endpoint"]]
-    if provider is client and provider.name.startswith("openai"):
-        return False
-    return instances.behind(recording.case, provider, client) is not None
+    return provider is not client or not provider.name.startswith("openai")
 
 
 async def ask(bench, pairs, requests, prefix):
@@ -209,7 +214,7 @@ def sent(bench, pair, request_id):
     import validate_request
 
     entries = bench.upstream.requests(request_id)
-    place = instances.place_behind(pair.upstream, pair.provider, f"replay.{pair.recording.id}", pair.is_stream)
+    place = instances.place_behind(pair.upstream, pair.provider, pair.upstream_model, pair.is_stream)
     provider = pair.case["provider"]
 
     def body(raw):

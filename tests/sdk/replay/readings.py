@@ -122,7 +122,7 @@ def of_chat(chunks):
         parts = message.get("content") if isinstance(message.get("content"), list) else []
         thoughts += [thought.get("text", "") for part in parts for thought in part.get("thinking") or [] if isinstance(thought, dict)]
         legacy = message.get("function_call") or {}
-        legacy = [{"function": legacy}] if legacy.get("name") or legacy.get("arguments") else []
+        legacy = [{"index": 0, "function": legacy}] if legacy.get("name") or legacy.get("arguments") else []
         for position, call in enumerate(message.get("tool_calls") or legacy):
             key = call.get("index", position if is_whole else len(calls))
             kept = calls.setdefault(position if is_whole else key, {"id": None, "name": "", "args": "", "custom": False})

@@ -16,7 +16,7 @@ async def every_error(bench):
         pairs.Pair(recording, client, number)
         for number, recording in enumerate(bench.chats)
         for client in DIALECTS.values()
-        if recording.status >= 400 and pairs.is_wanted(bench, recording, client)
+        if recording.status >= 400 and pairs.is_wanted(recording, client)
     ]
     plain = [pairs.asking.PLAIN[pair.client.name] for pair in failed]
     answers = await pairs.ask(bench, failed, plain, "")
