@@ -145,7 +145,8 @@ def test_our_own_errors(genai_client, translating_gateway, model):
         genai_client.models.generate_content(model="no-such-model", contents=HELLO)
     assert (failed.value.code, failed.value.status) == (404, "NOT_FOUND")
     options = types.HttpOptions(base_url=translating_gateway.root)
-    with genai.Client(api_key="wrong", http_options=options) as stranger, pytest.raises(genai.errors.ClientError) as failed:
+    stranger = genai.Client(api_key="wrong", http_options=options)
+    with stranger, pytest.raises(genai.errors.ClientError) as failed:
         stranger.models.generate_content(model=model, contents=HELLO)
     assert (failed.value.code, failed.value.status) == (401, "UNAUTHENTICATED")
 

@@ -12,7 +12,7 @@ import types
 
 from gateway import Gateway
 
-from . import instances, judge, recordings, runs
+from . import behind, instances, judge, recordings, runs
 from .dialects import OF_ENDPOINT
 from .upstream import Upstream
 
@@ -117,8 +117,8 @@ def special_instances(cases, url):
             yield f"form_{recording.id}", "openai", f"{url}/__case/{recording.id}/v1", {}
     yield "native_ollama", "ollama", f"{url}/v1", {}
     yield "native_gemini", "gemini", f"{url}/v1beta/openai", {}
-    yield "native_anthropic", "anthropic", f"{url}/v1", {}
-    yield from instances.native_config(url)
+    yield "native_anthropic", behind.NATIVE["anthropic"], f"{url}/v1", {}
+    yield from behind.native_config(url)
 
 
 def report(verdicts):

@@ -8,6 +8,14 @@ from .dialects import DIALECTS, OF_ENDPOINT
 # What a request may hold that makes a difference; the corpus' names.
 TELLING = {"rq_tools", "rq_tool_choice", "rq_tool_result", "rq_image", "rq_document", "rq_audio", "rq_schema"}
 TELLING |= {"rq_json_mode", "rq_reasoning", "rq_n"}
+# The member that holds the conversation.
+MAIN = {
+    "openai_chat": "messages",
+    "openai_responses": "input",
+    "anthropic": "messages",
+    "gemini": "contents",
+    "converse": "messages",
+}
 GREETING = "Grüße, 世界 🙂"
 PLAIN = {
     "openai_chat": {"messages": [{"role": "user", "content": GREETING}], "temperature": 0.5},
@@ -25,7 +33,7 @@ class Pool:
         self.by_features = {name: collections.defaultdict(list) for name in DIALECTS}
         for case in cases:
             body, dialect = case["request_body"], OF_ENDPOINT[case["endpoint"]]
-            if case["status"] < 300 and isinstance(body, dict) and PLAIN[dialect.name].keys() <= body.keys() | {"temperature", "max_tokens"}:
+            if case["status"] < 300 and isinstance(body, dict) and MAIN[dialect.name] in body:
                 features = frozenset(TELLING.intersection(case["features"]))
                 self.by_features[dialect.name][features].append(case)
 

@@ -147,6 +147,9 @@ def of_converse(frames):
     return None if opened is None else f"block {opened} is left open"
 
 
+ENDS = {"response.completed", "response.incomplete", "response.failed"}
+
+
 def of_responses(events):
     data = [event for _, event in events]
     if any(not isinstance(event, dict) for event in data):
@@ -158,7 +161,7 @@ def of_responses(events):
         return f"the sequence numbers are {numbers[:4]}…"
     if data[-1]["type"] == "error":
         return None
-    ends = [event["type"] for event in data if event["type"] in ("response.completed", "response.incomplete", "response.failed")]
+    ends = [event["type"] for event in data if event["type"] in ENDS]
     if len(ends) != 1 or data[-1]["type"] != ends[0]:
         return f"it ends with {data[-1]['type']}, of ends it has {ends}"
     if [event["type"] for event in data[:2]] != ["response.created", "response.in_progress"]:

@@ -43,13 +43,6 @@ def legacy_azure(deployment):
     return place
 
 
-# Those that speak a dialect of their own.
-NATIVE = {
-    "anthropic": Kind("anthropic", "/v1", "x-api-key"),
-    "bedrock": Kind("bedrock", ""),
-    "gemini_native": Kind("gemini", "", "x-goog-api-key"),
-}
-
 KINDS = {
     "azure": Kind("azure", "/openai/v1", "api-key"),
     "azure_deployment": Kind("azure", "/openai/deployments/dep", "api-key", legacy_azure("dep")),
@@ -102,7 +95,9 @@ def key(instance):
 
 
 def config(upstream, more=()):
-    """The gateway's configuration. `more` are (name, kind, URL, settings) beside those that the tables give."""
+    """The gateway's configuration. `more` are (name, kind, URL, settings) beside those that the tables give; such a kind may
+    be one of no table.
+    """
     lines = ["providers:"]
 
     def add(instance, kind, url, settings):
@@ -118,62 +113,5 @@ def config(upstream, more=()):
             settings = {"headers": {"x-replay-options": json.dumps(options)}} if options else {}
             add(instance, kind, f"{upstream}/p/{instance}{kind.suffix}", settings)
     for instance, kind_name, url, settings in more:
-        add(instance, KINDS.get(kind_name) or NATIVE[kind_name], url, settings)
+        add(instance, KINDS.get(kind_name, kind_name), url, settings)
     return "\n".join(lines) + "\n"
-
-
-# Of this kind each model has one door: chat, but for those that its row lists.
-CHAT_ONLY = "opencode_go"
-SPEAK_MESSAGES = {"bailian", "deepseek", "minimax", "ollama", "openrouter", "vllm", "xiaomi", "zai"}
-# A model's name with this word in it is served by Responses only. The upstream finds its case behind it.
-RESPONSES_ONLY = "gpt-5-pro-"
-
-
-def behind(case, provider, client):
-    """The kind of instance that answers this client by this recording: where the two differ, one that speaks the
-    recording's dialect, but not the client's.
-    """
-    if provider.name == "openai_responses":
-        return "openai"
-    if provider.name != "openai_chat":
-        return {"anthropic": "anthropic", "gemini": "gemini_native", "converse": "bedrock"}[provider.name]
-    own = kind_of(case["provider"])
-    speaks_clients = own in SPEAK_MESSAGES if client.name == "anthropic" else client.name == "openai_responses"
-    # Gemini is asked by its own dialect rather than by OpenAI's.
-    return CHAT_ONLY if speaks_clients or own == "gemini" else own
-
-
-def model_behind(case, provider):
-    return (RESPONSES_ONLY if provider.name == "openai_responses" else "") + f"replay.{case['id']}"
-
-
-def place_behind(kind_name, provider, model, is_stream):
-    """Path and query that the upstream is asked at."""
-    if provider.name == "gemini":
-        return f"/v1beta/models/{model}:" + ("streamGenerateContent?alt=sse" if is_stream else "generateContent")
-    if provider.name == "converse":
-        return f"/model/{model}/converse" + ("-stream" if is_stream else "")
-    if provider.name == "anthropic":
-        return "/v1/messages"
-    kind = KINDS[kind_name]
-    operation = "/responses" if provider.name == "openai_responses" else "/chat/completions"
-    return kind.place(operation, model) if kind.place else kind.suffix + operation
-
-
-def auth_behind(kind_name):
-    return (KINDS.get(kind_name) or NATIVE[kind_name]).auth
-
-
-def provider_name(kind_name):
-    return (KINDS.get(kind_name) or NATIVE[kind_name]).type
-
-
-def native_config(upstream):
-    """(name, kind, URL, settings) of the instances that speak a dialect of their own."""
-    bases = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta/openai"}
-    for kind_name, suffix in bases.items():
-        for variant in ("plain", "nasty"):
-            instance = name(kind_name, variant)
-            options = VARIANTS[variant]
-            settings = {"headers": {"x-replay-options": json.dumps(options)}} if options else {}
-            yield instance, kind_name, f"{upstream}/p/{instance}{suffix}", settings

@@ -2,12 +2,13 @@
 client's words, and what the provider was sent is a request that its own SDK could have made.
 """
 
+import base64
 import collections
 import dataclasses
 import itertools
 import json
 
-from . import asking, compare, envelope, grammar, instances, judge, readings
+from . import asking, behind, compare, envelope, grammar, instances, judge, meaning, readings
 from .dialects import DIALECTS, OF_ENDPOINT, is_stream
 from .recordings import Recording
 from .runs import Verdict
@@ -50,7 +51,7 @@ class Pair:
 
     @property
     def upstream(self):
-        return instances.behind(self.case, self.provider, self.client)
+        return behind.kind_name(self.case, self.provider, self.client)
 
     @property
     def instance(self):
@@ -58,7 +59,7 @@ class Pair:
 
     @property
     def upstream_model(self):
-        return instances.model_behind(self.case, self.provider)
+        return behind.model(self.case, self.provider)
 
     @property
     def model(self):
@@ -140,7 +141,7 @@ def judged(bench, pair, request_id, request, got):
     if isinstance(got, BaseException):
         yield "A0 answer", f"none: {type(got).__name__}"
         return
-    yield from sent(bench, pair, request_id)
+    yield from sent(bench, pair, request_id, request, got)
     if pair.client is pair.provider:
         yield from forwarded(bench, pair, got)
         return
@@ -157,11 +158,18 @@ def judged(bench, pair, request_id, request, got):
     yield from translated(bench.tools.views, pair, request, native, got)
 
 
+CONTENT_TYPES = {
+    "json": "application/json",
+    "sse": "text/event-stream",
+    "eventstream": "application/vnd.amazon.eventstream",
+}
+
+
 def translated(views, pair, request, native, got):
     client = pair.client
     kind = client.kind(pair.is_stream, got.body)
     content_type = got.header("content-type") or ""
-    wanted = {"sse": "text/event-stream", "eventstream": "application/vnd.amazon.eventstream"}.get(kind, "application/json")
+    wanted = CONTENT_TYPES[kind]
     if not content_type.startswith(wanted):
         yield "A6 content type", f"{wanted} / {content_type}"
     try:
@@ -209,26 +217,45 @@ def native_reading(bench, recording):
 READ = {}
 
 
-def sent(bench, pair, request_id):
-    """What the provider got (C1, C2, C5, C6)."""
+OF_THE_BODY = (".", "body", "path", "query", "Unknown", "Missing", "Invalid")
+
+
+def sent(bench, pair, request_id, request, got):
+    """What the provider got (C1, C2, C4-C6, C8)."""
+    entries = bench.upstream.requests(request_id)
+    model, provider = pair.upstream_model, pair.provider
+    place = behind.place(pair.upstream, provider, model, pair.is_stream)
+    said = pair.ask(request)[2]
+    if pair.client is provider:
+        said = {**said, **({"model": model} if "model" in said else {})}
+
+        def body(raw):
+            return None if json.loads(raw) == said else "body: another than the client's"
+    else:
+
+        def body(raw):
+            return offence(pair, entries[0], raw)
+
+    key, auth = instances.key(pair.instance), behind.kind(pair.upstream).auth
+    wrong = judge.request(entries, place, auth, key, bench.port, body)
+    if wrong:
+        yield ("C2 request" if wrong.startswith(OF_THE_BODY) else "C1 upstream"), wrong
+    elif pair.client is not provider:
+        lost = meaning.lost(pair.client, said, base64.b64decode(entries[0]["body_b64"]))
+        if lost:
+            yield "C4 lost", f"{lost}; dropped: {got.header('x-narthex-dropped')}"
+
+
+def offence(pair, entry, raw):
+    """What the provider's own SDK would not have sent."""
     import validate_request
 
-    entries = bench.upstream.requests(request_id)
-    place = instances.place_behind(pair.upstream, pair.provider, pair.upstream_model, pair.is_stream)
-    provider = pair.case["provider"]
-
-    def body(raw):
-        entry = entries[0]
-        names = {provider, instances.provider_name(pair.upstream)}
-        found = [
-            validate_request.check(entry["endpoint"], entry["path"], entry["query"], entry["headers"], raw, name)
-            for name in names
-        ]
-        return "; ".join(min(found, key=len)[:3]) or None
-
-    wrong = judge.request(entries, place, instances.auth_behind(pair.upstream), instances.key(pair.instance), bench.port, body)
-    if wrong:
-        yield ("C2 request" if wrong.startswith((".", "body", "path", "query")) else "C1 upstream"), wrong
+    names = {pair.case["provider"], behind.kind(pair.upstream).type}
+    found = [
+        validate_request.check(entry["endpoint"], entry["path"], entry["query"], entry["headers"], raw, name)
+        for name in names
+    ]
+    return "; ".join(min(found, key=len)[:3]) or None
 
 
 def forwarded(bench, pair, got):

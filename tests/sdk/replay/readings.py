@@ -120,12 +120,13 @@ def of_chat(chunks):
         message = choice.get("message") or choice.get("delta") or {}
         extra.refusal += message.get("refusal") or ""
         parts = message.get("content") if isinstance(message.get("content"), list) else []
-        thoughts += [thought.get("text", "") for part in parts for thought in part.get("thinking") or [] if isinstance(thought, dict)]
+        thinking = [thought for part in parts for thought in part.get("thinking") or []]
+        thoughts += [thought.get("text", "") for thought in thinking if isinstance(thought, dict)]
         legacy = message.get("function_call") or {}
         legacy = [{"index": 0, "function": legacy}] if legacy.get("name") or legacy.get("arguments") else []
         for position, call in enumerate(message.get("tool_calls") or legacy):
-            key = call.get("index", position if is_whole else len(calls))
-            kept = calls.setdefault(position if is_whole else key, {"id": None, "name": "", "args": "", "custom": False})
+            key = position if is_whole else call.get("index", len(calls))
+            kept = calls.setdefault(key, {"id": None, "name": "", "args": "", "custom": False})
             kept["id"] = kept["id"] or call.get("id")
             function = call.get("function") or call.get("custom") or {}
             kept["custom"] = kept["custom"] or "custom" in call
@@ -139,7 +140,7 @@ def of_chat(chunks):
 
 
 def of_responses(events):
-    finals = [event["response"] for event in events if event.get("type", "").startswith("response.") and "response" in event]
+    finals = [event["response"] for event in events if isinstance(event.get("response"), dict)]
     extra, final = Extra(), finals[-1] if finals else events[-1] if events else {}
     summary, raw, calls = [], [], []
     for item in final.get("output") or []:
@@ -188,7 +189,8 @@ def of_gemini(chunks):
 
 
 def _put(args, piece):
-    path = [int(step) if step.isdigit() else step for step in piece["jsonPath"].removeprefix("$").replace("[", ".").replace("]", "").split(".") if step]
+    steps = piece["jsonPath"].removeprefix("$").replace("[", ".").replace("]", "").split(".")
+    path = [int(step) if step.isdigit() else step for step in steps if step]
     for step, following in zip(path, [*path[1:], None]):
         if isinstance(step, int):
             args += [None] * (step + 1 - len(args))
