@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use crate::config::{Access, Config, Tenant};
 use crate::routing::{Routes, Upstream};
 use crate::secret::{KeyDigest, Secret};
+use crate::store::Store;
 use crate::telemetry::{AccessLog, Metrics};
 
 /// A running gateway, less its sockets.
@@ -17,6 +18,8 @@ pub struct Gateway {
     pub gate: Gate,
     pub upstreams: Vec<Arc<Upstream>>,
     pub routes: ArcSwap<Routes>,
+    /// Opened when it is first needed.
+    pub store: Arc<Store>,
     pub metrics: Metrics,
     pub access_log: AccessLog,
     /// Tells this process apart from others, for providers that want a session named.
@@ -69,6 +72,7 @@ impl Gateway {
             gate,
             routes: ArcSwap::default(),
             upstreams,
+            store: Arc::new(Store::new(config.store.clone())),
             metrics: Metrics::new()?,
             access_log,
             session_id: random_id(),

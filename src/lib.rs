@@ -15,6 +15,7 @@
 //! - [`payload`]: what a request's body says about where it should go.
 //! - [`rewrite`]: what happens to an answer on its way to the client.
 //! - [`routing`]: from a model's name to the instances that serve it, in which order.
+//! - [`store`]: what is kept for clients beyond an exchange.
 //! - [`telemetry`]: metrics and the access log.
 //! - [`gateway`]: what all exchanges share.
 //! - [`simulator`]: a provider that needs no account.
@@ -38,4 +39,5 @@ pub mod rope;
 pub mod routing;
 pub mod secret;
 pub mod simulator;
+pub mod store;
 pub mod telemetry;

@@ -17,15 +17,16 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("json", &["rope"]),
     ("multipart", &[]),
     ("models", &[]),
-    ("dialects", &["error", "models"]),
+    ("dialects", &["error", "json", "models"]),
     ("endpoints", &["dialects"]),
     ("providers", &["dialects", "endpoints", "error", "models", "secret"]),
     ("config", &["endpoints", "providers", "secret"]),
     ("payload", &["error", "json", "multipart", "rope"]),
     ("rewrite", &["dialects", "error", "json", "rope"]),
     ("routing", &["config", "providers"]),
+    ("store", &["config", "error"]),
     ("telemetry", &["rewrite", "routing"]),
-    ("gateway", &["config", "routing", "secret", "telemetry"]),
+    ("gateway", &["config", "routing", "secret", "store", "telemetry"]),
     ("simulator", &[]),
 ];
 
@@ -43,6 +44,7 @@ const KNOWS_NOTHING_OF: &[(&str, &[&str])] = &[
     ("providers", &["pingora", "tokio", "async fn"]),
     ("config", &["pingora", "tokio", "async fn"]),
     ("routing", &["pingora", "tokio", "async fn"]),
+    ("store", &["pingora"]),
     ("telemetry", &["pingora", "tokio", "async fn"]),
     ("gateway", &["pingora", "tokio", "async fn"]),
 ];

@@ -290,6 +290,7 @@ models:
   bare: gpt
 routing: {strategy: random, retries: 99}
 log: [x]
+store: {path: /, retention: 0}
 ";
     let problems: Vec<String> = parse(yaml, &env(&[("NARTHEX_MAX_BODY", "many"), ("PORT", "x")]))
         .expect_err("it is wrong")
@@ -321,6 +322,8 @@ log: [x]
         ("line 19: routing.strategy", "least_busy"),
         ("line 19: routing.retries", "`99`"),
         ("line 20: log", "key: value"),
+        ("line 21: store.path", "folder"),
+        ("line 21: store.retention", "`0`"),
     ] {
         let told = problems.iter().any(|problem| problem.starts_with(path) && problem.contains(says));
         assert!(told, "{path} … {says} is not among\n{}", problems.join("\n"));

@@ -57,6 +57,7 @@ fn all_settings() -> BTreeSet<String> {
         format!("server: {{{UNKNOWN}}}"),
         format!("log: {{{UNKNOWN}}}"),
         format!("routing: {{{UNKNOWN}}}"),
+        format!("store: {{{UNKNOWN}}}"),
         format!("inventory: {{{UNKNOWN}}}"),
         format!("keys: {{a: {{value: k, {UNKNOWN}}}}}"),
         format!("providers: {{openai: {{api_key: k, timeouts: {{{UNKNOWN}}}}}}}"),
@@ -188,7 +189,10 @@ fn every_endpoint_is_in_the_readme() {
     let readme = read("README.md");
     for (method, path, _) in endpoints::table() {
         let is_told = readme.lines().any(|line| {
-            let shown = path.replace("/p/*", "/p/{provider}/…").replace("/models/*", "/models/{id}");
+            let shown = path
+                .replace("/p/*", "/p/{provider}/…")
+                .replace("/models/*", "/models/{id}")
+                .replace("/responses/*", "/responses/{id}");
             line.contains(&format!("`{shown}`")) && (method == "ANY" || line.contains(method))
         });
         assert!(is_told, "README.md does not tell of {method} {path}");
@@ -199,7 +203,7 @@ fn every_endpoint_is_in_the_readme() {
 fn every_metric_and_every_member_of_an_access_line_is_documented() {
     let page = read("docs/observability.md");
     let metrics = Metrics::new().unwrap();
-    let usage = Some(narthex::rewrite::Usage { input: 1, output: 1, cached: 1, reasoning: 1 });
+    let usage = Some(narthex::rewrite::Usage { input: 1, output: 1, cached: 1, reasoning: 1, ..Default::default() });
     metrics.exchange(&Measured {
         operation: "speech",
         instance: "openai",

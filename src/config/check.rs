@@ -7,7 +7,9 @@ use std::time::Duration;
 use base64::Engine;
 
 use super::node::{Node, Problems, Section};
-use super::{Access, Config, Log, Routing, Server, Strategy, Tenant, models, providers, units};
+use super::{
+    Access, Config, Log, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, models, providers, units,
+};
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
 
@@ -23,6 +25,7 @@ pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: 
     let access = read_access(root.section("keys"), master_key, allow_open, server.listen);
     let log = read_log(root.section("log"));
     let routing = read_routing(root.section("routing"));
+    let store = read_store(root.section("store"));
 
     let mut inventory = root.section("inventory");
     let list_mode = inventory.read("mode", list_mode).unwrap_or_default();
@@ -42,7 +45,7 @@ pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: 
     let providers = models::Providers { instances: &instances, by_variable };
     let models = models::read(root.section("models"), &providers, remarks);
     root.finish();
-    Some(Config { server, access, log, routing, inventory_refresh, instances, models, is_demonstration })
+    Some(Config { server, access, log, routing, store, inventory_refresh, instances, models, is_demonstration })
 }
 
 fn read_server(mut section: Section<'_>) -> Server {
@@ -181,9 +184,36 @@ fn read_routing(mut section: Section<'_>) -> Routing {
                 _ => Err(format!("`{text}` is not a number from 0 to 10")),
             })
             .unwrap_or(2),
+        is_strict: section.read("strict", units::flag).unwrap_or(false),
     };
     section.finish();
     routing
+}
+
+fn read_store(mut section: Section<'_>) -> StoreSettings {
+    let store = StoreSettings {
+        place: section.read("path", store_place).unwrap_or_else(|| StorePlace::File(PathBuf::from("narthex.db"))),
+        retention: section
+            .read("retention", |text| match units::duration(text)? {
+                retention if retention < Duration::from_secs(1) => Err(format!("`{text}` is not a second or longer")),
+                retention => Ok(retention),
+            })
+            .unwrap_or(Duration::from_secs(30 * 24 * 3600)),
+    };
+    section.finish();
+    store
+}
+
+/// Whether the file can be written shows when it is needed: it may never be.
+fn store_place(text: &str) -> Result<StorePlace, String> {
+    match text {
+        ":memory:" => Ok(StorePlace::Memory),
+        _ if text.contains("://") => Err("is a URL; expected the path of a file, or `:memory:`".to_owned()),
+        _ if text.ends_with('/') || std::path::Path::new(text).is_dir() => {
+            Err(format!("`{text}` is a folder; expected the path of a file in it"))
+        }
+        _ => Ok(StorePlace::File(PathBuf::from(text))),
+    }
 }
 
 pub fn strategy(text: &str) -> Result<Strategy, String> {

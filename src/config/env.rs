@@ -74,7 +74,10 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("NARTHEX_MASTER_KEY", "server.master_key"),
     ("NARTHEX_MAX_BODY", "server.max_body"),
     ("NARTHEX_RETRIES", "routing.retries"),
+    ("NARTHEX_STORE_PATH", "store.path"),
+    ("NARTHEX_STORE_RETENTION", "store.retention"),
     ("NARTHEX_STRATEGY", "routing.strategy"),
+    ("NARTHEX_STRICT", "routing.strict"),
     ("NARTHEX_THREADS", "server.threads"),
     ("PORT", "server.port"),
 ];

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Access, Config, ModelEntry, Strategy};
+use super::{Access, Config, ModelEntry, Routing, Strategy};
 use crate::providers::{Instance, ListMode};
 
 pub fn write(config: &Config) -> String {
@@ -41,7 +41,10 @@ fn write_config(out: &mut String, config: &Config) -> std::fmt::Result {
         }
     }
     writeln!(out, "log:\n  level: {}\n  access: {}", config.log.level.as_str().to_lowercase(), config.log.access)?;
-    writeln!(out, "routing:\n  strategy: {}\n  retries: {}", name(config.routing.strategy), config.routing.retries)?;
+    let Routing { strategy, retries, is_strict } = &config.routing;
+    writeln!(out, "routing:\n  strategy: {}\n  retries: {retries}\n  strict: {is_strict}", name(*strategy))?;
+    writeln!(out, "store:\n  path: {}", text(&config.store.place.to_string()))?;
+    writeln!(out, "  retention: {}", humantime::format_duration(config.store.retention))?;
     writeln!(out, "inventory:\n  refresh: {}", humantime::format_duration(config.inventory_refresh))?;
     writeln!(out, "providers:")?;
     config.instances.iter().try_for_each(|instance| write_instance(out, instance))?;

@@ -32,6 +32,7 @@ pub struct Config {
     pub access: Access,
     pub log: Log,
     pub routing: Routing,
+    pub store: StoreSettings,
     /// How often the providers' lists of models are fetched anew.
     pub inventory_refresh: Duration,
     /// Sorted by name.
@@ -89,6 +90,33 @@ pub struct Routing {
     pub strategy: Strategy,
     /// Further tries at a target that is the only one.
     pub retries: usize,
+    /// Whether what a target has no place for is refused instead of left out.
+    pub is_strict: bool,
+}
+
+/// What is kept for clients beyond an exchange.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    pub place: StorePlace,
+    /// How long it is kept.
+    pub retention: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// Gone with the process.
+    Memory,
+    File(PathBuf),
+}
+
+/// As it is spelled in the configuration.
+impl fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str(":memory:"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
 }
 
 /// How one of several targets is chosen.

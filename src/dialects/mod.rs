@@ -4,6 +4,8 @@
 
 mod anthropic;
 mod converse;
+pub mod count;
+pub mod embeddings;
 mod errors;
 pub mod framing;
 mod gemini;

@@ -89,8 +89,23 @@ impl Instance {
     /// The operation by which it is asked for `wanted`: that very one if it can be, else, where a model is to answer in
     /// words, another by which it does. `has_tools`: the request offers tools to a model that is to think.
     pub fn door(&self, wanted: Operation, model: &str, has_tools: bool) -> Option<Operation> {
-        if !wanted.generates() {
-            return self.serves(wanted).then_some(wanted);
+        if self.serves(wanted) && !wanted.generates() {
+            return Some(wanted);
+        }
+        match wanted {
+            wanted if wanted.generates() => {}
+            wanted if wanted.counts() => {
+                return self
+                    .provider
+                    .operations
+                    .iter()
+                    .copied()
+                    .find(|operation| operation.counts() && self.serves(*operation));
+            }
+            Operation::EmbedContent | Operation::BatchEmbedContents => {
+                return Some(Operation::Embeddings).filter(|operation| self.serves(*operation));
+            }
+            _ => return None,
         }
         let only = match self.provider.doors {
             Doors::Any => None,

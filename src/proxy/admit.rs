@@ -11,13 +11,13 @@ use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
 use super::{body, dispatch, headers, local, relay};
 use crate::config::Tenant;
-use crate::dialects::Asked;
+use crate::dialects::{Asked, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
 use crate::providers::check_segments;
-use crate::routing::{Route, Target, Unresolved};
+use crate::routing::{Route, Target, Unresolved, Upstream};
 
 /// A client that sends nothing for so long, in the middle of a request, or takes nothing of its answer, is gone.
 const CLIENT_SILENCE: Duration = Duration::from_secs(60);
@@ -105,10 +105,13 @@ fn authenticate(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, R
         return Ok(None);
     }
     let refuse = |message: &str| Refusal::new(Kind::Authentication, message).code("invalid_api_key");
-    let Some(key) = headers::presented_key(&session.req_header().headers) else {
+    let request = session.req_header();
+    // A client may hold keys for others as well: any that is known here will do.
+    let mut presented = headers::presented_keys(&request.headers, request.uri.query()).peekable();
+    if presented.peek().is_none() {
         return Err(refuse("A key is needed: send it as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`."));
-    };
-    gate.admit(key).map(Some).ok_or_else(|| refuse("This key is not known here."))
+    }
+    presented.find_map(|key| gate.admit(&key)).map(Some).ok_or_else(|| refuse("This key is not known here."))
 }
 
 /// What the path has said already.
@@ -140,11 +143,16 @@ async fn run(
         None => Named { model: payload.model()?.into_owned(), is_stream: payload.wants_stream() },
     };
     let is_listed = ctx.gateway.routes.load().is_listed(&model);
-    let is_strict = header_text(session, headers::X_NARTHEX_STRICT).eq_ignore_ascii_case("true");
+    let is_strict = ctx.gateway.config.routing.is_strict
+        || header_text(session, headers::X_NARTHEX_STRICT).eq_ignore_ascii_case("true");
     let is_array =
         !session.req_header().uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
     ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream, asked: None, is_strict });
     find_targets(ctx, is_array)?;
+    if ctx.tries.is_empty() {
+        local::estimate(session, ctx).await?;
+        return Ok(true);
+    }
     if read.earns_callback {
         return Ok(false);
     }
@@ -161,7 +169,10 @@ fn find_targets(ctx: &mut Exchange, is_array: bool) -> Result<(), Refusal> {
     }
     let route = ctx.gateway.routes.load().resolve(&run.model).map_err(|why| no_route(why, &run.model))?;
     let targets = capable(&route, run)?;
-    if targets.iter().any(|target| dispatch::door(run, target) != Some(run.operation)) {
+    let is_readable = run.operation.generates() || run.operation.counts();
+    if is_readable
+        && (targets.is_empty() || targets.iter().any(|target| dispatch::door(run, target) != Some(run.operation)))
+    {
         run.asked = Some(Box::new(asked(run, is_array)?));
     }
     ctx.tries = Tries::new(targets, ctx.gateway.config.routing.retries);
@@ -192,10 +203,12 @@ fn no_route(why: Unresolved, model: &str) -> Refusal {
 
 /// The request in canonical form.
 fn asked(run: &Run, is_array: bool) -> Result<Asked, Refusal> {
-    let Payload::Json(object) = &run.payload else {
-        return Err(Refusal::invalid("A form cannot be translated; send a JSON object."));
+    let Payload::Json(object) = &run.payload else { return Err(no_form()) };
+    let (dialect, body) = (run.operation.dialect(), object.text().to_bytes());
+    let mut asked = match run.operation.counts() {
+        true => count::read_request(dialect, &body)?,
+        false => dialect.client().read_request(&body)?,
     };
-    let mut asked = run.operation.dialect().client().read_request(&object.text().to_bytes())?;
     asked.request.stream = run.wants_stream;
     asked.reply.model.clone_from(&run.model);
     asked.reply.nonce = random_id();
@@ -204,13 +217,19 @@ fn asked(run: &Run, is_array: bool) -> Result<Asked, Refusal> {
     Ok(asked)
 }
 
-/// The route's targets that can do what is asked, in the order of this exchange.
+pub fn no_form() -> Refusal {
+    Refusal::invalid("A form cannot be translated; send a JSON object.")
+}
+
+/// The route's targets that can do what is asked, in the order of this exchange. None where tokens are to be counted and nobody
+/// can: then they are estimated.
 fn capable(route: &Route, run: &Run) -> Result<Vec<Target>, Refusal> {
     let operation = run.operation;
     let mut order = route.order();
     let first = order.first().map(|target| Arc::clone(&target.upstream));
     order.retain(|target| dispatch::door(run, target).is_some());
-    if let Some(upstream) = first.filter(|_| order.is_empty()) {
+    let can_be_estimated = |upstream: &Upstream| operation.counts() && upstream.instance.unsupported().is_none();
+    if let Some(upstream) = first.filter(|upstream| order.is_empty() && !can_be_estimated(upstream)) {
         let provider = upstream.instance.provider;
         let reason = match upstream.instance.unsupported() {
             Some(reason) => format!("`{}` ({}) cannot be used: {reason}.", upstream.name(), provider.title),

@@ -15,7 +15,7 @@ use super::headers::{
 use super::tries::{is_retryable, retry_after};
 use crate::dialects::Dialect;
 use crate::error::{Failure, Kind};
-use crate::rewrite::{Failed, Forward, Rewrite, Translate, Translation, WithoutUsage};
+use crate::rewrite::{Failed, Forward, Rewrite, Translate, Translation, Whole, WithoutUsage};
 
 /// Marks an error that stands for a status which another try may better.
 pub const ANOTHER_TRY: ErrorType = ErrorType::Custom("AnotherTry");
@@ -47,26 +47,34 @@ pub fn upstream_response_filter(response: &mut ResponseHeader, ctx: &mut Exchang
     answer.first_byte = Some(ctx.started.elapsed());
     answer.is_event_stream = is_type(response, "text/event-stream");
     answer.rewrite = match (&attempt.outgoing.lane, &ctx.ask) {
-        (Lane::Translate { provider, .. }, Ask::Run(run)) => {
+        (Lane::Forward { .. }, _) => rewrite(response, attempt, answer.is_event_stream),
+        (lane, Ask::Run(run)) => {
             answer.is_event_stream = run.wants_stream && response.status.is_success();
-            Some(translate(response, *provider, run, &ctx.request_id))
+            translate(response, lane, run, &ctx.request_id)
         }
-        _ => rewrite(response, attempt, answer.is_event_stream),
+        _ => None,
     };
     Ok(())
 }
 
 /// An answer of another dialect than the client's. It is read whatever it is: what makes no sense becomes a failure.
-fn translate(response: &ResponseHeader, provider: Dialect, run: &Run, request_id: &RequestId) -> Box<dyn Rewrite> {
-    let client = run.operation.dialect();
+fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &RequestId) -> Option<Box<dyn Rewrite>> {
+    let (provider, client) = (lane.foreign()?, run.operation.dialect());
     if !response.status.is_success() {
         let id = request_id.as_str().to_owned();
-        return Box::new(Failed::new(response.status, response.headers.clone(), provider, client, id));
+        return Some(Box::new(Failed::new(response.status, response.headers.clone(), provider, client, id)));
     }
-    let is_stream = is_type(response, "text/event-stream") || is_type(response, "application/vnd.amazon.eventstream");
-    let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
-    let wants_stream = run.wants_stream;
-    Box::new(Translate::new(Translation { provider, is_stream, client, wants_stream, reply }))
+    Some(match lane {
+        Lane::Count { .. } => Box::new(Whole::count(provider, client)),
+        Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
+        Lane::Translate { .. } | Lane::Forward { .. } => {
+            let is_stream =
+                is_type(response, "text/event-stream") || is_type(response, "application/vnd.amazon.eventstream");
+            let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
+            let wants_stream = run.wants_stream;
+            Box::new(Translate::new(Translation { provider, is_stream, client, wants_stream, reply }))
+        }
+    })
 }
 
 /// How the body is to be treated: looked at where it can tell token counts, changed only where we had asked for them.
@@ -98,7 +106,7 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
     let is_upgrade = response.status.as_u16() == 101;
     // Its length would be wrong once an event has been taken out.
     let lane = ctx.attempt.as_ref().map(|attempt| &attempt.outgoing.lane);
-    let is_translated = matches!(lane, Some(Lane::Translate { .. }));
+    let is_translated = lane.is_some_and(|lane| lane.foreign().is_some());
     let is_shortened = is_translated || ctx.answer.is_event_stream && lane.is_some_and(Lane::counts_for_us);
     // An older client knows no chunks: the connection's end is the body's.
     let knows_chunks = session.req_header().version >= Version::HTTP_11;
@@ -131,8 +139,10 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
             answer.append_header(X_NARTHEX_MODEL, model)?;
         }
         answer.append_header(X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
-        if let (Lane::Translate { dropped, .. }, Ask::Run(run)) = (&attempt.outgoing.lane, &ctx.ask) {
-            translated_headers(&mut answer, run, dropped)?;
+        if let Ask::Run(run) = &ctx.ask
+            && is_translated
+        {
+            translated_headers(&mut answer, run, attempt.outgoing.lane.dropped())?;
         }
     }
     if ctx.answer.is_event_stream {

@@ -8,7 +8,7 @@ use http::HeaderValue;
 
 use super::tries::Tries;
 use crate::config::Tenant;
-use crate::dialects::{Asked, Dialect};
+use crate::dialects::{Asked, Dialect, embeddings};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::Failure;
 use crate::gateway::{Gateway, Open, random_id};
@@ -127,11 +127,32 @@ pub enum Lane {
     Forward { counts_for_us: bool },
     /// The provider is spoken to in this dialect. `dropped` is what it has no place for.
     Translate { provider: Dialect, dropped: Vec<String> },
+    /// The same, but it only counts the tokens.
+    Count { provider: Dialect },
+    /// Gemini's embeddings over OpenAI's.
+    Embed { request: embeddings::Request, dropped: Vec<String> },
 }
 
 impl Lane {
     pub fn counts_for_us(&self) -> bool {
         matches!(self, Self::Forward { counts_for_us: true })
+    }
+
+    /// The provider's dialect, where it is not the client's.
+    pub fn foreign(&self) -> Option<Dialect> {
+        match self {
+            Self::Forward { .. } => None,
+            Self::Translate { provider, .. } | Self::Count { provider } => Some(*provider),
+            Self::Embed { .. } => Some(Dialect::OpenaiChat),
+        }
+    }
+
+    /// What the provider was not told of the request.
+    pub fn dropped(&self) -> &[String] {
+        match self {
+            Self::Translate { dropped, .. } | Self::Embed { dropped, .. } => dropped,
+            Self::Forward { .. } | Self::Count { .. } => &[],
+        }
     }
 }
 

@@ -9,11 +9,12 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType};
 use pingora_proxy::Session;
 
+use super::admit;
 use super::context::{Ask, Attempt, Exchange, Lane, Outgoing, Run};
 use super::dns::Dns;
 use super::failure::{self, KNOWN};
 use crate::dialects::ir::Losses;
-use crate::dialects::{Asked, Recipient};
+use crate::dialects::{Asked, Recipient, count, embeddings};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal};
 use crate::json::{Edits, Object};
@@ -86,7 +87,9 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             let call = Call { operation, model: &target.model, is_stream: run.wants_stream };
             let is_strict = run.is_strict;
             let (body, lane) = match &mut run.asked {
+                Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
                 Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
+                _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
                 _ => forwarded(run, target),
             };
             let Destination { path_and_query, auth } = provider.urls.operation(instance, &call);
@@ -127,6 +130,21 @@ fn forwarded(run: &Run, target: &Target) -> (Bytes, Lane) {
         instance.provider.quirks.iter().for_each(|quirk| apply(*quirk, object, edits));
     });
     (body, Lane::Forward { counts_for_us })
+}
+
+/// Only the number of tokens is wanted: what the target's dialect has no place for is not counted.
+fn counted(asked: &mut Asked, operation: Operation, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let (body, _) = translated(asked, operation, target, false)?;
+    let provider = operation.dialect();
+    Ok((count::write_request(provider, &target.model, body), Lane::Count { provider }))
+}
+
+fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
+    let is_batch = run.operation == Operation::BatchEmbedContents;
+    let request = embeddings::Request::read(&object.text().to_bytes(), is_batch)?;
+    let (body, dropped) = request.write(&target.model);
+    Ok((body, Lane::Embed { request, dropped }))
 }
 
 fn translated(

@@ -1,5 +1,7 @@
 //! Which headers cross the gateway, in both directions.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, header};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -9,6 +11,8 @@ pub const X_NARTHEX_INSTANCE: HeaderName = HeaderName::from_static("x-narthex-in
 pub const X_NARTHEX_MODEL: HeaderName = HeaderName::from_static("x-narthex-model");
 pub const X_NARTHEX_ATTEMPTS: HeaderName = HeaderName::from_static("x-narthex-attempts");
 pub const X_NARTHEX_DROPPED: HeaderName = HeaderName::from_static("x-narthex-dropped");
+/// Says that a number is an estimate of ours.
+pub const X_NARTHEX_ESTIMATED: HeaderName = HeaderName::from_static("x-narthex-estimated");
 /// Asks that nothing be left out: `true`.
 pub const X_NARTHEX_STRICT: HeaderName = HeaderName::from_static("x-narthex-strict");
 /// The class of an error, as Amazon's SDKs look for it.
@@ -125,14 +129,16 @@ pub fn is_handshake(name: &HeaderName) -> bool {
     matches!(name.as_str(), "connection" | "upgrade")
 }
 
-/// The key that a client presents, in any of the ways that SDKs do.
-pub fn presented_key(headers: &HeaderMap) -> Option<&[u8]> {
+/// The keys that a client presents, in any of the ways that SDKs do; Gemini's may stand in the query.
+pub fn presented_keys<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = Cow<'a, [u8]>> {
     let bearer = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes()).and_then(|value| {
         let (scheme, key) = value.split_at_checked(7)?;
         scheme.eq_ignore_ascii_case(b"bearer ").then(|| key.trim_ascii())
     });
-    let named = || ["x-api-key", "x-goog-api-key", "api-key"].iter().find_map(|name| headers.get(*name));
-    bearer.or_else(|| named().map(|value| value.as_bytes().trim_ascii()))
+    let named = ["x-api-key", "x-goog-api-key", "api-key"].into_iter().filter_map(|name| headers.get(name));
+    let queried = query.into_iter().flat_map(|query| query.split('&')).filter_map(|pair| pair.strip_prefix("key="));
+    let in_headers = bearer.into_iter().chain(named.map(|value| value.as_bytes().trim_ascii())).map(Cow::Borrowed);
+    in_headers.chain(queried.map(|key| percent_encoding::percent_decode_str(key).into()))
 }
 
 #[cfg(test)]
@@ -183,11 +189,15 @@ mod tests {
 
     #[test]
     fn reads_keys_as_sdks_send_them() {
-        assert_eq!(presented_key(&map(&[("authorization", "Bearer k")])), Some(&b"k"[..]));
-        assert_eq!(presented_key(&map(&[("authorization", "bearer  k ")])), Some(&b"k"[..]));
-        assert_eq!(presented_key(&map(&[("authorization", "Basic a"), ("x-api-key", "k")])), Some(&b"k"[..]));
-        assert_eq!(presented_key(&map(&[("x-goog-api-key", "k")])), Some(&b"k"[..]));
-        assert_eq!(presented_key(&map(&[("authorization", "Bear")])), None);
-        assert_eq!(presented_key(&HeaderMap::new()), None);
+        let keys = |headers: &[(&'static str, &'static str)], query: Option<&str>| -> Vec<Vec<u8>> {
+            presented_keys(&map(headers), query).map(|key| key.into_owned()).collect()
+        };
+        assert_eq!(keys(&[("authorization", "Bearer k")], None), [b"k"]);
+        assert_eq!(keys(&[("authorization", "bearer  k ")], None), [b"k"]);
+        assert_eq!(keys(&[("authorization", "Basic a"), ("x-api-key", "k")], None), [b"k"]);
+        assert_eq!(keys(&[("authorization", "Bearer j"), ("x-api-key", "k")], None), [b"j", b"k"]);
+        assert_eq!(keys(&[("x-goog-api-key", "k")], None), [b"k"]);
+        assert_eq!(keys(&[], Some("alt=sse&key=a%2Fb")), [b"a/b"]);
+        assert!(keys(&[("authorization", "Bear")], Some("monkey=1")).is_empty());
     }
 }

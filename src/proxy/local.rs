@@ -9,9 +9,9 @@ use pingora_proxy::Session;
 use serde_json::{Value, json};
 
 use super::admit::Stop;
-use super::context::Exchange;
+use super::context::{Ask, Exchange, Run};
 use super::{ResponseHeader, headers};
-use crate::dialects::Dialect;
+use crate::dialects::{Dialect, count};
 use crate::endpoints::Endpoint;
 use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::Readiness;
@@ -146,6 +146,15 @@ fn bare_model(ctx: &Exchange, id: &str) -> Option<Value> {
 
 fn object(id: &str, created: u64, owned_by: &str) -> Value {
     json!({ "id": id, "object": "model", "created": created, "owned_by": owned_by })
+}
+
+/// The number of a request's tokens, where no provider can count them.
+pub async fn estimate(session: &mut Session, ctx: &mut Exchange) -> Result<()> {
+    let Ask::Run(Run { operation, asked: Some(asked), .. }) = &ctx.ask else { return Ok(()) };
+    let body = count::write_count(operation.dialect(), count::estimate(&asked.request));
+    let mut header = header_of(ctx, StatusCode::OK, body.len())?;
+    header.insert_header(headers::X_NARTHEX_ESTIMATED, "true")?;
+    write(session, ctx, header, body).await
 }
 
 /// Answers with our refusal in the client's dialect.

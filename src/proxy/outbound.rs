@@ -6,7 +6,7 @@ use pingora_core::protocols::http::compression::ResponseCompressionCtx;
 use pingora_core::{ErrorType::InternalError, OkOrErr, Result};
 use pingora_proxy::Session;
 
-use super::context::{Ask, Exchange, Lane, Outgoing};
+use super::context::{Ask, Exchange, Outgoing};
 use super::{RequestHeader, headers};
 use crate::dialects::Dialect;
 use crate::payload::Payload;
@@ -62,13 +62,13 @@ pub fn request_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &
 
 fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgoing: &mut RequestHeader) -> Result<()> {
     let nominated = headers::nominated(&client.headers);
-    let is_translated = matches!(sent.lane, Lane::Translate { .. });
+    let is_translated = sent.lane.foreign().is_some();
     for (name, value) in client.headers.iter().filter(|(name, _)| headers::is_forwarded(name, &nominated)) {
         if !is_translated || !headers::is_of_a_dialect(name) {
             outgoing.append_header(name.clone(), value.clone())?;
         }
     }
-    if matches!(sent.lane, Lane::Translate { provider: Dialect::Anthropic, .. }) {
+    if sent.lane.foreign() == Some(Dialect::Anthropic) {
         outgoing.append_header(ANTHROPIC_VERSION.0, ANTHROPIC_VERSION.1)?;
     }
     if matches!(payload, Payload::Json(_)) {

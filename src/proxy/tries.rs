@@ -30,6 +30,10 @@ impl Tries {
         Self { order, repeats, ..Self::default() }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
     pub fn made(&self) -> u32 {
         self.made
     }

@@ -7,6 +7,7 @@ mod failed;
 mod forward;
 mod translate;
 pub mod usage;
+mod whole;
 mod without_usage;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use crate::error::Failure;
 pub use failed::Failed;
 pub use forward::Forward;
 pub use translate::{Translate, Translation};
+pub use whole::Whole;
 pub use without_usage::WithoutUsage;
 
 /// What the provider sends → what the client reads.

@@ -1,107 +1,15 @@
-//! How many tokens an exchange took.
+//! How many tokens an exchange took, found in passing.
+
+mod counts;
 
 use memchr::memmem::Finder;
 use once_cell::sync::Lazy;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
 
 use crate::dialects::ir::Usage;
+use counts::Counts;
 
-/// From a `usage` object as OpenAI's endpoints and their like send it. `None` when it counts nothing.
-fn from_counts(counts: Counts) -> Option<Usage> {
-    let (input, output, total) = (counts.input.0, counts.output.0, counts.total.0);
-    if input.is_none() && output.is_none() && total.is_none() {
-        return None;
-    }
-    let (input, output) = (input.or(total).unwrap_or(0), output.unwrap_or(0));
-    let reasoning = counts.output_details.and_then(|details| details.reasoning_tokens.0).unwrap_or(0);
-    let cached = counts.input_details.and_then(|details| details.cached_tokens.0).or(counts.cached.0).unwrap_or(0);
-    // xAI's chat counts reasoning beside the completion; its total gives that away.
-    let beside = total.is_some_and(|total| reasoning > 0 && total == input + output + reasoning);
-    let output = if beside { output + reasoning } else { output };
-    Some(Usage { input, output, cached, reasoning, ..Usage::default() })
-}
-
-#[derive(Deserialize)]
-struct Counts {
-    #[serde(default, alias = "prompt_tokens", alias = "input_tokens")]
-    input: Count,
-    #[serde(default, alias = "completion_tokens", alias = "output_tokens")]
-    output: Count,
-    #[serde(default, alias = "total_tokens")]
-    total: Count,
-    /// DeepSeek's and Anthropic's names.
-    #[serde(default, alias = "prompt_cache_hit_tokens", alias = "cache_read_input_tokens")]
-    cached: Count,
-    #[serde(default, alias = "prompt_tokens_details", alias = "input_tokens_details")]
-    input_details: Option<Details>,
-    #[serde(default, alias = "completion_tokens_details", alias = "output_tokens_details")]
-    output_details: Option<Details>,
-}
-
-#[derive(Deserialize)]
-struct Details {
-    #[serde(default)]
-    cached_tokens: Count,
-    #[serde(default)]
-    reasoning_tokens: Count,
-}
-
-/// A count if it is one. Whatever else a provider puts in its place must not cost us the other counts.
-#[derive(Debug, Default)]
-struct Count(Option<u64>);
-
-impl<'de> Deserialize<'de> for Count {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct AnyCount;
-
-        impl<'de> Visitor<'de> for AnyCount {
-            type Value = Count;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a number of tokens")
-            }
-
-            fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
-                Ok(Count(Some(count)))
-            }
-
-            fn visit_i64<E>(self, _: i64) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_f64<E>(self, _: f64) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_unit<E>(self) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_bool<E>(self, _: bool) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_str<E>(self, _: &str) -> Result<Count, E> {
-                Ok(Count(None))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Count, A::Error> {
-                while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Count(None))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Count, A::Error> {
-                while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Count(None))
-            }
-        }
-
-        deserializer.deserialize_any(AnyCount)
-    }
-}
-
-const KEY: &[u8] = b"\"usage\"";
+/// How `"usage"` and Gemini's `"usageMetadata"` begin.
+const KEY: &[u8] = b"\"usage";
 static FINDER: Lazy<Finder<'static>> = Lazy::new(|| Finder::new(KEY));
 
 /// A usage object is small; what is longer than this is something else.
@@ -111,7 +19,7 @@ const LONGEST: usize = 64 * 1024;
 /// escaped, so this never mistakes text for a count. The last one counts: streams may repeat it as it grows.
 #[derive(Debug, Default)]
 pub struct Tap {
-    usage: Option<Usage>,
+    counts: Option<Counts>,
     state: State,
 }
 
@@ -131,7 +39,7 @@ impl Default for State {
 
 impl Tap {
     pub fn usage(&self) -> Option<Usage> {
-        self.usage
+        self.counts.map(|counts| counts.normal())
     }
 
     pub fn push(&mut self, mut chunk: &[u8]) {
@@ -161,8 +69,8 @@ impl Tap {
         if value.is_empty() {
             // The usual case: all of it is in this chunk, and need not be copied.
             return match read_value(chunk) {
-                Value::Counts(usage, end) => {
-                    self.usage = Some(usage);
+                Value::Counts(counts, end) => {
+                    self.counts = Some(counts.after(self.counts.unwrap_or_default()));
                     chunk.get(end..)
                 }
                 Value::Other => Some(chunk),
@@ -175,8 +83,8 @@ impl Tap {
         let before = value.len();
         value.extend_from_slice(chunk);
         match read_value(value) {
-            Value::Counts(usage, end) => {
-                self.usage = Some(usage);
+            Value::Counts(counts, end) => {
+                self.counts = Some(counts.after(self.counts.unwrap_or_default()));
                 chunk.get(end.saturating_sub(before)..)
             }
             Value::Unfinished if value.len() < LONGEST => None,
@@ -188,7 +96,7 @@ impl Tap {
 /// What stands behind the key.
 enum Value {
     /// The counts, and where they end.
-    Counts(Usage, usize),
+    Counts(Counts, usize),
     Other,
     /// More bytes, please.
     Unfinished,
@@ -196,7 +104,12 @@ enum Value {
 
 fn read_value(text: &[u8]) -> Value {
     let space = |text: &[u8]| text.len() - text.trim_ascii_start().len();
-    let colon = space(text);
+    let key = match rest_of_key(text) {
+        Some(Some(end)) => end,
+        Some(None) => return Value::Unfinished,
+        None => return Value::Other,
+    };
+    let colon = key + space(text.get(key..).unwrap_or_default());
     let start = match text.get(colon) {
         None => return Value::Unfinished,
         Some(b':') => {
@@ -212,13 +125,19 @@ fn read_value(text: &[u8]) -> Value {
     }
     let mut values = serde_json::Deserializer::from_slice(text.get(start..).unwrap_or_default()).into_iter::<Counts>();
     match values.next() {
-        Some(Ok(counts)) => match from_counts(counts) {
-            Some(usage) => Value::Counts(usage, start + values.byte_offset()),
-            None => Value::Other,
-        },
+        Some(Ok(counts)) if counts.counts() => Value::Counts(counts, start + values.byte_offset()),
+        Some(Ok(_)) => Value::Other,
         Some(Err(why)) if why.is_eof() => Value::Unfinished,
         Some(Err(_)) | None => Value::Other,
     }
+}
+
+/// Where the key ends whose beginning stands before `text`. `Some(None)`: more bytes, please; `None`: it is another key.
+fn rest_of_key(text: &[u8]) -> Option<Option<usize>> {
+    [&b"\""[..], b"Metadata\""].into_iter().find_map(|rest| match text.len() < rest.len() {
+        true => rest.starts_with(text).then_some(None),
+        false => text.starts_with(rest).then_some(Some(rest.len())),
+    })
 }
 
 /// The place behind the key, if `chunk` completes it.
@@ -263,6 +182,27 @@ mod tests {
         "\"prompt_tokens_details\":{\"cached_tokens\":4},\"completion_tokens_details\":{\"reasoning_tokens\":3},\"x\":\"}\"}}\n\n",
         "data: [DONE]\n\n"
     );
+    #[test]
+    fn knows_the_counts_of_every_dialect() {
+        let counted = |text: &str| {
+            let mut tap = Tap::default();
+            text.as_bytes().chunks(3).for_each(|part| tap.push(part));
+            tap.usage()
+        };
+        let anthropic = concat!(
+            "data: {\"type\":\"message_start\",\"message\":{\"usage\":{\"input_tokens\":5,\"cache_read_input_tokens\":3,\"output_tokens\":1}}}\n\n",
+            "data: {\"type\":\"message_delta\",\"usage\":{\"output_tokens\":9}}\n\n"
+        );
+        assert_eq!(counted(anthropic), Some(Usage { input: 8, output: 9, cached: 3, ..ZERO }));
+        let gemini = r#"{"usageMetadata" : {"promptTokenCount":5,"candidatesTokenCount":7,"thoughtsTokenCount":20,"totalTokenCount":32}}"#;
+        assert_eq!(counted(gemini), Some(Usage { input: 5, output: 27, reasoning: 20, ..ZERO }));
+        let converse = r#"xx{"usage":{"inputTokens":5,"outputTokens":2,"totalTokens":7,"cacheReadInputTokens":0}}"#;
+        assert_eq!(counted(converse), Some(Usage { input: 5, output: 2, ..ZERO }));
+        let both =
+            r#"{"usage":{"prompt_tokens":9,"input_tokens":9,"cache_read_input_tokens":4,"completion_tokens":1}}"#;
+        assert_eq!(counted(both), Some(Usage { input: 9, output: 1, cached: 4, ..ZERO }));
+    }
+
     const ZERO: Usage =
         Usage { input: 0, output: 0, cached: 0, cache_write: 0, reasoning: 0, audio_input: 0, audio_output: 0 };
     const COUNTED: Usage = Usage { input: 10, output: 7, cached: 4, reasoning: 3, ..ZERO };
@@ -297,8 +237,8 @@ mod tests {
     }
 
     fn read(object: &str) -> Option<Usage> {
-        match read_value(format!(":{object}").as_bytes()) {
-            Value::Counts(usage, _) => Some(usage),
+        match read_value(format!("\":{object}").as_bytes()) {
+            Value::Counts(usage, _) => Some(usage.normal()),
             Value::Other | Value::Unfinished => None,
         }
     }

@@ -1,0 +1,204 @@
+//! A usage object of any dialect, read liberally and brought to normal form.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::dialects::ir::Usage;
+
+/// What a usage object of any dialect says.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    input: Option<u64>,
+    output: Option<u64>,
+    total: Option<u64>,
+    cached: Option<u64>,
+    cache_write: Option<u64>,
+    reasoning: Option<u64>,
+    audio_input: Option<u64>,
+    audio_output: Option<u64>,
+    /// Gemini's, beside `output`.
+    thoughts: Option<u64>,
+    /// Gemini's, beside `input`.
+    tool_prompt: Option<u64>,
+    /// Whether what went through the cache is counted beside `input`, as Anthropic and Bedrock do.
+    is_cache_beside: bool,
+    /// Whether the input came under OpenAI's name.
+    has_prompt: bool,
+}
+
+impl Counts {
+    pub fn counts(&self) -> bool {
+        self.input.is_some() || self.output.is_some() || self.total.is_some()
+    }
+
+    /// What these say, and what `before` said of which these say nothing: Anthropic counts the prompt when a stream starts and the
+    /// answer when it ends.
+    pub fn after(self, before: Self) -> Self {
+        Self {
+            input: self.input.or(before.input),
+            output: self.output.or(before.output),
+            total: self.total,
+            cached: self.cached.or(before.cached),
+            cache_write: self.cache_write.or(before.cache_write),
+            reasoning: self.reasoning.or(before.reasoning),
+            audio_input: self.audio_input.or(before.audio_input),
+            audio_output: self.audio_output.or(before.audio_output),
+            thoughts: self.thoughts.or(before.thoughts),
+            tool_prompt: self.tool_prompt.or(before.tool_prompt),
+            is_cache_beside: self.is_cache_beside || before.is_cache_beside,
+            has_prompt: self.has_prompt || before.has_prompt,
+        }
+    }
+
+    pub fn normal(&self) -> Usage {
+        let of = |count: Option<u64>| count.unwrap_or(0);
+        let (cached, cache_write) = (of(self.cached), of(self.cache_write));
+        let beside = if self.is_cache_beside { cached + cache_write } else { 0 };
+        let input = self.input.or(self.total).unwrap_or(0) + beside + of(self.tool_prompt);
+        let (output, reasoning) = (of(self.output), of(self.reasoning.or(self.thoughts)));
+        // xAI's chat and Gemini count reasoning beside the answer; the total gives that away.
+        let is_beside = match self.total {
+            Some(total) => total == input + output + reasoning,
+            None => self.thoughts.is_some(),
+        };
+        let output = if is_beside { output + reasoning } else { output };
+        let (audio_input, audio_output) = (of(self.audio_input), of(self.audio_output));
+        Usage { input, output, cached, cache_write, reasoning, audio_input, audio_output }
+    }
+
+    fn take_details(&mut self, of_input: bool, details: Details) {
+        let audio = if of_input { &mut self.audio_input } else { &mut self.audio_output };
+        *audio = details.audio_tokens.0;
+        self.cached = self.cached.or(details.cached_tokens.0);
+        self.cache_write = self.cache_write.or(details.cache_write_tokens.0);
+        self.reasoning = self.reasoning.or(details.reasoning_tokens.0).or(details.thinking_tokens.0);
+    }
+}
+
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+
+        impl<'de> Visitor<'de> for Members {
+            type Value = Counts;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("an object that counts tokens")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Counts, A::Error> {
+                let mut counts = Counts::default();
+                while let Some(name) = members.next_key::<Cow<'de, str>>()? {
+                    let place = match &*name {
+                        "prompt_tokens" | "promptTokenCount" | "input_tokens" | "inputTokens" => &mut counts.input,
+                        "completion_tokens" | "candidatesTokenCount" | "output_tokens" | "outputTokens" => {
+                            &mut counts.output
+                        }
+                        "total_tokens" | "totalTokenCount" | "totalTokens" => &mut counts.total,
+                        "prompt_cache_hit_tokens" | "cachedContentTokenCount" => &mut counts.cached,
+                        "cache_read_input_tokens" | "cacheReadInputTokens" => &mut counts.cached,
+                        "cache_creation_input_tokens" | "cacheWriteInputTokens" => &mut counts.cache_write,
+                        "thoughtsTokenCount" => &mut counts.thoughts,
+                        "toolUsePromptTokenCount" => &mut counts.tool_prompt,
+                        "prompt_tokens_details" | "input_tokens_details" => {
+                            let details = members.next_value::<Option<Details>>()?;
+                            counts.take_details(true, details.unwrap_or_default());
+                            continue;
+                        }
+                        "completion_tokens_details" | "output_tokens_details" => {
+                            let details = members.next_value::<Option<Details>>()?;
+                            counts.take_details(false, details.unwrap_or_default());
+                            continue;
+                        }
+                        _ => {
+                            members.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    // Some send a count under two names.
+                    *place = members.next_value::<Count>()?.0.or(*place);
+                    let is_beside = matches!(
+                        &*name,
+                        "cache_read_input_tokens"
+                            | "cacheReadInputTokens"
+                            | "cache_creation_input_tokens"
+                            | "cacheWriteInputTokens"
+                    );
+                    counts.is_cache_beside |= is_beside;
+                    // A gateway that speaks OpenAI's dialect may repeat Anthropic's counts, which it has included.
+                    counts.has_prompt |= name == "prompt_tokens";
+                }
+                counts.is_cache_beside &= !counts.has_prompt;
+                Ok(counts)
+            }
+        }
+
+        deserializer.deserialize_map(Members)
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Details {
+    cached_tokens: Count,
+    cache_write_tokens: Count,
+    reasoning_tokens: Count,
+    thinking_tokens: Count,
+    audio_tokens: Count,
+}
+
+/// A count if it is one. Whatever else a provider puts in its place must not cost us the other counts.
+#[derive(Debug, Default)]
+struct Count(Option<u64>);
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct AnyCount;
+
+        impl<'de> Visitor<'de> for AnyCount {
+            type Value = Count;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number of tokens")
+            }
+
+            fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
+                Ok(Count(Some(count)))
+            }
+
+            fn visit_i64<E>(self, _: i64) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_f64<E>(self, _: f64) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_unit<E>(self) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_bool<E>(self, _: bool) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_str<E>(self, _: &str) -> Result<Count, E> {
+                Ok(Count(None))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Count, A::Error> {
+                while items.next_element::<IgnoredAny>()?.is_some() {}
+                Ok(Count(None))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Count, A::Error> {
+                while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+                Ok(Count(None))
+            }
+        }
+
+        deserializer.deserialize_any(AnyCount)
+    }
+}

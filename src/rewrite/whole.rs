@@ -1,0 +1,54 @@
+//! Short answers that are read whole: counts of tokens, embeddings.
+
+use bytes::Bytes;
+
+use super::usage::Tap;
+use super::{Rewrite, Usage};
+use crate::dialects::{Dialect, count, embeddings};
+use crate::error::{Failure, Garbled};
+use crate::rope::Rope;
+
+/// What an answer is made into.
+type Conversion = Box<dyn Fn(&[u8]) -> Result<Bytes, Garbled> + Send + Sync>;
+
+/// Gathers an answer and converts it.
+pub struct Whole {
+    body: Rope,
+    tap: Tap,
+    conversion: Option<Conversion>,
+}
+
+impl Whole {
+    /// A count of tokens.
+    pub fn count(provider: Dialect, client: Dialect) -> Self {
+        Self::new(Box::new(move |body| {
+            count::read_count(provider, body).map(|tokens| count::write_count(client, tokens))
+        }))
+    }
+
+    /// Embeddings in Gemini's form.
+    pub fn embed(request: embeddings::Request) -> Self {
+        Self::new(Box::new(move |body| request.rewrite(body)))
+    }
+
+    fn new(conversion: Conversion) -> Self {
+        Self { body: Rope::default(), tap: Tap::default(), conversion: Some(conversion) }
+    }
+}
+
+impl Rewrite for Whole {
+    fn push(&mut self, chunk: Bytes) -> Bytes {
+        self.tap.push(&chunk);
+        self.body.push(chunk);
+        Bytes::new()
+    }
+
+    fn finish(&mut self) -> Result<Bytes, Failure> {
+        let Some(conversion) = self.conversion.take() else { return Ok(Bytes::new()) };
+        conversion(&self.body.to_bytes()).map_err(Failure::from)
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.tap.usage()
+    }
+}

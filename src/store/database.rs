@@ -1,0 +1,106 @@
+//! The file and the ways into it: one connection that writes, a few that read.
+//!
+//! SQLite lets one writer in at a time. With a single writing connection, writers of this process wait in line, fairly and
+//! asleep, instead of polling a lock; readers never wait for them (write-ahead log).
+
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{Connection, SqliteTransaction};
+
+use super::error::{StoreError, Trouble};
+use super::schema;
+use crate::config::StorePlace;
+
+const READERS: u32 = 4;
+
+/// An open store, its tables in order.
+#[derive(Debug)]
+pub struct Database {
+    writer: SqlitePool,
+    readers: SqlitePool,
+}
+
+impl Database {
+    pub async fn open(place: &StorePlace, patience: Duration) -> Result<Self, StoreError> {
+        let at = |trouble| StoreError::new(place, trouble);
+        let options = SqliteConnectOptions::new()
+            .foreign_keys(true)
+            .busy_timeout(patience)
+            // Deleted texts are overwritten where that costs no further page.
+            .pragma("secure_delete", "FAST");
+        let database = match place {
+            StorePlace::Memory => {
+                let only = pool(1, patience).connect_with(options.in_memory(true)).await;
+                let only = only.map_err(|why| StoreError::of(place, why))?;
+                Self { writer: only.clone(), readers: only }
+            }
+            StorePlace::File(path) => {
+                let is_new = is_new(path).map_err(|why| at(Trouble::NotWritable(why)))?;
+                let mut writing = options
+                    .clone()
+                    .filename(path)
+                    .journal_mode(SqliteJournalMode::Wal)
+                    .synchronous(SqliteSynchronous::Normal)
+                    .pragma("journal_size_limit", "67108864");
+                if is_new {
+                    // Must be known before the first table is made; later it would be a write, which a full disk refuses.
+                    writing = writing.auto_vacuum(SqliteAutoVacuum::Incremental);
+                }
+                let writer = pool(1, patience).connect_with(writing).await;
+                let writer = writer.map_err(|why| StoreError::of(place, why))?;
+                let reading = options.filename(path).pragma("query_only", "ON");
+                Self { writer, readers: pool(READERS, patience).connect_lazy_with(reading) }
+            }
+        };
+        schema::bring_up(&database).await.map_err(at)?;
+        Ok(database)
+    }
+
+    /// A transaction that may write, begun as one: it cannot come to wait for a lock half-way.
+    pub async fn write(&self) -> Result<SqliteTransaction<'static>, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await
+    }
+
+    /// A transaction that sees one moment.
+    pub async fn read(&self) -> Result<SqliteTransaction<'static>, sqlx::Error> {
+        self.readers.begin().await
+    }
+
+    /// The writing connection outside of any transaction, for what SQLite does not do within one.
+    pub fn upkeep(&self) -> &SqlitePool {
+        &self.writer
+    }
+}
+
+/// Makes the file if it is not there, for its owner's eyes alone: what it will hold is what people have said. If that cannot be,
+/// the system's own reason is clearer than SQLite's.
+fn is_new(path: &Path) -> std::io::Result<bool> {
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    Ok(file.metadata()?.len() == 0)
+}
+
+/// Connections stay: opening one reads the schema anew, and closing the only one of a store in memory would lose it.
+///
+/// But for one: when a disk is full SQLite ends the transaction by itself, and sqlx 0.9 goes on counting it as open, which would
+/// make the connection useless for good.
+fn pool(connections: u32, patience: Duration) -> SqlitePoolOptions {
+    SqlitePoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(patience)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Waits for a rollback that is still on its way.
+                connection.ping().await?;
+                Ok(!connection.is_in_transaction())
+            })
+        })
+}

@@ -1,0 +1,90 @@
+//! What a conversation has said so far: the items of a response and of all that it continues.
+
+use std::time::SystemTime;
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Json, MOST_BYTES, MOST_TURNS, Store, StoreError, number, owner, responses};
+
+/// The way back from a response, or why there is none.
+#[derive(Debug)]
+pub enum History {
+    /// Every item, the oldest first; in each turn its input before its output.
+    Whole(Vec<Json>),
+    /// There is no such response, or it is too old or another tenant's.
+    NotFound,
+    /// A response that it continues has been deleted.
+    Broken { missing: String },
+    /// A part of it is known to a provider alone.
+    AtProvider { instance: String, id: String },
+    /// More turns or bytes than any request could carry.
+    TooLong { turns: usize, bytes: usize },
+}
+
+/// The responses from `$2` back to the first. Old ones count here as long as what continues them does.
+macro_rules! line {
+    ($rest:literal) => {
+        concat!(
+            "WITH RECURSIVE line (id, previous, depth) AS (
+               SELECT id, previous, 0 FROM responses WHERE tenant = $1 AND id = $2 AND created >= $3
+               UNION ALL
+               SELECT responses.id, responses.previous, line.depth + 1 FROM line
+               JOIN responses ON responses.tenant = $1 AND responses.id = line.previous WHERE line.depth < $4) ",
+            $rest
+        )
+    };
+}
+
+const TURNS: &str = line!(
+    "SELECT line.previous, instance, upstream_id, bytes, object IS NULL AS is_elsewhere FROM line
+     JOIN responses ON responses.tenant = $1 AND responses.id = line.id ORDER BY line.depth DESC"
+);
+const ITEMS: &str = line!(
+    "SELECT items.item FROM line JOIN items ON items.tenant = $1 AND items.response = line.id
+     ORDER BY line.depth DESC, items.side, items.position"
+);
+
+impl Store {
+    /// All that was said up to a response and with it: what a request that continues it has to begin with.
+    pub async fn history(&self, tenant: Option<&str>, id: &str) -> Result<History, StoreError> {
+        let Some(database) = self.open_if_there().await? else { return Ok(History::NotFound) };
+        let cutoff = self.cutoff(SystemTime::now());
+        let read = async {
+            let mut moment = database.read().await?;
+            let ask = |sql| sqlx::query(sql).bind(owner(tenant)).bind(id).bind(cutoff).bind(number(MOST_TURNS));
+            let turns = ask(TURNS).fetch_all(&mut *moment).await?;
+            if let Some(hindrance) = hindrance(&turns)? {
+                return Ok(hindrance);
+            }
+            let items = ask(ITEMS).fetch_all(&mut *moment).await?;
+            let items = items.iter().map(|row| responses::json(row.try_get("item")?));
+            items.collect::<Result<_, _>>().map(History::Whole)
+        };
+        read.await.map_err(|why| self.error(why))
+    }
+}
+
+/// Why the turns, the oldest first, do not make a whole.
+fn hindrance(turns: &[SqliteRow]) -> Result<Option<History>, sqlx::Error> {
+    let Some(oldest) = turns.first() else { return Ok(Some(History::NotFound)) };
+    let mut bytes = 0_usize;
+    for turn in turns {
+        bytes = bytes.saturating_add(turn.try_get::<i64, _>("bytes")?.try_into().unwrap_or(usize::MAX));
+    }
+    if turns.len() > MOST_TURNS || bytes > MOST_BYTES {
+        return Ok(Some(History::TooLong { turns: turns.len(), bytes }));
+    }
+    if let Some(missing) = oldest.try_get("previous")? {
+        return Ok(Some(History::Broken { missing }));
+    }
+    for turn in turns {
+        if turn.try_get::<bool, _>("is_elsewhere")? {
+            return Ok(Some(History::AtProvider {
+                instance: turn.try_get("instance")?,
+                id: turn.try_get("upstream_id")?,
+            }));
+        }
+    }
+    Ok(None)
+}
