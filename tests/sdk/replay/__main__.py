@@ -12,7 +12,7 @@ import types
 
 from gateway import Gateway
 
-from . import behind, instances, judge, recordings, runs
+from . import behind, broken, instances, judge, recordings, runs
 from .dialects import OF_ENDPOINT
 from .upstream import Upstream
 
@@ -75,6 +75,7 @@ async def judge_all(cases, tools, upstream, arguments):
             runs.hang_ups,
             sdk.same_view,
             pairs.every_pair,
+            broken.broken_pairs,
             refused.every_error,
             official.every_sdk,
         ):
@@ -119,6 +120,7 @@ def special_instances(cases, url):
     yield "native_gemini", "gemini", f"{url}/v1beta/openai", {}
     yield "native_anthropic", behind.NATIVE["anthropic"], f"{url}/v1", {}
     yield from behind.native_config(url)
+    yield from broken.config(url)
 
 
 def report(verdicts):
