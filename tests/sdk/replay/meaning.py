@@ -2,6 +2,7 @@
 results, calls, images. Reasoning of earlier turns is not among it: much of that no other provider may see.
 """
 
+import base64
 import json
 
 
@@ -9,9 +10,17 @@ def lost(dialect, request, sent):
     """The first thing that the client said and the provider did not hear, in a few words."""
     heard = "\0".join(leaves(json.loads(sent)))
     for what, text in SAID[dialect.name](request):
-        if isinstance(text, str) and text.strip() and text.strip() not in heard:
+        if isinstance(text, str) and not is_heard(text.strip(), heard):
             return f"{what} {text[:80]!r}"
     return None
+
+
+def is_heard(text, heard):
+    """As it is, as base64, or as JSON if it is JSON."""
+    if text in heard or base64.b64encode(text.encode()[:150]).decode() in heard:
+        return True
+    said = values(text)
+    return said != [text] and all(text in heard for text in said)
 
 
 def leaves(value):
@@ -173,6 +182,9 @@ def converse_blocks(content):
     for block in content:
         yield "text", block.get("text")
         used, told = block.get("toolUse") or {}, block.get("toolResult") or {}
+        if "type" in used or "type" in told:
+            # Of a tool that the provider itself runs.
+            continue
         yield "called tool", used.get("name")
         for text in [*values_of(used.get("input")), *values_of([part.get("json") for part in told.get("content") or []])]:
             yield "argument or result", text

@@ -71,7 +71,7 @@ class Pair:
 
 def chosen(tools, only, count):
     """The recordings; of each endpoint so many, those first that are like no other."""
-    kept = [case for case in tools.chats if not only or only in case["id"]]
+    kept = [case for case in tools.chats if (not only or only in case["id"]) and not holds_several(tools.corpus.raw(case))]
     groups = collections.defaultdict(lambda: collections.defaultdict(list))
     for case in kept:
         kinds = groups[case["endpoint"], is_stream(case), case["status"] >= 400]
@@ -112,6 +112,11 @@ async def every_pair(bench):
         yield Verdict("pairs", pair.row, pair.column, f"{pair.recording.id} asked by {source}", cause, kind)
 
 
+def holds_several(raw):
+    """Some recorders have put the answers of a whole conversation into one."""
+    return any(raw.count(begin) > 1 for begin in (b"event: message_start", b"event: response.created"))
+
+
 def is_wanted(recording, client):
     """OpenAI's own dialects in and out are the matter of other runs."""
     provider = OF_ENDPOINT[recording.case["endpoint"]]
@@ -133,7 +138,8 @@ def is_refused(bench, request_id, got):
 
 def complaint(got):
     """Nothing, if the refusal names what cannot be carried; other refusals are misses."""
-    return None if b"cannot be carried" in got.body else got.body.decode(errors="replace")[:200]
+    is_clear = b"cannot be carried" in got.body or b"unsupported_parameter" in got.body
+    return None if is_clear else got.body.decode(errors="replace")[:200]
 
 
 def judged(bench, pair, request_id, request, got):

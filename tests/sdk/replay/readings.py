@@ -206,13 +206,17 @@ def _put(args, piece):
 
 
 def of_converse(events):
-    extra, text = Extra(), []
+    extra, text, calls = Extra(), [], []
     if events and "output" in events[0]:
         for block in events[0]["output"]["message"]["content"]:
             text.append(block.get("text", ""))
             text += [part.get("text", "") for part in (block.get("citationsContent") or {}).get("content") or []]
-            extra.ids += [block["toolUse"]["toolUseId"]] if "toolUse" in block else []
-        extra.text = "".join(text)
+            # One with a type is of a tool that the provider itself runs.
+            used = block.get("toolUse", {"type": "none"})
+            if "type" not in used or used["type"] == "tool_use":
+                calls.append((used["name"], used["input"]))
+                extra.ids.append(used["toolUseId"])
+        extra.text, extra.calls = "".join(text), calls
         return extra
     starts = (event["contentBlockStart"].get("start") or {} for event in events if "contentBlockStart" in event)
     extra.ids = [start["toolUse"]["toolUseId"] for start in starts if "toolUse" in start]
