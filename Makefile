@@ -57,6 +57,7 @@ check: build-tools ## Run all checks that are no tests: format, lints, documenta
 .PHONY: docs
 docs: build ## Write the generated documentation anew
 	$(BINARY) providers --markdown > docs/providers.md
+	$(BINARY) dialects > docs/dialects.md
 
 .PHONY: bench
 bench: build-tools ## Compare with bare Pingora (ARGS=--quick for a first look; see docs/benchmarks.md)

@@ -35,6 +35,8 @@ pub enum Operation {
     CountConverse,
     /// Counting the tokens of a request for OpenAI's responses.
     CountInput,
+    /// Making a conversation shorter.
+    Compact,
 }
 
 impl Operation {
@@ -60,6 +62,7 @@ impl Operation {
         Self::Converse,
         Self::CountConverse,
         Self::CountInput,
+        Self::Compact,
     ];
 
     /// As it reads in messages, logs and metrics.
@@ -82,13 +85,14 @@ impl Operation {
             Self::Converse => "converse",
             Self::CountMessages | Self::CountContent | Self::CountConverse | Self::CountInput => "count tokens",
             Self::EmbedContent | Self::BatchEmbedContents => "embed content",
+            Self::Compact => "compact",
         }
     }
 
     /// The dialect in which it is asked and answered.
     pub fn dialect(self) -> Dialect {
         match self {
-            Self::Responses | Self::CountInput => Dialect::OpenaiResponses,
+            Self::Responses | Self::CountInput | Self::Compact => Dialect::OpenaiResponses,
             Self::Messages | Self::CountMessages => Dialect::Anthropic,
             Self::GenerateContent | Self::CountContent | Self::EmbedContent | Self::BatchEmbedContents => {
                 Dialect::Gemini
@@ -117,6 +121,11 @@ impl Operation {
     /// Whether it only counts the tokens of a request.
     pub fn counts(self) -> bool {
         matches!(self, Self::CountMessages | Self::CountContent | Self::CountConverse | Self::CountInput)
+    }
+
+    /// Whether it is done without a provider where none of them can.
+    pub fn can_be_done_here(self) -> bool {
+        self.counts() || self == Self::Compact
     }
 
     /// Whether the model stands in the path, not in the body.
@@ -156,6 +165,7 @@ impl Operation {
             Self::Converse => "/model/{model}/converse",
             Self::CountConverse => "/model/{model}/count-tokens",
             Self::CountInput => "/responses/input_tokens",
+            Self::Compact => "/responses/compact",
         }
     }
 }
@@ -177,6 +187,8 @@ pub enum Endpoint {
     RetrieveGeminiModel,
     /// A model is asked to do something.
     Run(Operation),
+    /// A response that was kept: shown, deleted, cancelled, its input listed.
+    StoredResponse,
     /// A provider's own API, as it is.
     Passthrough,
 }
@@ -187,6 +199,7 @@ impl Endpoint {
         match self {
             Self::Run(operation) => operation.dialect(),
             Self::ListGeminiModels | Self::RetrieveGeminiModel => Dialect::Gemini,
+            Self::StoredResponse => Dialect::OpenaiResponses,
             _ => Dialect::OpenaiChat,
         }
     }
@@ -196,6 +209,7 @@ impl Endpoint {
             Self::Live | Self::Ready => "health",
             Self::ListModels | Self::RetrieveModel | Self::ListGeminiModels | Self::RetrieveGeminiModel => "models",
             Self::Run(operation) => operation.name(),
+            Self::StoredResponse => "stored response",
             Self::Passthrough => "passthrough",
         }
     }
@@ -288,6 +302,8 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/moderations",            Endpoint::Run(Operation::Moderations)),
     row("POST", "/v1/rerank",                 Endpoint::Run(Operation::Rerank)),
     row("POST", "/v1/responses",              Endpoint::Run(Operation::Responses)),
+    row("ANY",  "/v1/responses/*",            Endpoint::StoredResponse),
+    row("POST", "/v1/responses/compact",      Endpoint::Run(Operation::Compact)),
     row("POST", "/v1/responses/input_tokens", Endpoint::Run(Operation::CountInput)),
     row("GET",  "/v1beta/models",             Endpoint::ListGeminiModels),
     row("GET",  "/v1beta/models/*",           Endpoint::RetrieveGeminiModel),

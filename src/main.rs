@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use narthex::config::{self, Config, Environment, Loaded};
+use narthex::dialects;
 use narthex::gateway::{Gate, Gateway};
 use narthex::providers::{Key, catalog, page};
 use narthex::proxy::{self, Sockets};
@@ -38,6 +39,8 @@ enum Command {
         #[arg(long)]
         markdown: bool,
     },
+    /// Tell what each dialect can be told, and what is lost on the way, as a page in Markdown
+    Dialects,
     /// Serve the simulator alone
     Simulate {
         /// Where to listen
@@ -62,6 +65,10 @@ fn main() -> ExitCode {
             } else {
                 print_providers()
             }
+            ExitCode::SUCCESS
+        }
+        Some(Command::Dialects) => {
+            print!("{}", dialects::page::markdown());
             ExitCode::SUCCESS
         }
         Some(Command::Simulate { listen, threads, behaviour }) => {

@@ -27,7 +27,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", &["config", "error"]),
     ("telemetry", &["rewrite", "routing"]),
     ("gateway", &["config", "routing", "secret", "store", "telemetry"]),
-    ("simulator", &[]),
+    ("simulator", &["dialects", "error", "models"]),
 ];
 
 /// Words that give away knowledge which a room should not have.

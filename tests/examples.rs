@@ -185,6 +185,14 @@ fn the_page_of_providers_is_the_catalogue() {
 }
 
 #[test]
+fn the_page_of_dialects_is_their_tables() {
+    assert!(
+        read("docs/dialects.md") == narthex::dialects::page::markdown(),
+        "docs/dialects.md lags behind: run `make docs`"
+    );
+}
+
+#[test]
 fn every_endpoint_is_in_the_readme() {
     let readme = read("README.md");
     for (method, path, _) in endpoints::table() {

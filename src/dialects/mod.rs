@@ -8,10 +8,12 @@ pub mod count;
 pub mod embeddings;
 mod errors;
 pub mod framing;
-mod gemini;
+pub mod gemini;
 pub mod ir;
 mod openai_chat;
-mod openai_responses;
+pub mod openai_responses;
+pub mod page;
+pub mod stored;
 mod wire;
 
 use bytes::{Bytes, BytesMut};
@@ -181,6 +183,9 @@ pub struct Habits {
     pub reasoning_text: &'static str,
     /// Chat: whether that member is wanted back.
     pub replays_reasoning: bool,
+    /// Chat: whether it takes what only OpenAI's own models understand: `store`, `metadata`, `verbosity`, `prediction`, tools with free
+    /// text, names of speakers …. Others refuse such members, or do not know them.
+    pub has_openai_members: bool,
     /// Chat: whether it takes the role `developer`.
     pub has_developer_role: bool,
     /// Chat: how it is told how much to think.
@@ -214,6 +219,7 @@ impl Habits {
         max_tokens: None,
         reasoning_text: "reasoning_content",
         replays_reasoning: false,
+        has_openai_members: true,
         has_developer_role: true,
         effort: EffortHabit::Effort,
         has_top_k: false,
@@ -222,5 +228,6 @@ impl Habits {
     };
 
     /// What nearly every compatible server takes.
-    pub const COMPATIBLE: Self = Self { max_tokens: Some("max_tokens"), has_developer_role: false, ..Self::OPENAI };
+    pub const COMPATIBLE: Self =
+        Self { max_tokens: Some("max_tokens"), has_openai_members: false, has_developer_role: false, ..Self::OPENAI };
 }

@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::de::value::SeqAccessDeserializer;
-use serde::de::{DeserializeOwned, SeqAccess, Visitor};
+use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
 
 use super::ir::Unknown;
 use crate::error::{Garbled, Refusal};
@@ -15,7 +16,7 @@ use crate::error::{Garbled, Refusal};
 ///
 /// `T` must not use serde's `flatten`, `untagged` or internally tagged enums: what passes through their buffers can neither be kept as
 /// raw JSON nor be reported as unknown. A struct of optional members with a `type` does instead.
-pub fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<(T, Vec<Unknown>), Refusal> {
+pub fn read_request<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<(T, Vec<Unknown>), Refusal> {
     let mut unknown = Vec::new();
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     let note = |path: serde_ignored::Path<'_>| unknown.push(Unknown { path: spelled(&path) });
@@ -23,6 +24,27 @@ pub fn read_request<T: DeserializeOwned>(body: &[u8]) -> Result<(T, Vec<Unknown>
         Ok(request) => deserializer.end().map(|()| (request, unknown)).map_err(|why| not_json(&why)),
         Err(_) => Err(explain::<T>(body)),
     }
+}
+
+/// Reads a member that [`read_request`] left as raw text because its shape depends on its `type`. `place` spells where it stands:
+/// `messages[2].content[0]`.
+pub fn read_member<'a, T: Deserialize<'a>>(
+    raw: &'a RawValue,
+    place: &dyn Fn() -> String,
+    unknown: &mut Vec<Unknown>,
+) -> Result<T, Refusal> {
+    let mut deserializer = serde_json::Deserializer::from_str(raw.get());
+    let note =
+        |path: serde_ignored::Path<'_>| unknown.push(Unknown { path: format!("{}.{}", place(), spelled(&path)) });
+    serde_ignored::deserialize(&mut deserializer, note).map_err(|why| {
+        let why = match serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_str(raw.get())) {
+            Err(why) if why.path().iter().len() > 0 => {
+                format!("`{}.{}` does not fit: {}.", place(), why.path(), why.inner())
+            }
+            _ => format!("`{}` does not fit: {why}.", place()),
+        };
+        Refusal::invalid(why)
+    })
 }
 
 /// Reads what a provider answered.
@@ -129,7 +151,7 @@ fn spelled(path: &serde_ignored::Path<'_>) -> String {
 }
 
 /// Reads once more, slowly, to say where the request does not fit.
-fn explain<T: DeserializeOwned>(body: &[u8]) -> Refusal {
+fn explain<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Refusal {
     let mut deserializer = serde_json::Deserializer::from_slice(body);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Ok(_) => Refusal::invalid("The body cannot be read."),
@@ -170,6 +192,18 @@ mod tests {
         let Some(TextOr::List(inner)) = &outer.list[0].content else { panic!("a list") };
         assert_eq!(inner[0].schema.as_ref().map(|raw| raw.get()), Some(r#"{"n": 1.50}"#));
         assert!(outer.other.is_some());
+    }
+
+    #[test]
+    fn reads_members_that_were_left_raw() {
+        let raw = RawValue::from_string(r#"{"schema":1,"mood":{"x":2}}"#.to_owned()).expect("JSON");
+        let mut unknown = Vec::new();
+        let place = || "list[3]".to_owned();
+        assert!(read_member::<Inner>(&raw, &place, &mut unknown).is_ok());
+        assert_eq!(unknown, [Unknown { path: "list[3].mood".to_owned() }]);
+        let raw = RawValue::from_string(r#"{"content":1}"#.to_owned()).expect("JSON");
+        let wrong = read_member::<Inner>(&raw, &place, &mut unknown).expect_err("wrong");
+        assert!(wrong.message.starts_with("`list[3].content` does not fit: "), "{wrong}");
     }
 
     #[test]

@@ -81,6 +81,16 @@ impl Object {
         serde_json::from_slice(&self.get(key)?).ok()
     }
 
+    /// The members in their order: names, and values as raw text.
+    pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, [u8]>)> {
+        self.members.iter().map(|member| {
+            let raw = self.text.slice(&member.key);
+            let quoted = self.text.slice(&(member.key.start - 1..member.key.end + 1));
+            let name = serde_json::from_slice(&quoted).unwrap_or_else(|_| String::from_utf8_lossy(&raw).into_owned());
+            (Cow::Owned(name), self.text.slice(&member.value))
+        })
+    }
+
     fn find(&self, key: &str) -> Option<&Member> {
         self.members.iter().rev().find(|member| self.is(member, key))
     }

@@ -20,6 +20,8 @@ pub struct Facts {
     pub forced_tools: ForcedTools,
     /// Whether answers can be bound to a JSON schema.
     pub has_json_schema: bool,
+    /// Google's API: whether there is a place for instructions (Gemma has none up to 3).
+    pub has_system: bool,
     /// Whether instructions may stand between turns.
     pub has_late_system: bool,
     /// Whether the last message may be the beginning of the answer.
@@ -39,18 +41,22 @@ pub enum ThinkingStyle {
     Efforts(&'static [&'static str]),
     /// Claude up to 4.5: a number of tokens, or off.
     Budget,
-    /// Claude from 4.6: as much as it thinks fit, guided by an effort up to `most`.
-    Adaptive { off: Off, most: &'static str },
+    /// Claude from 4.6: as much as it thinks fit, guided by an effort, of these.
+    Adaptive { off: Off, efforts: &'static [&'static str] },
     /// Gemini 2.5: a number of tokens; -1 leaves it to the model.
     GeminiBudget { least: u64, most: u64, can_be_off: bool },
-    /// Gemini 3: a level, of these; never off.
-    GeminiLevel(&'static [&'static str]),
+    /// Gemini 3: a level, of these from least to most; never off.
+    GeminiLevel {
+        levels: &'static [&'static str],
+        /// Whether it signs its calls, knows their ids, and refuses history whose calls are not signed.
+        signs_calls: bool,
+    },
 }
 
 /// How an adaptive Claude is kept from thinking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Off {
-    /// `thinking: {type: disabled}`.
+    /// `thinking: {type: disabled}`; with it, an effort of at most `high`.
     Disabled,
     /// `thinking: {type: between_tools}` is the least.
     BetweenTools,
@@ -92,6 +98,7 @@ impl Facts {
         max_output: None,
         forced_tools: ForcedTools::Accepted,
         has_json_schema: true,
+        has_system: true,
         has_late_system: false,
         has_prefill: true,
         doors: Doors::Any,

@@ -8,9 +8,9 @@ use super::urls::Joined;
 use super::{Auth, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
 use crate::dialects::Habits;
 use crate::endpoints::Operation::{
-    self, BatchEmbedContents, Chat, Completions, Converse, CountContent, CountConverse, CountInput, CountMessages,
-    EmbedContent, Embeddings, GenerateContent, ImageEdits, ImageGenerations, ImageVariations, Messages, Moderations,
-    Rerank, Responses, Speech, Transcriptions, Translations,
+    self, BatchEmbedContents, Chat, Compact, Completions, Converse, CountContent, CountConverse, CountInput,
+    CountMessages, EmbedContent, Embeddings, GenerateContent, ImageEdits, ImageGenerations, ImageVariations, Messages,
+    Moderations, Rerank, Responses, Speech, Transcriptions, Translations,
 };
 
 /// What a row says unless it says otherwise.
@@ -23,6 +23,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     operations: &[Chat],
     habits: &Habits::COMPATIBLE,
     doors: Doors::Any,
+    keeps_responses: false,
     places: &[],
     model_list: Some("/models"),
     native: Native { roots: &[], auth: Auth::Bearer },
@@ -70,6 +71,7 @@ pub static TABLE: &[Provider] = &[
         ],
         habits: &Habits::OPENAI,
         doors: Doors::Openai,
+        keeps_responses: true,
         options: &["api_version"],
         urls: &Azure,
         example: "gpt-5",
@@ -81,6 +83,7 @@ pub static TABLE: &[Provider] = &[
         title: "Alibaba Cloud Model Studio (Bailian)",
         base_url: Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
         operations: &[Chat, Responses, Messages, Embeddings, Rerank],
+        keeps_responses: true,
         places: &[(Messages, Place::Below("/apps/anthropic/v1")), (Rerank, Place::Host("/compatible-api/v1/reranks"))],
         native: Native { roots: &["api", "apps", "compatible-api"], auth: Auth::Bearer },
         example: "qwen3-max",
@@ -185,9 +188,11 @@ pub static TABLE: &[Provider] = &[
             Translations,
             Moderations,
             CountInput,
+            Compact,
         ],
         habits: &Habits::OPENAI,
         doors: Doors::Openai,
+        keeps_responses: true,
         example: "gpt-5.5",
         note: "With another base URL: any server that speaks the OpenAI dialect.",
         ..OPENAI_COMPATIBLE
@@ -225,6 +230,7 @@ pub static TABLE: &[Provider] = &[
         name: "oracle",
         title: "Oracle Generative AI",
         operations: &[Chat, Responses],
+        keeps_responses: true,
         model_list: None,
         example: "openai.gpt-oss-120b",
         note: "Base URL `https://inference.generativeai.{region}.oci.oraclecloud.com/openai/v1`; list its models yourself.",
@@ -295,6 +301,7 @@ pub static TABLE: &[Provider] = &[
         title: "xAI (Grok)",
         base_url: Some("https://api.x.ai/v1"),
         operations: &[Chat, Responses, Embeddings, ImageGenerations, ImageEdits],
+        keeps_responses: true,
         example: "grok-4",
         ..OPENAI_COMPATIBLE
     },

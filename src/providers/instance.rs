@@ -77,13 +77,21 @@ impl Instance {
     /// Whether requests for this operation are sent to it. The row of a provider speaks of the provider's own servers:
     /// what of OpenAI's an `openai` instance at another host serves is for that host to say.
     pub fn serves(&self, operation: Operation) -> bool {
-        let elsewhere = || {
-            let usual = self.provider.base_url.and_then(|url| BaseUrl::parse(url).ok());
-            usual.is_some_and(|usual| usual.host != self.base.host)
-        };
         let is_openais = || matches!(operation.dialect(), Dialect::OpenaiChat | Dialect::OpenaiResponses);
         self.unsupported().is_none()
-            && (self.provider.serves(operation) || (self.provider.name == "openai" && is_openais() && elsewhere()))
+            && (self.provider.serves(operation)
+                || (self.provider.name == "openai" && is_openais() && self.is_elsewhere()))
+    }
+
+    /// Whether it keeps the responses that it gives. What stands in for OpenAI's own servers seldom does.
+    pub fn keeps_responses(&self) -> bool {
+        self.provider.keeps_responses && (self.provider.base_url.is_none() || !self.is_elsewhere())
+    }
+
+    /// Whether its base URL is at another host than the provider's own.
+    fn is_elsewhere(&self) -> bool {
+        let usual = self.provider.base_url.and_then(|url| BaseUrl::parse(url).ok());
+        usual.is_some_and(|usual| usual.host != self.base.host)
     }
 
     /// The operation by which it is asked for `wanted`: that very one if it can be, else, where a model is to answer in

@@ -33,6 +33,8 @@ pub struct Provider {
     pub habits: &'static Habits,
     /// Models that it serves by one operation only.
     pub doors: Doors,
+    /// Whether it keeps responses, to be asked for again and continued.
+    pub keeps_responses: bool,
     /// Where it serves an operation elsewhere than usual.
     pub places: &'static [(Operation, Place)],
     /// The path of its list of models below the base URL; `None`: it has none, models are configured.

@@ -9,9 +9,9 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
-use super::{body, dispatch, headers, local, relay};
+use super::{body, dispatch, headers, local, relay, stored};
 use crate::config::Tenant;
-use crate::dialects::{Asked, count};
+use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
@@ -71,6 +71,13 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
         Endpoint::Live | Endpoint::Ready => local::health(session, ctx, found.endpoint).await?,
         Endpoint::ListModels => local::list_models(session, ctx).await?,
         Endpoint::RetrieveModel => local::retrieve_model(session, ctx, found.tail).await?,
+        Endpoint::StoredResponse => {
+            if stored::answer(session, ctx, found.tail).await? {
+                return Ok(true);
+            }
+            body::permit(session).await?;
+            return Ok(false);
+        }
         Endpoint::Passthrough => {
             pass_through(session, ctx, found.tail)?;
             body::permit(session).await?;
@@ -137,7 +144,14 @@ async fn run(
         );
     }
     let read = body::read(session, ctx.gateway.config.server.max_body).await?;
-    let payload = Payload::read(&content_type, read.body)?;
+    let mut payload = Payload::read(&content_type, read.body)?;
+    let (mut remembered, mut pin) = (None, None);
+    if let (Dialect::OpenaiResponses, Payload::Json(object)) = (operation.dialect(), &payload) {
+        let prepared = stored::prepare(ctx, object.clone()).await?;
+        payload = prepared.payload;
+        remembered = Some(Box::new(prepared.remembered));
+        pin = prepared.pin;
+    }
     let Named { model, is_stream: wants_stream } = match named {
         Some(named) => named,
         None => Named { model: payload.model()?.into_owned(), is_stream: payload.wants_stream() },
@@ -147,10 +161,10 @@ async fn run(
         || header_text(session, headers::X_NARTHEX_STRICT).eq_ignore_ascii_case("true");
     let is_array =
         !session.req_header().uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
-    ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream, asked: None, is_strict });
-    find_targets(ctx, is_array)?;
+    ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream, asked: None, is_strict, remembered });
+    find_targets(ctx, is_array, pin.as_deref())?;
     if ctx.tries.is_empty() {
-        local::estimate(session, ctx).await?;
+        local::without_provider(session, ctx).await?;
         return Ok(true);
     }
     if read.earns_callback {
@@ -161,15 +175,23 @@ async fn run(
 }
 
 /// Resolves the model of a request that runs one, and puts its targets in order.
-fn find_targets(ctx: &mut Exchange, is_array: bool) -> Result<(), Refusal> {
+fn find_targets(ctx: &mut Exchange, is_array: bool, pin: Option<&str>) -> Result<(), Refusal> {
     let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
     if ctx.tenant.as_ref().is_some_and(|tenant| !tenant.may_use(&run.model)) {
         let message = format!("This key may not use the model `{}`.", run.model);
         return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed").param("model"));
     }
     let route = ctx.gateway.routes.load().resolve(&run.model).map_err(|why| no_route(why, &run.model))?;
-    let targets = capable(&route, run)?;
-    let is_readable = run.operation.generates() || run.operation.counts();
+    let mut targets = capable(&route, run)?;
+    if let Some(pin) = pin {
+        targets.retain(|target| target.upstream.name() == pin);
+        if targets.is_empty() {
+            let message =
+                format!("`{pin}` keeps the response that is continued, and does not serve the model `{}`.", run.model);
+            return Err(Refusal::invalid(message).param("previous_response_id"));
+        }
+    }
+    let is_readable = run.operation.generates() || run.operation.can_be_done_here();
     if is_readable
         && (targets.is_empty() || targets.iter().any(|target| dispatch::door(run, target) != Some(run.operation)))
     {
@@ -214,6 +236,9 @@ fn asked(run: &Run, is_array: bool) -> Result<Asked, Refusal> {
     asked.reply.nonce = random_id();
     asked.reply.created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     asked.reply.is_array = is_array;
+    if let Some(remembered) = &run.remembered {
+        asked.reply.echo = Some(remembered.request());
+    }
     Ok(asked)
 }
 
@@ -221,15 +246,14 @@ pub fn no_form() -> Refusal {
     Refusal::invalid("A form cannot be translated; send a JSON object.")
 }
 
-/// The route's targets that can do what is asked, in the order of this exchange. None where tokens are to be counted and nobody
-/// can: then they are estimated.
+/// The route's targets that can do what is asked, in the order of this exchange. None where it is done without a provider.
 fn capable(route: &Route, run: &Run) -> Result<Vec<Target>, Refusal> {
     let operation = run.operation;
     let mut order = route.order();
     let first = order.first().map(|target| Arc::clone(&target.upstream));
     order.retain(|target| dispatch::door(run, target).is_some());
-    let can_be_estimated = |upstream: &Upstream| operation.counts() && upstream.instance.unsupported().is_none();
-    if let Some(upstream) = first.filter(|upstream| order.is_empty() && !can_be_estimated(upstream)) {
+    let is_done_here = |upstream: &Upstream| operation.can_be_done_here() && upstream.instance.unsupported().is_none();
+    if let Some(upstream) = first.filter(|upstream| order.is_empty() && !is_done_here(upstream)) {
         let provider = upstream.instance.provider;
         let reason = match upstream.instance.unsupported() {
             Some(reason) => format!("`{}` ({}) cannot be used: {reason}.", upstream.name(), provider.title),

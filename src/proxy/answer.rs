@@ -12,8 +12,10 @@ use super::headers::{
     self, X_ACCEL_BUFFERING, X_AMZN_ERRORTYPE, X_NARTHEX_ATTEMPTS, X_NARTHEX_DROPPED, X_NARTHEX_INSTANCE,
     X_NARTHEX_MODEL, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID,
 };
+use super::stored;
 use super::tries::{is_retryable, retry_after};
 use crate::dialects::Dialect;
+use crate::endpoints::Operation;
 use crate::error::{Failure, Kind};
 use crate::rewrite::{Failed, Forward, Rewrite, Translate, Translation, Whole, WithoutUsage};
 
@@ -42,18 +44,28 @@ pub fn upstream_response_filter(response: &mut ResponseHeader, ctx: &mut Exchang
         upstream.health.note_success();
         ctx.gateway.metrics.attempt(upstream.name(), "answered");
     }
+    let is_event_stream = match (&attempt.outgoing.lane, &ctx.ask) {
+        (Lane::Forward { .. }, _) => is_type(response, "text/event-stream"),
+        (_, Ask::Run(run)) => run.wants_stream && response.status.is_success(),
+        _ => false,
+    };
+    let rewrite = match (&attempt.outgoing.lane, &ctx.ask) {
+        (Lane::Forward { .. }, _) => rewrite(response, attempt, is_event_stream),
+        (lane, Ask::Run(run)) => translate(response, lane, run, &ctx.request_id),
+        _ => None,
+    };
+    let rewrite = match &ctx.ask {
+        Ask::Run(run) if run.operation == Operation::Responses && response.status.is_success() => {
+            let is_native = attempt.outgoing.lane.foreign().is_none();
+            rewrite.map(|rewrite| stored::keeping(ctx, &attempt.target, is_native, rewrite))
+        }
+        _ => rewrite,
+    };
     let answer = &mut ctx.answer;
     answer.status = status;
     answer.first_byte = Some(ctx.started.elapsed());
-    answer.is_event_stream = is_type(response, "text/event-stream");
-    answer.rewrite = match (&attempt.outgoing.lane, &ctx.ask) {
-        (Lane::Forward { .. }, _) => rewrite(response, attempt, answer.is_event_stream),
-        (lane, Ask::Run(run)) => {
-            answer.is_event_stream = run.wants_stream && response.status.is_success();
-            translate(response, lane, run, &ctx.request_id)
-        }
-        _ => None,
-    };
+    answer.is_event_stream = is_event_stream;
+    answer.rewrite = rewrite;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::HeaderValue;
 
+use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, embeddings};
@@ -94,6 +95,8 @@ pub struct Run {
     pub asked: Option<Box<Asked>>,
     /// Whether what a target has no place for is refused instead of left out.
     pub is_strict: bool,
+    /// What it takes to keep the answer.
+    pub remembered: Option<Box<Remembered>>,
 }
 
 /// A provider's own API is called as it is.

@@ -1,5 +1,6 @@
 //! What we answer ourselves: health, the models, and refusals.
 
+use std::collections::HashMap;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -11,10 +12,11 @@ use serde_json::{Value, json};
 use super::admit::Stop;
 use super::context::{Ask, Exchange, Run};
 use super::{ResponseHeader, headers};
-use crate::dialects::{Dialect, count};
-use crate::endpoints::Endpoint;
+use crate::dialects::{Dialect, count, stored};
+use crate::endpoints::{Endpoint, Operation};
 use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::Readiness;
+use crate::payload::Payload;
 use crate::routing::Upstream;
 
 pub async fn health(session: &mut Session, ctx: &mut Exchange, endpoint: Endpoint) -> Result<()> {
@@ -148,10 +150,20 @@ fn object(id: &str, created: u64, owned_by: &str) -> Value {
     json!({ "id": id, "object": "model", "created": created, "owned_by": owned_by })
 }
 
-/// The number of a request's tokens, where no provider can count them.
-pub async fn estimate(session: &mut Session, ctx: &mut Exchange) -> Result<()> {
-    let Ask::Run(Run { operation, asked: Some(asked), .. }) = &ctx.ask else { return Ok(()) };
-    let body = count::write_count(operation.dialect(), count::estimate(&asked.request));
+/// What needs no provider where none of them can: the number of a request's tokens, estimated; a conversation that is not made
+/// shorter.
+pub async fn without_provider(session: &mut Session, ctx: &mut Exchange) -> Result<()> {
+    let Ask::Run(Run { operation, asked: Some(asked), payload: Payload::Json(object), .. }) = &ctx.ask else {
+        return Ok(());
+    };
+    let tokens = count::estimate(&asked.request);
+    let body = match operation {
+        Operation::Compact => {
+            let id = format!("resp_{}", asked.reply.nonce);
+            stored::not_compacted(&id, asked.reply.created, &stored::own_input(object, &HashMap::new()), tokens)
+        }
+        operation => count::write_count(operation.dialect(), tokens),
+    };
     let mut header = header_of(ctx, StatusCode::OK, body.len())?;
     header.insert_header(headers::X_NARTHEX_ESTIMATED, "true")?;
     write(session, ctx, header, body).await
@@ -189,7 +201,10 @@ pub async fn fail(session: &mut Session, ctx: &mut Exchange, failure: Failure) -
 }
 
 async fn answer(session: &mut Session, ctx: &mut Exchange, status: StatusCode, body: &Value) -> Result<()> {
-    let body = Bytes::from(body.to_string());
+    answer_json(session, ctx, status, Bytes::from(body.to_string())).await
+}
+
+pub async fn answer_json(session: &mut Session, ctx: &mut Exchange, status: StatusCode, body: Bytes) -> Result<()> {
     let header = header_of(ctx, status, body.len())?;
     write(session, ctx, header, body).await
 }

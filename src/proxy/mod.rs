@@ -19,6 +19,7 @@ mod record;
 mod refresh;
 mod relay;
 mod server;
+mod stored;
 mod tries;
 
 use std::sync::Arc;
@@ -154,6 +155,7 @@ impl ProxyHttp for Proxy {
 
     async fn logging(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Exchange) {
         record::logging(session, error, ctx);
+        stored::settle(ctx).await;
     }
 
     /// The access line tells what went wrong; Pingora's own line would repeat it, with the query.

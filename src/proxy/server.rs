@@ -12,7 +12,7 @@ use pingora_core::connectors::ConnectorOptions;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{Fds, ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora_core::services::Service;
-use pingora_core::services::background::background_service;
+use pingora_core::services::background::{BackgroundService, background_service};
 use pingora_core::services::listening::Service as ListeningService;
 use pingora_proxy::http_proxy_service;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,6 +25,7 @@ use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::providers::BaseUrl;
 use crate::simulator::{self, Behaviour};
+use crate::store::Store;
 
 /// Tries of one exchange at most, whatever the configuration says; Pingora wants a limit.
 const MOST_TRIES: usize = 64;
@@ -81,6 +82,16 @@ impl Sockets {
     }
 }
 
+/// Deletes from the store what has been kept long enough.
+struct Sweeper(Arc<Store>);
+
+#[async_trait]
+impl BackgroundService for Sweeper {
+    async fn start(&self, shutdown: ShutdownWatch) {
+        Arc::clone(&self.0).keep_clean(shutdown).await;
+    }
+}
+
 /// The host of the simulator's base URL in the catalogue; it stands for wherever the built-in one listens.
 const SIMULATOR_HOST: &str = "simulator.internal";
 
@@ -118,6 +129,7 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
     if let Some(socket) = sockets.simulator {
         server.add_service(socket.carry(simulator_service(Behaviour::default())));
     }
+    server.add_service(background_service("store", Sweeper(Arc::clone(&gateway.store))));
     let connectors = Connectors::new(ConnectorOptions::from_server_conf(&server.configuration));
     let mut refresh = background_service("models", Refresh { gateway: Arc::clone(&gateway), dns, connectors });
     refresh.threads = Some(1);

@@ -5,6 +5,7 @@
 
 mod failed;
 mod forward;
+mod keep;
 mod translate;
 pub mod usage;
 mod whole;
@@ -16,6 +17,7 @@ pub use crate::dialects::ir::Usage;
 use crate::error::Failure;
 pub use failed::Failed;
 pub use forward::Forward;
+pub use keep::Keep;
 pub use translate::{Translate, Translation};
 pub use whole::Whole;
 pub use without_usage::WithoutUsage;

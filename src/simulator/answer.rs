@@ -1,29 +1,47 @@
-//! An answer as the dialects hand it over: bytes and what their header needs, before any connection sees them.
+//! An answer as it is handed over to the connection: bytes, and what its header needs.
 
 use std::ops::Range;
+use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
 
-/// The headers that every answer of a dialect has.
-pub struct DialectHeaders {
-    pub request_id: &'static str,
-    /// How long the answer took, without the network.
-    pub milliseconds: &'static str,
-    pub constant: &'static [(&'static str, &'static str)],
-}
+use crate::dialects::Dialect;
+use crate::error::{Failure, Refusal};
 
 pub enum Answer {
     Whole { content_type: &'static str, body: Bytes },
-    Stream(Events),
-    Failed { failure: FailureHead, body: Bytes },
+    Stream { content_type: &'static str, events: Events },
+    Failed { head: FailureHead, body: Bytes },
 }
 
 impl Answer {
     pub fn json(value: &impl serde::Serialize) -> Self {
-        let mut body = Vec::with_capacity(1024);
+        let mut body = BytesMut::with_capacity(1024);
         write_json(&mut body, value);
-        Self::Whole { content_type: "application/json", body: body.into() }
+        Self::Whole { content_type: "application/json", body: body.freeze() }
+    }
+
+    pub fn events(events: Events) -> Self {
+        Self::Stream { content_type: "text/event-stream; charset=utf-8", events }
+    }
+
+    /// A failure in the dialect's envelope.
+    pub fn failed(dialect: Dialect, failure: &Failure, request_id: &str) -> Self {
+        let header = match dialect {
+            Dialect::Converse => Some(("x-amzn-errortype", exception(failure.status))),
+            _ => None,
+        };
+        let head = FailureHead { status: failure.status, retry_after: failure.retry_after, header };
+        Self::Failed { head, body: dialect.write_failure(failure, request_id) }
+    }
+
+    /// A failure with another header of its own.
+    pub fn with_header(mut self, name: &'static str, value: &'static str) -> Self {
+        if let Self::Failed { head, .. } = &mut self {
+            head.header = Some((name, value));
+        }
+        self
     }
 }
 
@@ -31,67 +49,69 @@ impl Answer {
 #[derive(Clone, Debug)]
 pub struct FailureHead {
     pub status: StatusCode,
-    pub retry_after: Option<u32>,
-    pub allow: Option<&'static str>,
+    pub retry_after: Option<Duration>,
+    pub header: Option<(&'static str, &'static str)>,
 }
 
-/// Why a request gets no answer; each dialect has an envelope for it.
-#[derive(Debug)]
-pub struct Failure {
-    pub head: FailureHead,
-    pub message: String,
-    pub param: Option<String>,
-    pub code: Option<&'static str>,
+/// The class of exception that Bedrock's runtime answers with this status (its service model, `bedrock-runtime`
+/// 2023-09-30).
+fn exception(status: StatusCode) -> &'static str {
+    match status.as_u16() {
+        401 | 403 => "AccessDeniedException",
+        404 => "ResourceNotFoundException",
+        408 => "ModelTimeoutException",
+        409 => "ConflictException",
+        424 => "ModelErrorException",
+        429 => "ThrottlingException",
+        503 => "ServiceUnavailableException",
+        500.. => "InternalServerException",
+        _ => "ValidationException",
+    }
 }
 
-impl Failure {
-    pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
-        let head = FailureHead { status, retry_after: None, allow: None };
-        Self { head, message: message.into(), param: None, code: None }
-    }
+pub fn missing(name: &'static str) -> Refusal {
+    Refusal::invalid(format!("The parameter `{name}` is missing.")).param(name).code("missing_required_parameter")
+}
 
-    pub fn invalid(message: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, message)
-    }
-
-    /// One that was ordered by a `Behaviour`.
-    pub fn planned(status: StatusCode, retry_after: Option<u32>) -> Self {
-        let mut failure = Self::new(status, format!("The simulator was told to fail with {status}."));
-        failure.head.retry_after = retry_after;
-        failure
-    }
-
-    pub fn at(mut self, param: impl Into<String>) -> Self {
-        self.param = Some(param.into());
-        self
-    }
-
-    pub fn code(mut self, code: &'static str) -> Self {
-        self.code = Some(code);
-        self
-    }
+pub fn bad_value(name: &'static str, why: &str) -> Refusal {
+    Refusal::invalid(format!("The parameter `{name}` {why}.")).param(name).code("invalid_value")
 }
 
 /// A stream's events in one piece of memory: written once, sent one by one.
 #[derive(Default)]
 pub struct Events {
-    bytes: Vec<u8>,
+    bytes: BytesMut,
     ends: Vec<usize>,
 }
 
 impl Events {
     pub fn with_capacity(events: usize, bytes_each: usize) -> Self {
-        Self { bytes: Vec::with_capacity(events * bytes_each), ends: Vec::with_capacity(events) }
+        Self { bytes: BytesMut::with_capacity(events * bytes_each), ends: Vec::with_capacity(events) }
     }
 
     /// One event, written by `write`, framing included.
-    pub fn push(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    pub fn push(&mut self, write: impl FnOnce(&mut BytesMut)) {
         write(&mut self.bytes);
         self.ends.push(self.bytes.len());
     }
 
+    /// What `write` writes: no event, one or several, whose ends `end` finds.
+    pub fn push_all(&mut self, end: FindEnd, write: impl FnOnce(&mut BytesMut)) {
+        let mut start = self.bytes.len();
+        write(&mut self.bytes);
+        while start < self.bytes.len() {
+            let rest = self.bytes.get(start..).unwrap_or_default();
+            start += end(rest).unwrap_or(rest.len());
+            self.ends.push(start);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     pub fn into_frames(self) -> impl Iterator<Item = Bytes> {
-        let bytes = Bytes::from(self.bytes);
+        let bytes = self.bytes.freeze();
         let mut start = 0;
         self.ends.into_iter().map(move |end| {
             let frame: Range<usize> = start..end;
@@ -102,11 +122,39 @@ impl Events {
 
     #[cfg(test)]
     pub fn text(&self) -> String {
-        String::from_utf8(self.bytes.clone()).unwrap()
+        String::from_utf8(self.bytes.to_vec()).unwrap()
     }
 }
 
-pub fn write_json(out: &mut Vec<u8>, value: &impl serde::Serialize) {
+/// Where the first event ends; `None`: with the bytes.
+pub type FindEnd = fn(&[u8]) -> Option<usize>;
+
+pub fn write_json(out: &mut BytesMut, value: &impl serde::Serialize) {
     #[expect(clippy::expect_used, reason = "memory takes every byte, and what is written here has string keys only")]
-    serde_json::to_writer(out, value).expect("JSON into memory");
+    serde_json::to_writer(out.writer(), value).expect("JSON into memory");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_cut_where_they_end() {
+        let end: FindEnd = |bytes| bytes.iter().position(|byte| *byte == b';').map(|at| at + 1);
+        let mut events = Events::default();
+        for written in ["a;bc;", "", "d", ";"] {
+            events.push_all(end, |out| out.extend_from_slice(written.as_bytes()));
+        }
+        let frames: Vec<_> = events.into_frames().collect();
+        assert_eq!(frames, ["a;", "bc;", "d", ";"]);
+    }
+
+    #[test]
+    fn a_failure_of_converse_names_its_class() {
+        let failure = Failure::new(StatusCode::TOO_MANY_REQUESTS, "slow down");
+        let Answer::Failed { head, .. } = Answer::failed(Dialect::Converse, &failure, "r") else {
+            panic!("not a failure");
+        };
+        assert_eq!(head.header, Some(("x-amzn-errortype", "ThrottlingException")));
+    }
 }

@@ -32,6 +32,10 @@ pub struct Behaviour {
     #[arg(long, value_name = "SECONDS")]
     pub retry_after: Option<u32>,
 
+    /// Fail in mid-stream, after this many events of it, and not instead of the answer
+    #[arg(long, value_name = "EVENTS")]
+    pub error_after: Option<usize>,
+
     /// Only the first model calls of this process fail (with --error, else 503)
     #[arg(long, value_name = "COUNT")]
     pub fail_first: Option<u32>,
@@ -54,6 +58,8 @@ pub struct Behaviour {
 pub struct Fault<'a> {
     pub status: StatusCode,
     pub retry_after: Option<u32>,
+    /// After so many events of a stream, and not instead of it.
+    pub after: Option<usize>,
     /// `None`: always.
     pub first: Option<u32>,
     pub key: &'a str,
@@ -61,7 +67,9 @@ pub struct Fault<'a> {
 
 #[derive(Debug, Error, PartialEq)]
 pub enum BadSetting {
-    #[error("unknown setting `{0}`; known are latency, pace, tokens, error, retry-after, fail-first, cut and key")]
+    #[error(
+        "unknown setting `{0}`; known are latency, pace, tokens, error, retry-after, error-after, fail-first, cut and key"
+    )]
     Unknown(String),
     #[error("`{0}` has no value; write {0}=…")]
     NoValue(String),
@@ -95,6 +103,7 @@ impl Behaviour {
             "tokens" => self.tokens = read("tokens", value, or_none(tokens))?,
             "error" => self.error = read("error", value, or_none(error_status))?,
             "retry-after" => self.retry_after = read("retry-after", value, or_none(whole))?,
+            "error-after" => self.error_after = read("error-after", value, or_none(whole))?,
             "fail-first" => self.fail_first = read("fail-first", value, or_none(whole))?,
             "cut" => self.cut = read("cut", value, or_none(whole))?,
             "key" => self.key = read("key", value, or_none(|key| Ok(key.to_owned())))?,
@@ -104,14 +113,15 @@ impl Behaviour {
     }
 
     pub fn fault(&self) -> Option<Fault<'_>> {
-        let status = match (self.error, self.fail_first) {
-            (Some(status), _) => status,
-            (None, Some(_)) => StatusCode::SERVICE_UNAVAILABLE,
-            (None, None) => return None,
+        let status = match (self.error, self.fail_first, self.error_after) {
+            (Some(status), ..) => status,
+            (None, None, None) => return None,
+            (None, ..) => StatusCode::SERVICE_UNAVAILABLE,
         };
         Some(Fault {
             status,
             retry_after: self.retry_after,
+            after: self.error_after,
             first: self.fail_first,
             key: self.key.as_deref().unwrap_or_default(),
         })
@@ -165,7 +175,8 @@ mod tests {
 
     #[test]
     fn every_setting_can_be_written_in_one_line() {
-        let line = "latency=50ms, pace=5ms,tokens=64 , error=429, retry-after=1, fail-first=2, cut=10, key=a";
+        let line =
+            "latency=50ms, pace=5ms,tokens=64 , error=429, retry-after=1, error-after=3, fail-first=2, cut=10, key=a";
         let read: Behaviour = line.parse().unwrap();
         let expected = Behaviour {
             latency: Duration::from_millis(50),
@@ -173,6 +184,7 @@ mod tests {
             tokens: Some(64),
             error: Some(StatusCode::TOO_MANY_REQUESTS),
             retry_after: Some(1),
+            error_after: Some(3),
             fail_first: Some(2),
             cut: Some(10),
             models: Vec::new(),
@@ -190,9 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn fail_first_alone_means_503() {
-        let behaviour: Behaviour = "fail-first=1".parse().unwrap();
-        assert_eq!(behaviour.fault().unwrap().status, StatusCode::SERVICE_UNAVAILABLE);
+    fn a_failure_without_a_status_is_503() {
+        for text in ["fail-first=1", "error-after=1"] {
+            let behaviour: Behaviour = text.parse().unwrap();
+            assert_eq!(behaviour.fault().unwrap().status, StatusCode::SERVICE_UNAVAILABLE);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use http::header::{HeaderValue, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
@@ -11,7 +11,9 @@ use pingora_core::Result;
 use pingora_core::protocols::http::ServerSession;
 
 use super::Behaviour;
-use super::answer::{Answer, DialectHeaders, Events, Failure};
+use super::answer::{Answer, Events};
+use super::headers::DialectHeaders;
+use crate::error::{Kind, Refusal};
 
 pub const KEEPALIVE_SECONDS: u64 = 60;
 
@@ -20,22 +22,25 @@ const BODY_LIMIT: usize = 64 << 20;
 
 const TIME_TO_WRITE: Duration = Duration::from_millis(20);
 
-const EVENT_STREAM: &str = "text/event-stream; charset=utf-8";
-
-pub struct Request {
+/// A request without its body.
+pub struct Head {
     pub method: Method,
     /// Without the query.
     pub path: String,
+    pub query: Option<String>,
     pub content_type: Option<HeaderValue>,
+    /// Whether it has the header that Anthropic's clients send.
+    pub is_anthropic: bool,
     /// The `x-simulate` header.
     pub simulate: Option<HeaderValue>,
-    pub id: RequestId,
-    pub body: Bytes,
+    pub id: HeaderValue,
+    received: Instant,
 }
 
-pub struct RequestId {
-    value: HeaderValue,
-    received: Instant,
+impl Head {
+    pub fn id(&self) -> &str {
+        self.id.to_str().unwrap_or_default()
+    }
 }
 
 /// How an exchange ended, as far as the simulator had a say in it.
@@ -45,61 +50,66 @@ pub enum Outcome {
     Cut,
 }
 
-pub async fn receive(session: &mut ServerSession) -> Result<std::result::Result<Request, (RequestId, Failure)>> {
+/// The body is refused if it is too long.
+pub async fn receive(session: &mut ServerSession) -> Result<(Head, std::result::Result<Bytes, Refusal>)> {
     let received = Instant::now();
     let head = session.req_header();
-    let id = RequestId { value: head.headers.get("x-request-id").cloned().unwrap_or_else(new_id), received };
     let length = head
         .headers
         .get(CONTENT_LENGTH)
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
         .unwrap_or_default();
     let waits = head.headers.contains_key(EXPECT);
-    let mut request = Request {
+    let head = Head {
         method: head.method.clone(),
         path: head.uri.path().to_owned(),
+        query: head.uri.query().map(str::to_owned),
         content_type: head.headers.get(CONTENT_TYPE).cloned(),
+        is_anthropic: head.headers.contains_key("anthropic-version"),
         simulate: head.headers.get("x-simulate").cloned(),
-        id,
-        body: Bytes::new(),
+        id: head.headers.get("x-request-id").cloned().unwrap_or_else(new_id),
+        received,
     };
 
     if length > BODY_LIMIT {
-        return Ok(Err((request.id, too_large(session))));
+        return Ok((head, Err(too_large(session))));
     }
     if waits {
         session.write_continue_response().await?;
     }
+    let body = receive_body(session, length).await?;
+    Ok((head, body))
+}
+
+async fn receive_body(session: &mut ServerSession, length: usize) -> Result<std::result::Result<Bytes, Refusal>> {
     // Nearly always the body comes in one piece, which then need not be copied.
     let Some(first) = session.read_request_body().await? else {
-        return Ok(Ok(request));
+        return Ok(Ok(Bytes::new()));
     };
     let Some(second) = session.read_request_body().await? else {
-        request.body = first;
-        return Ok(Ok(request));
+        return Ok(Ok(first));
     };
     let mut body = BytesMut::with_capacity(length.max(first.len() + second.len()));
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);
     while let Some(chunk) = session.read_request_body().await? {
         if body.len() + chunk.len() > BODY_LIMIT {
-            return Ok(Err((request.id, too_large(session))));
+            return Ok(Err(too_large(session)));
         }
         body.extend_from_slice(&chunk);
     }
-    request.body = body.freeze();
-    Ok(Ok(request))
+    Ok(Ok(body.freeze()))
 }
 
 /// The rest of such a body is not worth reading: the connection ends with the answer.
-fn too_large(session: &mut ServerSession) -> Failure {
+fn too_large(session: &mut ServerSession) -> Refusal {
     session.set_keepalive(None);
-    Failure::new(StatusCode::PAYLOAD_TOO_LARGE, format!("The body exceeds {BODY_LIMIT} bytes."))
+    Refusal::new(Kind::TooLarge, format!("The body exceeds {BODY_LIMIT} bytes."))
 }
 
 pub async fn send(
     session: &mut ServerSession,
-    id: &RequestId,
+    request: &Head,
     answer: Answer,
     behaviour: &Behaviour,
     headers: &DialectHeaders,
@@ -110,21 +120,21 @@ pub async fn send(
     }
     match answer {
         Answer::Whole { content_type, body } => {
-            let head = head(StatusCode::OK, content_type, id, headers)?;
+            let head = head(StatusCode::OK, content_type, request, headers)?;
             send_whole(session, head, body).await
         }
-        Answer::Failed { failure, body } => {
-            let mut head = head(failure.status, "application/json", id, headers)?;
-            if let Some(seconds) = failure.retry_after {
-                head.insert_header(RETRY_AFTER, seconds)?;
+        Answer::Failed { head: failure, body } => {
+            let mut head = head(failure.status, "application/json", request, headers)?;
+            if let Some(after) = failure.retry_after {
+                head.insert_header(RETRY_AFTER, after.as_secs())?;
             }
-            if let Some(methods) = failure.allow {
-                head.insert_header(ALLOW, methods)?;
+            if let Some((name, value)) = failure.header {
+                head.insert_header(name, value)?;
             }
             send_whole(session, head, body).await
         }
-        Answer::Stream(events) => {
-            let mut head = head(StatusCode::OK, EVENT_STREAM, id, headers)?;
+        Answer::Stream { content_type, events } => {
+            let mut head = head(StatusCode::OK, content_type, request, headers)?;
             head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
             send_stream(session, head, events, behaviour).await
         }
@@ -171,14 +181,18 @@ async fn send_stream(
 fn head(
     status: StatusCode,
     content_type: &'static str,
-    id: &RequestId,
+    request: &Head,
     headers: &DialectHeaders,
 ) -> Result<ResponseHeader> {
     let mut head = ResponseHeader::build_no_case(status, Some(headers.constant.len() + 8))?;
     head.insert_header(CONTENT_TYPE, HeaderValue::from_static(content_type))?;
-    head.insert_header(headers.request_id, id.value.clone())?;
-    let millis = u64::try_from(id.received.elapsed().as_millis()).unwrap_or(u64::MAX);
-    head.insert_header(headers.milliseconds, millis)?;
+    if let Some(name) = headers.request_id {
+        head.insert_header(name, request.id.clone())?;
+    }
+    if let Some(name) = headers.milliseconds {
+        let millis = u64::try_from(request.received.elapsed().as_millis()).unwrap_or(u64::MAX);
+        head.insert_header(name, millis)?;
+    }
     for (name, value) in headers.constant {
         head.insert_header(*name, HeaderValue::from_static(value))?;
     }

@@ -1,32 +1,46 @@
 //! A model provider that needs no account, no key and no network: for trying things out, for tests, for benchmarks.
 //!
 //! What it answers is decided in `script` (from what was asked, never from chance) and how fast, or how badly, in
-//! `behaviour`; neither knows a wire format. The dialect folders read a request into a `script::Ask` and write a
-//! `script::Script` as their dialect would. A new dialect is a folder beside `openai` and a line in `answer`.
-//! Writers are plain functions from bytes to bytes: only `http` touches a connection, and only it waits.
+//! `behaviour`; neither knows a wire format. `conversation` answers in every dialect, by the readers and writers that the
+//! gateway has for its clients; what only one vendor has is in `openai` and `gemini`, and the lists of models in `models`.
+//! All of them are plain functions from bytes to bytes: only `http` touches a connection, and only it waits.
 //!
-//! Nothing of the gateway belongs here: the simulator stands where a provider stands, on the other side of a socket.
+//! Nothing else of the gateway belongs here: the simulator stands where a provider stands, on the other side of a socket.
 
 mod answer;
 mod behaviour;
+mod conversation;
+mod gemini;
+mod headers;
 mod http;
+mod models;
 mod openai;
+mod routes;
 mod schema;
 mod script;
+mod vectors;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use ::http::StatusCode;
 use async_trait::async_trait;
 use log::debug;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
-use answer::{Answer, Failure};
+use crate::dialects::Dialect;
+use crate::error::{Failure, Kind, Refusal};
+use answer::Answer;
+use behaviour::Fault;
 pub use behaviour::{BadSetting, Behaviour};
-use http::{Outcome, Request};
+use bytes::Bytes;
+use conversation::{Late, Turn};
+use http::{Head, Outcome};
+use routes::{Operation, Route};
 
 /// The provider, ready to be given to a listening service. It speaks HTTP/1.1, and HTTP/2 without TLS (h2c).
 pub fn app(defaults: Behaviour) -> Simulator {
@@ -88,25 +102,31 @@ impl HttpServerApp for Simulator {
 
 impl Simulator {
     async fn exchange(&self, session: &mut ServerSession) -> pingora_core::Result<Outcome> {
-        let (id, answer, behaviour) = match http::receive(session).await? {
-            Err((id, failure)) => (id, openai::failure(&failure), Cow::Borrowed(&self.defaults)),
-            Ok(request) => match self.behaviour(&request) {
-                Err(bad) => {
-                    let failure = Failure::invalid(format!("x-simulate: {bad}.")).at("x-simulate");
-                    let answer = openai::failure(&failure);
-                    (request.id, answer, Cow::Borrowed(&self.defaults))
-                }
-                Ok(behaviour) => {
-                    let answer = self.answer(&request, &behaviour);
-                    (request.id, answer, behaviour)
-                }
-            },
+        let (head, body) = http::receive(session).await?;
+        let route = Route::of(&head.path, head.is_anthropic);
+        let failed = |failure: &Failure| Answer::failed(route.dialect, failure, head.id());
+        let refused = |refusal: &Refusal| failed(&refusal.into());
+
+        let (answer, behaviour) = match (self.behaviour(&head), body, &route.operation) {
+            (Err(bad), ..) => {
+                let refusal = Refusal::invalid(format!("x-simulate: {bad}.")).param("x-simulate");
+                (refused(&refusal), Cow::Borrowed(&self.defaults))
+            }
+            (Ok(behaviour), Err(refusal), _) => (refused(&refusal), behaviour),
+            (Ok(behaviour), _, None) => (refused(&unknown_path(&head)), behaviour),
+            (Ok(behaviour), _, Some(operation)) if operation.method() != head.method => {
+                (wrong_method(route.dialect, operation, &head), behaviour)
+            }
+            (Ok(behaviour), Ok(body), Some(operation)) => {
+                let answer = self.answer(route.dialect, operation, &head, &body, &behaviour);
+                (answer.unwrap_or_else(|failure| failed(&failure)), behaviour)
+            }
         };
-        http::send(session, &id, answer, &behaviour, &openai::HEADERS).await
+        http::send(session, &head, answer, &behaviour, headers::of(route.dialect)).await
     }
 
-    fn behaviour(&self, request: &Request) -> Result<Cow<'_, Behaviour>, BadSetting> {
-        match &request.simulate {
+    fn behaviour(&self, head: &Head) -> Result<Cow<'_, Behaviour>, BadSetting> {
+        match &head.simulate {
             None => Ok(Cow::Borrowed(&self.defaults)),
             Some(header) => {
                 let text = String::from_utf8_lossy(header.as_bytes());
@@ -115,21 +135,43 @@ impl Simulator {
         }
     }
 
-    fn answer(&self, request: &Request, behaviour: &Behaviour) -> Answer {
-        let answer = openai::Operation::of(&request.method, &request.path).and_then(|operation| {
-            // Listing models does not fail on order: a gateway that looks around must not use up `fail-first`.
-            if operation.calls_a_model()
-                && let Some(failure) = self.planned_failure(behaviour)
-            {
-                return Err(failure);
+    fn answer(
+        &self,
+        dialect: Dialect,
+        operation: &Operation,
+        head: &Head,
+        body: &Bytes,
+        behaviour: &Behaviour,
+    ) -> Result<Answer, Failure> {
+        // Listing models does not fail on order: a gateway that looks around must not use up `fail-first`.
+        let late = match (self.planned_failure(operation, behaviour), behaviour.error_after) {
+            (Some(failure), Some(after)) if matches!(operation, Operation::Chat(_)) => Some(Late { after, failure }),
+            (Some(failure), _) => return Err(failure),
+            (None, _) => None,
+        };
+        let answer = match operation {
+            Operation::Chat(_) if dialect == Dialect::OpenaiChat => openai::chat::answer(body, behaviour),
+            Operation::Chat(_) if dialect == Dialect::OpenaiResponses => openai::responses::answer(body, behaviour),
+            Operation::Chat(place) => {
+                let turn = Turn::read(dialect, place.as_ref(), head.query.as_deref(), body)?;
+                return turn.answer(behaviour.tokens, late);
             }
-            operation.answer(request, behaviour)
-        });
-        answer.unwrap_or_else(|failure| openai::failure(&failure))
+            Operation::Count(place) => conversation::count(dialect, place.as_ref(), body),
+            Operation::Completions => openai::completions::answer(body, behaviour),
+            Operation::Embeddings => openai::embeddings::answer(body),
+            Operation::Embed => gemini::embed(body),
+            Operation::EmbedBatch => gemini::embed_batch(body),
+            Operation::Transcription => openai::audio::transcribe(head.content_type.as_ref(), body),
+            Operation::Speech => openai::audio::speak(body),
+            Operation::Moderation => openai::moderations::answer(body),
+            Operation::Models => Ok(models::list(dialect, behaviour)),
+            Operation::Model(id) => models::one(dialect, id, behaviour),
+        };
+        answer.map_err(|refusal| Failure::from(&refusal))
     }
 
-    fn planned_failure(&self, behaviour: &Behaviour) -> Option<Failure> {
-        let fault = behaviour.fault()?;
+    fn planned_failure(&self, operation: &Operation, behaviour: &Behaviour) -> Option<Failure> {
+        let fault = behaviour.fault().filter(|_| operation.calls_a_model())?;
         if let Some(first) = fault.first {
             let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
             let count = failed.entry(fault.key.to_owned()).or_default();
@@ -138,6 +180,37 @@ impl Simulator {
             }
             *count += 1;
         }
-        Some(Failure::planned(fault.status, fault.retry_after))
+        Some(planned(&fault))
     }
+}
+
+fn unknown_path(head: &Head) -> Refusal {
+    let Head { method, path, .. } = head;
+    Refusal::new(Kind::NotFound, format!("There is nothing at {method} {path}.")).code("unknown_url")
+}
+
+fn wrong_method(dialect: Dialect, operation: &Operation, head: &Head) -> Answer {
+    let Head { method, path, .. } = head;
+    let allowed = if operation.calls_a_model() { "POST" } else { "GET" };
+    let refusal = Refusal::new(Kind::MethodNotAllowed, format!("{path} takes {allowed}, not {method}."))
+        .code("method_not_supported");
+    Answer::failed(dialect, &Failure::from(&refusal), head.id()).with_header("allow", allowed)
+}
+
+/// A failure that was ordered, with the word for programs that OpenAI sends with such a status.
+fn planned(fault: &Fault) -> Failure {
+    let status = fault.status;
+    let mut failure = Failure::new(status, format!("The simulator was told to fail with {status}."));
+    failure.retry_after = fault.retry_after.map(|seconds| Duration::from_secs(seconds.into()));
+    let code = match status {
+        StatusCode::UNAUTHORIZED => Some("invalid_api_key"),
+        StatusCode::PAYMENT_REQUIRED => Some("insufficient_quota"),
+        StatusCode::TOO_MANY_REQUESTS => Some("rate_limit_exceeded"),
+        _ => None,
+    };
+    failure.code = code.map(str::to_owned);
+    if status == StatusCode::INTERNAL_SERVER_ERROR {
+        failure.kind = Kind::Internal;
+    }
+    failure
 }

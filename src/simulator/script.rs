@@ -37,6 +37,8 @@ pub struct Ask<'a> {
 pub enum Last<'a> {
     User(Vec<Cow<'a, str>>),
     ToolResult(Vec<Cow<'a, str>>),
+    /// At least one of the results is an error.
+    ToolError(Vec<Cow<'a, str>>),
 }
 
 pub struct Tool<'a> {
@@ -98,6 +100,7 @@ pub enum Reply {
 }
 
 pub struct Call {
+    /// What is peculiar to it: dialects put a word before it.
     pub id: String,
     pub name: String,
     pub kind: CallKind,
@@ -110,9 +113,11 @@ pub enum CallKind {
     Custom,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     Stop,
+    /// Before one of the request's stop sequences.
+    StoppedBy(String),
     Length,
     Calls,
 }
@@ -192,12 +197,7 @@ fn calls(ask: &Ask, tools: &[&Tool], mut budget: usize) -> Result<(Reply, Ending
         }
         budget -= 1 + input.len();
         length += 1 + input.len();
-        calls.push(Call {
-            id: format!("call_{:024x}", fastrand::u128(..) >> 32),
-            name: tool.name.to_string(),
-            kind,
-            input,
-        });
+        calls.push(Call { id: format!("{:024x}", fastrand::u128(..) >> 32), name: tool.name.to_string(), kind, input });
     }
     Ok((Reply::Calls(calls), ending, length))
 }
@@ -216,13 +216,15 @@ fn text(ask: &Ask, tokens: Option<usize>, budget: usize) -> Result<(Reply, Endin
         Form::Schema(schema) => Pieces::json(&schema::instance(schema)?),
     };
     let stops = ask.stops.iter().filter(|stop| !stop.is_empty());
-    if let Some(at) = stops.filter_map(|stop| pieces.text().find(&**stop)).min() {
+    let first = stops.filter_map(|stop| Some((pieces.text().find(&**stop)?, stop))).min_by_key(|(at, _)| *at);
+    let mut ending = Ending::Stop;
+    if let Some((at, stop)) = first {
         pieces.stop_before(at);
+        ending = Ending::StoppedBy(stop.to_string());
     }
-    let ending = match pieces.truncate(budget) {
-        true => Ending::Length,
-        false => Ending::Stop,
-    };
+    if pieces.truncate(budget) {
+        ending = Ending::Length;
+    }
     let length = pieces.len();
     Ok((Reply::Text(pieces), ending, length))
 }
@@ -234,6 +236,7 @@ fn say(ask: &Ask, tokens: Option<usize>) -> String {
     let (lead, quoted) = match &ask.last {
         Last::User(texts) => ("You said:", texts),
         Last::ToolResult(texts) => ("The tool answered:", texts),
+        Last::ToolError(texts) => ("The tool failed:", texts),
     };
     let mut quoted = quoted.iter().flat_map(|text| text.split_whitespace());
     let lead = lead.split(' ');
@@ -330,7 +333,7 @@ mod tests {
         stopped.stops = vec!["three".into(), " two".into()];
         let script = write(&stopped, None).unwrap();
         assert_eq!(spoken(&script).text(), "You said: one");
-        assert_eq!(script.ending, Ending::Stop);
+        assert_eq!(script.ending, Ending::StoppedBy(" two".to_owned()));
         assert_eq!(script.usage.answer, 3);
     }
 

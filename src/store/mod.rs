@@ -5,12 +5,13 @@
 //! exist. What a stored text means, and what a client is answered, is not known here; nor is anything kept here that a
 //! restart may forget.
 //!
-//! `responses` is what is kept, `history` what a conversation has said so far, `sweep` how it ends. `database` opens the file,
+//! `responses` is what is kept (`keep`: in the background), `history` what a conversation has said so far, `sweep` how it ends. `database` opens the file,
 //! `schema` makes its tables, `error` says why something is not possible.
 
 mod database;
 mod error;
 mod history;
+mod keep;
 mod responses;
 mod schema;
 mod sweep;
@@ -26,6 +27,7 @@ pub use responses::{Kept, StoredResponse, Turn};
 
 use crate::config::{StorePlace, StoreSettings};
 use database::Database;
+use keep::Pending;
 
 /// A JSON text, byte for byte as it was given.
 pub type Json = Box<RawValue>;
@@ -44,12 +46,13 @@ pub struct Store {
     settings: StoreSettings,
     patience: Duration,
     database: OnceCell<Database>,
+    pending: Pending,
 }
 
 impl Store {
     /// A store in this place. Nothing is opened or made yet, so nothing can fail.
     pub fn new(settings: StoreSettings) -> Self {
-        Self { settings, patience: PATIENCE, database: OnceCell::new() }
+        Self { settings, patience: PATIENCE, database: OnceCell::new(), pending: Pending::default() }
     }
 
     /// The same, but giving up on what other processes have locked after `patience` instead of 5 s.

@@ -30,13 +30,21 @@ async fn every_exchange_leaves_one_line() {
         .env("NARTHEX_RETRIES", "0")
         .start()
         .await;
+    // A line is written after the answer: each is waited for, so that they stand in this order.
     gateway.post_with("/v1/chat/completions?key=query", &[("x-request-id", "first")], r#"{"model":"good/m"}"#).await;
+    gateway.access_lines(1).await;
     gateway.post(CHAT, r#"{"model":"alias","stream":true}"#).await;
+    gateway.access_lines(2).await;
     gateway.post(CHAT, r#"{"model":"busy/m"}"#).await;
+    gateway.access_lines(3).await;
     gateway.post(CHAT, r#"{"model":"unknown-model"}"#).await;
+    gateway.access_lines(4).await;
     gateway.post("/nowhere", "{}").await;
+    gateway.access_lines(5).await;
     gateway.client().await.exchange("PUT", "/p/good/files", &[], Body::Length(b"12345")).await;
+    gateway.access_lines(6).await;
     gateway.get("/v1/models").await;
+    gateway.access_lines(7).await;
     let long = format!(r#"{{"model":"good/m","x":"{}"}}"#, "y".repeat(100_000));
     gateway.client().await.exchange("POST", "/v1/responses", &[], Body::Chunked(&[long.as_bytes()])).await;
     gateway.get("/health").await;

@@ -1,10 +1,23 @@
-//! To be written.
-//! To be written.
+//! OpenAI's chat completions, `POST /v1/chat/completions`: the dialect that nearly everybody speaks, each in its own way. What its
+//! followers add or leave out is read liberally and written by what [`super::Habits`] says of the provider. Nothing here knows a
+//! provider by name, nor the legacy completions and embeddings, which are forwarded or have a room of their own.
+
+mod answer;
+mod details;
+mod finish;
+mod loose;
+mod losses;
+mod request;
+#[cfg(test)]
+mod tests;
+mod usage;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use super::errors::read_any_failure;
 use super::framing::Framing;
+use super::framing::sse::Sse;
 use super::ir;
 use super::ir::loss::Loss;
 use super::{Asked, ClientDialect, EventReader, EventWriter, ProviderDialect, Recipient, Reply, Unanswered};
@@ -13,16 +26,16 @@ use crate::error::{Failure, Refusal};
 pub struct OpenaiChat;
 
 impl ClientDialect for OpenaiChat {
-    fn read_request(&self, _body: &[u8]) -> Result<Asked, Refusal> {
-        unimplemented!()
+    fn read_request(&self, body: &[u8]) -> Result<Asked, Refusal> {
+        request::read(body)
     }
 
-    fn write_response(&self, _response: &ir::Response, _reply: &Reply) -> Bytes {
-        unimplemented!()
+    fn write_response(&self, response: &ir::Response, reply: &Reply) -> Bytes {
+        answer::whole::write(response, reply)
     }
 
-    fn stream_writer(&self, _reply: &Reply) -> Box<dyn EventWriter> {
-        unimplemented!()
+    fn stream_writer(&self, reply: &Reply) -> Box<dyn EventWriter> {
+        Box::new(answer::stream::Writer::new(reply))
     }
 
     fn stream_type(&self, _reply: &Reply) -> &'static str {
@@ -33,30 +46,30 @@ impl ClientDialect for OpenaiChat {
 impl ProviderDialect for OpenaiChat {
     fn write_request(
         &self,
-        _request: &ir::Request,
-        _recipient: &Recipient<'_>,
-        _losses: &mut ir::Losses,
+        request: &ir::Request,
+        recipient: &Recipient<'_>,
+        losses: &mut ir::Losses,
     ) -> Result<Bytes, Refusal> {
-        unimplemented!()
+        request::write(request, recipient, losses)
     }
 
-    fn read_response(&self, _body: &[u8]) -> Result<ir::Response, Unanswered> {
-        unimplemented!()
+    fn read_response(&self, body: &[u8]) -> Result<ir::Response, Unanswered> {
+        answer::read_response(body)
     }
 
     fn framing(&self) -> Box<dyn Framing> {
-        unimplemented!()
+        Box::new(Sse::default())
     }
 
     fn stream_reader(&self) -> Box<dyn EventReader> {
-        unimplemented!()
+        Box::new(answer::Reader::default())
     }
 
-    fn read_failure(&self, _status: StatusCode, _headers: &HeaderMap, _body: &[u8]) -> Failure {
-        unimplemented!()
+    fn read_failure(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
+        read_any_failure(status, headers, body)
     }
 
     fn losses(&self) -> &'static [Loss] {
-        &[]
+        losses::LOSSES
     }
 }

@@ -6,12 +6,13 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
-use super::super::answer::{Answer, Events, Failure, write_json};
+use super::super::answer::{Answer, Events, write_json};
 use super::super::script::Pieces;
 use super::multipart::{self, Part};
 use super::read::{self, Str, bad_value, required};
+use crate::error::Refusal;
 
-pub fn transcribe(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<Answer, Failure> {
+pub fn transcribe(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<Answer, Refusal> {
     let parts = multipart::parts(content_type, body)?;
     let field = |name: &str| parts.iter().find(|part| part.name == name);
     let text_field = |name: &str| field(name).and_then(|part: &Part| std::str::from_utf8(part.content).ok());
@@ -19,7 +20,7 @@ pub fn transcribe(content_type: Option<&HeaderValue>, body: &[u8]) -> Result<Ans
     let file = required(field("file"), "file")?;
     let said = format!("This is {}, {} bytes long.", file.filename.unwrap_or("a nameless file"), file.content.len());
     if text_field("stream") == Some("true") {
-        return Ok(Answer::Stream(transcript_events(said)));
+        return Ok(Answer::events(transcript_events(said)));
     }
     match text_field("response_format").unwrap_or("json") {
         "json" => Ok(Answer::json(&Transcript { text: &said, usage: Duration::second() })),
@@ -163,7 +164,7 @@ struct SpeechRequest<'a> {
     stream_format: Option<Str<'a>>,
 }
 
-pub fn speak(body: &[u8]) -> Result<Answer, Failure> {
+pub fn speak(body: &[u8]) -> Result<Answer, Refusal> {
     let request: SpeechRequest = read::body(body)?;
     required(request.model, "model")?;
     let input = required(request.input, "input")?;
@@ -180,7 +181,7 @@ pub fn speak(body: &[u8]) -> Result<Answer, Failure> {
     };
     match request.stream_format.as_ref().map(|format| &*format.0) {
         None | Some("audio") => Ok(Answer::Whole { content_type, body: sound.into() }),
-        Some("sse") => Ok(Answer::Stream(sound_events(&input.0, &sound))),
+        Some("sse") => Ok(Answer::events(sound_events(&input.0, &sound))),
         Some(_) => Err(bad_value("stream_format", "is neither audio nor sse")),
     }
 }

@@ -8,11 +8,12 @@ use std::borrow::Cow;
 use serde::Deserialize;
 
 use super::super::Behaviour;
-use super::super::answer::{Answer, Failure};
+use super::super::answer::Answer;
 use super::super::script::{self, Ask, Effort, Last};
 use super::read::{self, Content, Format, Stops, Str, bad_value, missing, required};
 use super::tools::{self, ToolChoice, ToolDefinition};
 use super::{id, now, unsatisfiable};
+use crate::error::Refusal;
 
 pub use body::{Token, logprobs};
 use write::Completion;
@@ -68,7 +69,7 @@ impl<'a> Message<'a> {
     }
 }
 
-pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
+pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Refusal> {
     let request: Request = read::body(body)?;
     let model = required(request.model, "model")?.0;
     let messages = required(request.messages, "messages")?;
@@ -107,12 +108,12 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
     };
     let include_usage = request.stream_options.and_then(|o| o.include_usage);
     Ok(match request.stream {
-        Some(true) => Answer::Stream(completion.stream(include_usage.unwrap_or_default())),
+        Some(true) => Answer::events(completion.stream(include_usage.unwrap_or_default())),
         _ => completion.whole(),
     })
 }
 
-fn last(mut messages: Vec<Message<'_>>) -> Result<Last<'_>, Failure> {
+fn last(mut messages: Vec<Message<'_>>) -> Result<Last<'_>, Refusal> {
     if messages.is_empty() {
         return Err(bad_value("messages", "is empty"));
     }
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn ask(body: Value) -> Result<Value, Failure> {
+    fn ask(body: Value) -> Result<Value, Refusal> {
         match answer(body.to_string().as_bytes(), &Behaviour::default())? {
             Answer::Whole { body, .. } => Ok(serde_json::from_slice(&body).unwrap()),
             _ => panic!("not a whole answer"),
@@ -144,7 +145,7 @@ mod tests {
 
     fn stream(body: Value) -> Vec<Value> {
         let answer = answer(body.to_string().as_bytes(), &Behaviour::default()).unwrap();
-        let Answer::Stream(events) = answer else {
+        let Answer::Stream { events, .. } = answer else {
             panic!("not a stream");
         };
         let text = events.text();

@@ -5,11 +5,12 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::super::Behaviour;
-use super::super::answer::{Answer, Events, Failure, write_json};
+use super::super::answer::{Answer, Events, write_json};
 use super::super::script::{self, Ask, Choice, Effort, Ending, Form, Last, Pieces, Reply, Usage, count_words};
 use super::chat::StreamOptions;
 use super::read::{self, Stops, Str, TextOr, bad_value, required};
 use super::{id, now, unsatisfiable};
+use crate::error::Refusal;
 
 const MOST_CHOICES: usize = 128;
 
@@ -65,7 +66,7 @@ struct UsageBody {
     total_tokens: usize,
 }
 
-pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
+pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Refusal> {
     let request: Request = read::body(body)?;
     let model = required(request.model, "model")?.0;
     if request.logprobs.is_some() {
@@ -101,7 +102,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
             Some(true) => format!("{prompt} "),
             _ => String::new(),
         };
-        choices.push((echo, pieces, finish_reason(script.ending)));
+        choices.push((echo, pieces, finish_reason(&script.ending)));
     }
     let answer = Texts {
         id: id("cmpl-"),
@@ -114,13 +115,13 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
     Ok(match request.stream {
         Some(true) => {
             let include_usage = request.stream_options.and_then(|o| o.include_usage);
-            Answer::Stream(answer.stream(include_usage.unwrap_or_default()))
+            Answer::events(answer.stream(include_usage.unwrap_or_default()))
         }
         _ => answer.whole(),
     })
 }
 
-fn prompts<'a>(prompt: TextOr<'a, Prompt<'a>>) -> Result<Vec<Cow<'a, str>>, Failure> {
+fn prompts<'a>(prompt: TextOr<'a, Prompt<'a>>) -> Result<Vec<Cow<'a, str>>, Refusal> {
     let list = match prompt {
         TextOr::Text(text) => return Ok(vec![text]),
         TextOr::List(list) => list,
@@ -149,10 +150,10 @@ fn spell(tokens: &[u64]) -> Cow<'static, str> {
     words.join(" ").into()
 }
 
-fn finish_reason(ending: Ending) -> &'static str {
+fn finish_reason(ending: &Ending) -> &'static str {
     match ending {
         Ending::Length => "length",
-        Ending::Stop | Ending::Calls => "stop",
+        Ending::Stop | Ending::StoppedBy(_) | Ending::Calls => "stop",
     }
 }
 
@@ -252,7 +253,7 @@ mod tests {
         let body = json!({"model": "m", "prompt": "hi", "stream": true, "max_tokens": 2,
             "stream_options": {"include_usage": true}});
         let answer = answer(body.to_string().as_bytes(), &Behaviour::default()).unwrap();
-        let Answer::Stream(events) = answer else {
+        let Answer::Stream { events, .. } = answer else {
             panic!("not a stream");
         };
         let text = events.text();

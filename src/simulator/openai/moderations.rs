@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
-use super::super::answer::{Answer, Failure};
+use super::super::answer::Answer;
 use super::id;
 use super::read::{self, Part, Str, TextOr, required};
+use crate::error::Refusal;
 
 const CATEGORIES: [&str; 13] = [
     "harassment",
@@ -65,7 +66,7 @@ impl<T: Serialize> Serialize for PerCategory<T> {
     }
 }
 
-pub fn answer(body: &[u8]) -> Result<Answer, Failure> {
+pub fn answer(body: &[u8]) -> Result<Answer, Refusal> {
     let request: Request = read::body(body)?;
     let model = request.model.map(|model| model.0);
     let results = match required(request.input, "input")? {

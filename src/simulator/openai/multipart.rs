@@ -3,7 +3,7 @@
 use http::HeaderValue;
 use memchr::memmem;
 
-use super::super::answer::Failure;
+use crate::error::Refusal;
 
 pub struct Part<'a> {
     pub name: &'a str,
@@ -12,13 +12,13 @@ pub struct Part<'a> {
     pub content: &'a [u8],
 }
 
-pub fn parts<'a>(content_type: Option<&HeaderValue>, body: &'a [u8]) -> Result<Vec<Part<'a>>, Failure> {
+pub fn parts<'a>(content_type: Option<&HeaderValue>, body: &'a [u8]) -> Result<Vec<Part<'a>>, Refusal> {
     let boundary = content_type
         .and_then(|header| boundary(header.to_str().ok()?))
-        .ok_or_else(|| Failure::invalid("The body must be multipart/form-data with a boundary."))?;
+        .ok_or_else(|| Refusal::invalid("The body must be multipart/form-data with a boundary."))?;
     // The first delimiter has no line break before it, so its dashes are looked for and the break is cut off later.
     let delimiter = format!("--{boundary}");
-    let malformed = || Failure::invalid("The multipart body is malformed.");
+    let malformed = || Refusal::invalid("The multipart body is malformed.");
     let mut starts = memmem::find_iter(body, &delimiter).map(|at| at + delimiter.len());
     let mut start = starts.next().ok_or_else(malformed)?;
     let mut parts = Vec::new();

@@ -9,26 +9,19 @@ use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::super::answer::Failure;
+pub use super::super::answer::{bad_value, missing};
 use super::super::script::{Form, count_words};
+use crate::error::Refusal;
 
-pub fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Failure> {
+pub fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body).map_err(|e| match e.is_data() {
-        true => Failure::invalid(format!("The body does not fit this endpoint: {e}.")),
-        false => Failure::invalid(format!("The body is not valid JSON: {e}.")),
+        true => Refusal::invalid(format!("The body does not fit this endpoint: {e}.")),
+        false => Refusal::invalid(format!("The body is not valid JSON: {e}.")),
     })
 }
 
-pub fn required<T>(value: Option<T>, name: &'static str) -> Result<T, Failure> {
+pub fn required<T>(value: Option<T>, name: &'static str) -> Result<T, Refusal> {
     value.ok_or_else(|| missing(name))
-}
-
-pub fn missing(name: &'static str) -> Failure {
-    Failure::invalid(format!("The parameter `{name}` is missing.")).at(name).code("missing_required_parameter")
-}
-
-pub fn bad_value(name: &'static str, why: &str) -> Failure {
-    Failure::invalid(format!("The parameter `{name}` {why}.")).at(name).code("invalid_value")
 }
 
 /// A borrowed string where serde would make an owned one, as within a list or an option.
@@ -136,7 +129,7 @@ struct SchemaFormat<'a> {
     schema: Option<&'a RawValue>,
 }
 
-pub fn form<'a>(format: Option<Format<'a>>, param: &'static str) -> Result<Form<'a>, Failure> {
+pub fn form<'a>(format: Option<Format<'a>>, param: &'static str) -> Result<Form<'a>, Refusal> {
     let Some(format) = format else {
         return Ok(Form::Text);
     };

@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::Behaviour;
-use super::super::answer::{Answer, Failure};
+use super::super::answer::Answer;
 use super::super::script::{self, Ask, Effort, Last};
 use super::read::{self, Content, Format, Str, TextOr, bad_value, missing, required};
 use super::tools::{self, ToolChoice};
 use super::{id, now, unsatisfiable};
+use crate::error::Refusal;
 use write::{Echoed, Response};
 
 #[derive(Deserialize)]
@@ -101,7 +102,7 @@ struct TextOptions<'a> {
     format: Option<Format<'a>>,
 }
 
-pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
+pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Refusal> {
     let request: Request = read::body(body)?;
     let model = required(request.model, "model")?.0;
     if request.background == Some(true) {
@@ -166,19 +167,19 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Failure> {
         },
     };
     Ok(match request.stream {
-        Some(true) => Answer::Stream(response.stream()),
+        Some(true) => Answer::events(response.stream()),
         _ => response.whole(),
     })
 }
 
 /// A part of the request that is repeated in the answer, and read as well.
-fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &'static str) -> Result<Option<T>, Failure> {
+fn part<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>, name: &'static str) -> Result<Option<T>, Refusal> {
     raw.map(|raw| serde_json::from_str(raw.get()))
         .transpose()
-        .map_err(|e| Failure::invalid(format!("The parameter `{name}` does not fit: {e}.")).at(name))
+        .map_err(|e| Refusal::invalid(format!("The parameter `{name}` does not fit: {e}.")).param(name))
 }
 
-fn last<'a>(input: TextOr<'a, Item<'a>>) -> Result<(Last<'a>, usize), Failure> {
+fn last<'a>(input: TextOr<'a, Item<'a>>) -> Result<(Last<'a>, usize), Refusal> {
     let mut items = match input {
         TextOr::Text(text) => {
             let words = script::count_words(&text);
@@ -210,7 +211,7 @@ mod tests {
     use super::*;
     use serde_json::{Value, json};
 
-    fn ask(body: Value) -> Result<Value, Failure> {
+    fn ask(body: Value) -> Result<Value, Refusal> {
         match answer(body.to_string().as_bytes(), &Behaviour::default())? {
             Answer::Whole { body, .. } => Ok(serde_json::from_slice(&body).unwrap()),
             _ => panic!("not a whole answer"),
@@ -220,7 +221,7 @@ mod tests {
     fn stream(mut body: Value) -> Vec<Value> {
         body["stream"] = json!(true);
         let answer = answer(body.to_string().as_bytes(), &Behaviour::default()).unwrap();
-        let Answer::Stream(events) = answer else {
+        let Answer::Stream { events, .. } = answer else {
             panic!("not a stream");
         };
         let text = events.text();
@@ -322,7 +323,7 @@ mod tests {
     #[test]
     fn what_is_repeated_does_not_break_an_event() {
         let body = b"{\"model\": \"m\", \"input\": \"hi\", \"stream\": true, \"metadata\": {\n\n\"a\":\r\n\"b\"}}";
-        let Answer::Stream(events) = answer(body, &Behaviour::default()).unwrap() else {
+        let Answer::Stream { events, .. } = answer(body, &Behaviour::default()).unwrap() else {
             panic!("not a stream");
         };
         let text = events.text();

@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::super::answer::Failure;
 use super::super::script::{Choice, Tool, ToolInput};
 use super::read::{Str, bad_value, required};
+use crate::error::Refusal;
 
 /// A function or a custom tool: nested in `function` or `custom` in chat, flat in responses.
 #[derive(Debug, Deserialize)]
@@ -26,7 +26,7 @@ pub struct ToolDefinition<'a> {
 
 impl<'a> ToolDefinition<'a> {
     /// `None` for the provider's own tools, which a simulator does not have.
-    fn tool(self) -> Result<Option<Tool<'a>>, Failure> {
+    fn tool(self) -> Result<Option<Tool<'a>>, Refusal> {
         let kind = required(self.r#type, "tools[].type")?;
         let inner = match &*kind.0 {
             "function" => self.function,
@@ -96,7 +96,7 @@ impl<'a> NamedChoice<'a> {
 pub fn read<'a>(
     definitions: Option<Vec<ToolDefinition<'a>>>,
     choice: Option<ToolChoice<'a>>,
-) -> Result<(Vec<Tool<'a>>, Choice<'a>), Failure> {
+) -> Result<(Vec<Tool<'a>>, Choice<'a>), Refusal> {
     let mut tools = Vec::new();
     let mut defined = false;
     for definition in definitions.into_iter().flatten() {
@@ -114,7 +114,7 @@ pub fn read<'a>(
     Ok((tools, choice))
 }
 
-fn mode_choice(mode: &str) -> Result<Choice<'static>, Failure> {
+fn mode_choice(mode: &str) -> Result<Choice<'static>, Refusal> {
     match mode {
         "none" => Ok(Choice::None),
         "auto" | "required" => Ok(Choice::Any),
@@ -122,7 +122,7 @@ fn mode_choice(mode: &str) -> Result<Choice<'static>, Failure> {
     }
 }
 
-fn named_choice<'a>(named: NamedChoice<'a>, tools: &mut Vec<Tool<'a>>) -> Result<Choice<'a>, Failure> {
+fn named_choice<'a>(named: NamedChoice<'a>, tools: &mut Vec<Tool<'a>>) -> Result<Choice<'a>, Refusal> {
     let (mode, allowed) = match named {
         NamedChoice { allowed_tools: Some(allowed), .. } => (allowed.mode, allowed.tools),
         NamedChoice { mode, tools: Some(allowed), .. } => (mode, allowed),

@@ -1,5 +1,7 @@
 //! A script as a chat completion: whole, or in chunks.
 
+use bytes::BytesMut;
+
 use super::super::super::answer::{Answer, Events, write_json};
 use super::super::super::script::{Call, Ending, Pieces, Reply, Script, Usage};
 use super::body::{Body, CallBody, Choice, ChunkHead, Logprobs, Message, UsageBody};
@@ -34,7 +36,7 @@ impl Completion<'_> {
                 tool_calls: calls.as_deref(),
             },
             logprobs: self.logprobs.zip(content).map(|(top, pieces)| Logprobs::new(pieces.iter(), top)),
-            finish_reason: finish_reason(self.script.ending),
+            finish_reason: finish_reason(&self.script.ending),
         };
         Answer::json(&Body {
             id: &self.id,
@@ -72,7 +74,7 @@ impl Completion<'_> {
                 }
             }
         }
-        chunks.finish(finish_reason(self.script.ending));
+        chunks.finish(finish_reason(&self.script.ending));
         if include_usage {
             chunks.usage(&self.usage());
         }
@@ -80,7 +82,7 @@ impl Completion<'_> {
     }
 
     fn chunks(&self, include_usage: bool) -> Chunks {
-        let mut head = Vec::with_capacity(256);
+        let mut head = BytesMut::with_capacity(256);
         head.extend_from_slice(b"data: ");
         let object = ChunkHead {
             id: &self.id,
@@ -114,7 +116,7 @@ impl Completion<'_> {
 struct Chunks {
     events: Events,
     /// Up to the choices.
-    head: Vec<u8>,
+    head: BytesMut,
     /// From the end of the choice.
     tail: &'static [u8],
     choices: usize,
@@ -122,7 +124,7 @@ struct Chunks {
 
 impl Chunks {
     /// The same delta for each choice in turn.
-    fn each_choice(&mut self, delta: impl Fn(&mut Vec<u8>)) {
+    fn each_choice(&mut self, delta: impl Fn(&mut BytesMut)) {
         self.each(|out| {
             delta(out);
             out.extend_from_slice(br#","logprobs":null,"finish_reason":null"#);
@@ -130,7 +132,7 @@ impl Chunks {
     }
 
     /// The same chunk for each choice in turn; `write` goes on after `"delta":`.
-    fn each(&mut self, write: impl Fn(&mut Vec<u8>)) {
+    fn each(&mut self, write: impl Fn(&mut BytesMut)) {
         for choice in 0..self.choices {
             self.events.push(|out| {
                 out.extend_from_slice(&self.head);
@@ -170,7 +172,7 @@ impl Chunks {
         self.each_choice(|out| {
             out.extend_from_slice(br#"{"tool_calls":"#);
             write_json(out, &calls);
-            out.push(b'}');
+            out.extend_from_slice(b"}");
         });
     }
 
@@ -196,9 +198,9 @@ impl Chunks {
     }
 }
 
-fn finish_reason(ending: Ending) -> &'static str {
+fn finish_reason(ending: &Ending) -> &'static str {
     match ending {
-        Ending::Stop => "stop",
+        Ending::Stop | Ending::StoppedBy(_) => "stop",
         Ending::Length => "length",
         Ending::Calls => "tool_calls",
     }

@@ -181,7 +181,7 @@ impl Response<'_> {
     fn end(&self) -> Status {
         match self.script.ending {
             Ending::Length => Status::Incomplete,
-            Ending::Stop | Ending::Calls => Status::Completed,
+            Ending::Stop | Ending::StoppedBy(_) | Ending::Calls => Status::Completed,
         }
     }
 

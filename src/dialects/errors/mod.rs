@@ -1,9 +1,15 @@
-//! Refusals as each dialect writes them: as a whole answer, and as the last event of a stream that broke.
+//! What went wrong, as each dialect writes it: as a whole answer, and as the last event of a stream that broke. And what a
+//! provider said instead of an answer, read by whatever shape it has ([`read_any_failure`]); what only one vendor does is its
+//! dialect's business.
 
-use bytes::Bytes;
+mod read;
+
+use bytes::{Bytes, BytesMut};
 use serde_json::json;
 
-use super::Dialect;
+pub use read::read_any_failure;
+
+use super::{Dialect, converse};
 use crate::error::{Failure, Kind, Refusal};
 
 impl Dialect {
@@ -35,8 +41,18 @@ impl Dialect {
                 }
                 format!("event: error\ndata: {event}\n\n")
             }
-            Self::OpenaiChat | Self::Gemini | Self::Converse => format!("data: {error}\n\n"),
+            Self::OpenaiChat | Self::Gemini => format!("data: {error}\n\n"),
+            Self::Converse => {
+                let mut frame = BytesMut::new();
+                converse::write_exception(&mut frame, failure.kind, &failure.message);
+                return frame.freeze();
+            }
         })
+    }
+
+    /// The class of a failure, for the header `x-amzn-errortype`. `None`: this dialect tells it in the body.
+    pub fn error_type(self, kind: Kind) -> Option<&'static str> {
+        (self == Self::Converse).then(|| converse::error_type(kind))
     }
 
     /// The error object that this dialect sends, in its envelope.

@@ -1,0 +1,147 @@
+//! Members of answers as they may be: whatever a provider puts in their place, it must not cost us the answer.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// A text, if it is one; borrowed from the body where no escape stands in the way. The empty text counts as none.
+#[derive(Debug, Default, Clone)]
+pub struct Words<'a>(pub Option<Cow<'a, str>>);
+
+/// A whole number, if it is one; `3.0` is.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Count(pub Option<u64>);
+
+/// A value of this shape, if it has it. Only in what is read from memory, not from a reader.
+#[derive(Debug)]
+pub struct Loose<T>(pub Option<T>);
+
+impl Words<'_> {
+    pub fn get(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+
+    pub fn owned(self) -> Option<String> {
+        self.0.map(Cow::into_owned)
+    }
+}
+
+impl<T> Default for Loose<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyWords)
+    }
+}
+
+impl<'de> Deserialize<'de> for Count {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(AnyCount)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Loose<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(deserializer)?;
+        Ok(Self(serde_json::from_str(raw.get()).ok()))
+    }
+}
+
+/// The visits that find something else than what was hoped for.
+macro_rules! or_nothing {
+    ($nothing:expr; $($visit:ident: $kind:ty),*) => {
+        $(fn $visit<E>(self, _: $kind) -> Result<Self::Value, E> {
+            Ok($nothing)
+        })*
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($nothing)
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self::Value, A::Error> {
+            while items.next_element::<IgnoredAny>()?.is_some() {}
+            Ok($nothing)
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self::Value, A::Error> {
+            while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok($nothing)
+        }
+    };
+}
+
+struct AnyWords;
+
+impl<'de> Visitor<'de> for AnyWords {
+    type Value = Words<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Words((!text.is_empty()).then_some(Cow::Borrowed(text))))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Words((!text.is_empty()).then(|| Cow::Owned(text.to_owned()))))
+    }
+
+    or_nothing!(Words(None); visit_bool: bool, visit_u64: u64, visit_i64: i64, visit_f64: f64);
+}
+
+struct AnyCount;
+
+impl<'de> Visitor<'de> for AnyCount {
+    type Value = Count;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a whole number")
+    }
+
+    fn visit_u64<E>(self, count: u64) -> Result<Count, E> {
+        Ok(Count(Some(count)))
+    }
+
+    fn visit_f64<E>(self, count: f64) -> Result<Count, E> {
+        let is_whole = count.fract() == 0.0 && (0.0..1e15).contains(&count);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it was just seen to fit")]
+        Ok(Count(is_whole.then_some(count as u64)))
+    }
+
+    or_nothing!(Count(None); visit_bool: bool, visit_i64: i64, visit_str: &str);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize)]
+    struct Odd<'a> {
+        #[serde(borrow, default)]
+        words: Words<'a>,
+        #[serde(default)]
+        count: Count,
+        #[serde(default)]
+        list: Loose<Vec<u8>>,
+    }
+
+    #[test]
+    fn what_is_something_else_is_nothing() {
+        for odd in ["null", "7.5", "-1", "true", "{\"a\":[1]}", "[{}]", "\"\""] {
+            let text = format!(r#"{{"words":{odd},"count":{odd},"list":{odd}}}"#);
+            let read: Odd = serde_json::from_str(&text).expect("an object");
+            assert!(read.words.0.is_none() && read.count.0.is_none() && read.list.0.is_none(), "{odd}");
+        }
+        let read: Odd = serde_json::from_str(r#"{"words":"ab","count":3.0,"list":[1]}"#).expect("an object");
+        assert!(matches!(read.words.0, Some(Cow::Borrowed("ab"))));
+        assert_eq!((read.count.0, read.list.0), (Some(3), Some(vec![1])));
+    }
+}

@@ -1,0 +1,32 @@
+//! What chat completions have no place for.
+
+use crate::dialects::ir::Feature;
+use crate::dialects::ir::loss::Loss;
+
+/// OpenAI's own API knows more than its followers do: what only it knows is marked.
+pub const LOSSES: &[Loss] = &[
+    Loss::refused(Feature::AudioInput, "by URL, at OpenAI"),
+    Loss::dropped(Feature::CacheKey, "but for OpenAI"),
+    Loss::dropped(Feature::CacheMarks, "where the provider does not read them"),
+    Loss::dropped(Feature::CacheRetention, "but for OpenAI"),
+    Loss::dropped(Feature::CustomTools, "but for OpenAI"),
+    Loss::refused(Feature::FileIds, "of images"),
+    Loss::refused(Feature::FileUrls, "but for providers that fetch files"),
+    Loss::refused(Feature::ImageUrls, "but for providers that fetch images"),
+    Loss::dropped(Feature::JsonSchema, "for models that know none, the schema becomes an instruction"),
+    Loss::dropped(Feature::MaxToolCalls, ""),
+    Loss::refused(Feature::Media, "images and videos given as text"),
+    Loss::dropped(Feature::Metadata, "but for OpenAI"),
+    Loss::dropped(Feature::Names, "but for OpenAI"),
+    Loss::dropped(Feature::Prediction, "but for OpenAI"),
+    Loss::dropped(Feature::Reasoning, "for models that do not think, or cannot be told how much"),
+    Loss::dropped(Feature::ReasoningHistory, "where the provider does not want it back, or another one sealed it"),
+    Loss::dropped(Feature::Safety, ""),
+    Loss::dropped(Feature::ServerTools, "of other dialects"),
+    Loss::dropped(Feature::ServiceTier, "but for OpenAI"),
+    Loss::dropped(Feature::Store, "but for OpenAI"),
+    Loss::dropped(Feature::TopK, "where the provider does not know it"),
+    Loss::dropped(Feature::Verbosity, "but for OpenAI"),
+    Loss::refused(Feature::VideoInput, "at OpenAI"),
+    Loss::dropped(Feature::WebSearch, "but for OpenAI's search models"),
+];

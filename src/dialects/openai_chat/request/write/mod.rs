@@ -1,0 +1,202 @@
+//! From the canonical form to what a provider takes.
+
+mod body;
+mod content;
+mod messages;
+mod thinking;
+mod tools;
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use serde_json::Number;
+
+use crate::dialects::ir::{Effort, Feature, Format, Losses, Request};
+use crate::dialects::{Recipient, wire};
+use crate::error::Refusal;
+use crate::models::{Sampling, ThinkingStyle};
+use body::{AudioOut, Body, JsonSchema, ResponseFormat, StreamOptions};
+
+/// Whom the request is written to, and what is lost on the way.
+struct Writer<'a> {
+    recipient: Recipient<'a>,
+    losses: &'a mut Losses,
+}
+
+pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) -> Result<Bytes, Refusal> {
+    let Request {
+        model,
+        stream,
+        messages,
+        tools,
+        tool_choice,
+        parallel_tool_calls,
+        max_tool_calls,
+        max_tokens,
+        temperature,
+        top_p,
+        top_k,
+        frequency_penalty,
+        presence_penalty,
+        stop,
+        seed,
+        n,
+        logprobs,
+        logit_bias,
+        format,
+        thinking,
+        verbosity,
+        metadata,
+        user,
+        service_tier,
+        cache_key,
+        cache_retention,
+        modalities,
+        audio,
+        prediction,
+        store,
+        safety,
+        unknown,
+    } = request;
+    let mut writer = Writer { recipient: *recipient, losses };
+    writer.losses.unknown(unknown);
+    let meant = thinking.and_then(|thinking| thinking.meant());
+    let samples = writer.samples(meant);
+    let (tools, search) = writer.tools(tools, tool_choice.as_ref(), model);
+    let has_tools = !tools.is_empty();
+    let most = max_tokens.map(|most| recipient.facts.max_output.map_or(most, |limit| most.min(limit)));
+    let (max_tokens, max_completion_tokens) = if writer.limits_completions() { (None, most) } else { (most, None) };
+    let is_off = meant == Some(Effort::None);
+    let mut messages = writer.messages(messages, is_off);
+    let body = Body {
+        response_format: writer.format(format.as_ref(), &mut messages),
+        model,
+        messages,
+        stream: *stream,
+        stream_options: stream.then_some(StreamOptions { include_usage: true }),
+        tool_choice: writer.tool_choice(tool_choice.as_ref(), has_tools, &request.tools, meant),
+        tools,
+        // Without tools it is an error to speak of them.
+        parallel_tool_calls: parallel_tool_calls.filter(|_| has_tools),
+        max_tokens,
+        max_completion_tokens,
+        temperature: writer.sampled(temperature.as_ref(), 1.0, samples, Feature::Temperature),
+        top_p: writer.sampled(top_p.as_ref(), 1.0, samples, Feature::TopP),
+        top_k: {
+            let known = samples && recipient.habits.has_top_k;
+            writer.if_can(known, top_k.as_ref(), Feature::TopK)
+        },
+        frequency_penalty: writer.sampled(frequency_penalty.as_ref(), 0.0, samples, Feature::FrequencyPenalty),
+        presence_penalty: writer.sampled(presence_penalty.as_ref(), 0.0, samples, Feature::PresencePenalty),
+        stop: {
+            // OpenAI's models cannot be stopped while they reason.
+            let can_stop = samples || !matches!(recipient.facts.thinking, ThinkingStyle::Efforts(_));
+            writer.if_can(can_stop, (!stop.is_empty()).then_some(stop), Feature::Stop)
+        },
+        seed: *seed,
+        n: n.filter(|n| *n != 1),
+        logprobs: writer.if_can(samples, logprobs.map(|_| true), Feature::Logprobs),
+        top_logprobs: logprobs.and_then(|logprobs| logprobs.top).filter(|_| samples),
+        logit_bias: writer.if_can(samples, logit_bias.as_ref(), Feature::LogitBias),
+        thinking: writer.thinking(thinking.as_ref()),
+        verbosity: writer.of_openai(verbosity.as_deref(), Feature::Verbosity),
+        metadata: writer.of_openai(metadata.as_ref(), Feature::Metadata),
+        user: user.as_deref(),
+        service_tier: {
+            // What stands for "as usual" need not be said.
+            let tier = service_tier.as_deref().filter(|tier| !matches!(*tier, "auto" | "default" | "standard_only"));
+            writer.of_openai(tier, Feature::ServiceTier)
+        },
+        prompt_cache_key: writer.of_openai(cache_key.as_deref(), Feature::CacheKey),
+        prompt_cache_retention: {
+            // Two members share this place; only the older one is a text.
+            let retention = cache_retention.as_ref().filter(|it| it.get().starts_with('"'));
+            writer.of_openai(retention, Feature::CacheRetention)
+        },
+        prompt_cache_options: {
+            let options = cache_retention.as_ref().filter(|it| it.get().starts_with('{'));
+            writer.of_openai(options, Feature::CacheRetention)
+        },
+        modalities: (modalities.iter().any(|modality| modality != "text")).then_some(modalities),
+        audio: audio.as_ref().map(|audio| AudioOut { voice: audio.voice.as_ref(), format: audio.format.as_deref() }),
+        prediction: writer.of_openai(prediction.as_ref(), Feature::Prediction),
+        // It is not kept unless that is asked for.
+        store: writer.of_openai(store.filter(|store| *store), Feature::Store),
+        web_search_options: search,
+    };
+    writer.if_can(false, max_tool_calls.as_ref(), Feature::MaxToolCalls);
+    writer.if_can(false, safety.as_ref(), Feature::Safety);
+    Ok(wire::write(&body))
+}
+
+impl<'a> Writer<'a> {
+    /// The value if it can be carried; else it is lost.
+    fn if_can<T>(&mut self, can: bool, value: Option<T>, feature: Feature) -> Option<T> {
+        if value.is_some() && !can {
+            self.losses.note(feature);
+        }
+        value.filter(|_| can)
+    }
+
+    /// What only OpenAI understands.
+    fn of_openai<T>(&mut self, value: Option<T>, feature: Feature) -> Option<T> {
+        self.if_can(self.recipient.habits.has_openai_members, value, feature)
+    }
+
+    /// Whether the model takes settings for its sampling.
+    fn samples(&self, effort: Option<Effort>) -> bool {
+        match self.recipient.facts.sampling {
+            Sampling::Accepted => true,
+            Sampling::Rejected => false,
+            Sampling::WithoutThinking => effort == Some(Effort::None),
+        }
+    }
+
+    /// A setting of the sampling. One that says what holds anyway is not lost when it is left out.
+    fn sampled<'v>(
+        &mut self,
+        value: Option<&'v Number>,
+        usual: f64,
+        samples: bool,
+        feature: Feature,
+    ) -> Option<&'v Number> {
+        let value = value.filter(|value| samples || value.as_f64() != Some(usual));
+        self.if_can(samples, value, feature)
+    }
+
+    /// Whether the answer's limit is called `max_completion_tokens`. OpenAI takes that for all of its models.
+    fn limits_completions(&self) -> bool {
+        match self.recipient.habits.max_tokens {
+            Some(name) => name == "max_completion_tokens",
+            None => {
+                let reasons = matches!(self.recipient.facts.thinking, ThinkingStyle::Efforts(_));
+                reasons || self.recipient.habits.has_openai_members
+            }
+        }
+    }
+
+    fn format<'v>(
+        &mut self,
+        format: Option<&'v Format>,
+        messages: &mut Vec<body::Message<'v>>,
+    ) -> Option<ResponseFormat<'v>> {
+        match format? {
+            Format::Text => None,
+            Format::JsonObject => Some(ResponseFormat { kind: "json_object", json_schema: None }),
+            Format::JsonSchema { name, description, schema, strict } if self.recipient.facts.has_json_schema => {
+                let name = name.as_deref().unwrap_or("answer");
+                let json_schema = JsonSchema { name, description: description.as_deref(), schema, strict: *strict };
+                Some(ResponseFormat { kind: "json_schema", json_schema: Some(json_schema) })
+            }
+            Format::JsonSchema { schema, .. } => {
+                // The model is asked to keep to it; nothing makes it.
+                self.losses.note(Feature::JsonSchema);
+                let instruction =
+                    format!("Answer with nothing but a JSON object that fits this JSON schema:\n{schema}");
+                let leading = messages.iter().take_while(|message| message.is_instruction()).count();
+                messages.insert(leading, body::Message::instruction(Cow::Owned(instruction)));
+                Some(ResponseFormat { kind: "json_object", json_schema: None })
+            }
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Tools and the choice among them, both ways.
+
+use serde_json::value::RawValue;
+
+use super::{wire, written};
+use crate::dialects::Dialect;
+use crate::dialects::ir::{Feature, Json, Losses, Opaque, Tool, ToolChoice, Unknown, WebSearch};
+use crate::error::Refusal;
+
+pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, Refusal> {
+    tools.iter().enumerate().map(|(index, raw)| read_tool(raw, index, unknown)).collect()
+}
+
+fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result<Tool, Refusal> {
+    let kind = wire::read::<wire::Kind>(raw, format_args!("tools[{index}]"), &mut Vec::new())?.kind;
+    let kind = kind.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].type` is missing.")).param("tools"))?;
+    let is_search = kind.starts_with("web_search");
+    if !is_search && kind != "function" && kind != "custom" {
+        return Ok(Tool::Opaque(Opaque { dialect: Dialect::OpenaiResponses, name: kind, value: raw.to_owned() }));
+    }
+    let tool = wire::read::<wire::Tool>(raw, format_args!("tools[{index}]"), unknown)?;
+    if is_search {
+        let filters = tool.filters;
+        let (allowed_domains, blocked_domains) =
+            filters.map_or((None, None), |filters| (filters.allowed_domains, filters.blocked_domains));
+        return Ok(Tool::WebSearch(WebSearch {
+            context_size: tool.search_context_size,
+            location: tool.user_location,
+            allowed_domains: allowed_domains.unwrap_or_default(),
+            blocked_domains: blocked_domains.unwrap_or_default(),
+            max_uses: None,
+        }));
+    }
+    // Whoever comes from chat completions may have left the function in its box.
+    let (tool, is_boxed) = match tool.function {
+        Some(function) if tool.name.is_none() => (*function, true),
+        _ => (tool, false),
+    };
+    let name = tool.name.filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].name` is missing.")).param("tools"))?;
+    Ok(match kind.as_str() {
+        "custom" => Tool::Custom { name, description: tool.description, format: tool.format },
+        // Here a function is strict unless it says otherwise; in chat completions it is the other way round.
+        _ => Tool::Function {
+            name,
+            description: tool.description,
+            parameters: tool.parameters,
+            strict: tool.strict.or((!is_boxed).then_some(true)),
+        },
+    })
+}
+
+pub fn read_choice(
+    raw: Option<&RawValue>,
+    tools: &[Tool],
+    unknown: &mut Vec<Unknown>,
+) -> Result<Option<ToolChoice>, Refusal> {
+    let Some(raw) = raw else { return Ok(None) };
+    if raw.get().starts_with('"') {
+        let word = wire::read::<String>(raw, format_args!("tool_choice"), unknown)?;
+        return match word.as_str() {
+            "auto" => Ok(Some(ToolChoice::Auto)),
+            "none" => Ok(Some(ToolChoice::None)),
+            "required" => Ok(Some(ToolChoice::Required)),
+            other => Err(wrong_choice(other)),
+        };
+    }
+    let choice = wire::read::<wire::ToolChoice>(raw, format_args!("tool_choice"), unknown)?;
+    let name = choice.name.or_else(|| choice.function.and_then(|function| function.name));
+    match (choice.kind.as_deref(), name) {
+        (Some("function" | "custom"), Some(name)) => Ok(Some(ToolChoice::Named(name))),
+        (Some("function" | "custom"), None) => {
+            Err(Refusal::invalid("`tool_choice.name` is missing.").param("tool_choice"))
+        }
+        (Some("allowed_tools"), _) => {
+            let mut names = Vec::new();
+            for (index, tool) in choice.tools.unwrap_or_default().into_iter().enumerate() {
+                match tool.name.filter(|_| matches!(tool.kind.as_deref(), None | Some("function" | "custom"))) {
+                    Some(name) => names.push(name),
+                    None => unknown.push(Unknown { path: format!("tool_choice.tools[{index}]") }),
+                }
+            }
+            Ok(Some(ToolChoice::Allowed { names, required: choice.mode.as_deref() == Some("required") }))
+        }
+        // A server tool is forced. Where it is the only one, that can be said of any model.
+        (Some(kind), _) => {
+            if kind.starts_with("web_search") && matches!(tools, [Tool::WebSearch(_)]) {
+                return Ok(Some(ToolChoice::Required));
+            }
+            unknown.push(Unknown { path: "tool_choice".to_owned() });
+            Ok(None)
+        }
+        (None, _) => Err(wrong_choice(raw.get())),
+    }
+}
+
+fn wrong_choice(found: &str) -> Refusal {
+    let found = found.chars().take(40).collect::<String>();
+    Refusal::invalid(format!(
+        "`tool_choice` is `{found}`: it may be `auto`, `none`, `required`, or an object with the `type` of a tool."
+    ))
+    .param("tool_choice")
+}
+
+pub fn write<'a>(tools: &'a [Tool], losses: &mut Losses) -> Vec<written::Tool<'a>> {
+    tools.iter().filter_map(|tool| write_tool(tool, losses)).collect()
+}
+
+fn write_tool<'a>(tool: &'a Tool, losses: &mut Losses) -> Option<written::Tool<'a>> {
+    match tool {
+        Tool::Function { name, description, parameters, strict } => Some(written::Tool::Function {
+            name,
+            description: description.as_deref(),
+            parameters: match parameters {
+                Some(parameters) => written::Schema::Raw(parameters),
+                None => written::Schema::NONE,
+            },
+            // Left out it would mean yes.
+            strict: strict.unwrap_or(false),
+        }),
+        Tool::Custom { name, description, format } => {
+            Some(written::Tool::Custom { name, description: description.as_deref(), format: format.as_deref() })
+        }
+        Tool::WebSearch(search) => {
+            let WebSearch { context_size, location, allowed_domains, blocked_domains, max_uses } = search;
+            if !blocked_domains.is_empty() {
+                losses.note_named(Feature::WebSearch, "web_search.blocked_domains");
+            }
+            if max_uses.is_some() {
+                losses.note_named(Feature::WebSearch, "web_search.max_uses");
+            }
+            Some(written::Tool::WebSearch {
+                search_context_size: context_size.as_deref(),
+                user_location: location.as_deref(),
+                filters: (!allowed_domains.is_empty()).then_some(written::Filters { allowed_domains }),
+            })
+        }
+        Tool::CachePoint(_) => {
+            losses.note(Feature::CacheMarks);
+            None
+        }
+        Tool::Opaque(opaque) if opaque.dialect == Dialect::OpenaiResponses => {
+            Some(written::Tool::Opaque(&opaque.value))
+        }
+        Tool::Opaque(opaque) => {
+            losses.note_named(Feature::ServerTools, &format!("tools.server ({})", opaque.name));
+            None
+        }
+    }
+}
+
+pub fn write_choice<'a>(choice: &'a ToolChoice, tools: &[Tool]) -> written::ToolChoice<'a> {
+    let kind = |name: &str| {
+        let is_custom = |tool: &Tool| matches!(tool, Tool::Custom { name: custom, .. } if custom == name);
+        if tools.iter().any(is_custom) { "custom" } else { "function" }
+    };
+    match choice {
+        ToolChoice::Auto => written::ToolChoice::Word("auto"),
+        ToolChoice::None => written::ToolChoice::Word("none"),
+        ToolChoice::Required => written::ToolChoice::Word("required"),
+        ToolChoice::Named(name) => written::ToolChoice::Named(written::Named { kind: kind(name), name }),
+        ToolChoice::Allowed { names, required } => written::ToolChoice::Allowed {
+            kind: "allowed_tools",
+            mode: if *required { "required" } else { "auto" },
+            tools: names.iter().map(|name| written::Named { kind: kind(name), name }).collect(),
+        },
+    }
+}

@@ -1,0 +1,116 @@
+//! Conversations, in every dialect: the request is read and the answer written by what the gateway itself has for its
+//! clients, so that whatever it can be sent, the simulator understands, and each half is tested against the other.
+//!
+//! Between the two it is one way for all: `ask` finds in the canonical form what a `script` is written from, `telling` says
+//! the script in the canonical form, whole or event by event, and `frames` has events written. What a dialect alone demands
+//! of its clients, and the real API would refuse, is in `rules`, with the seals that it puts on reasoning in `seals`.
+
+mod ask;
+mod frames;
+mod logprobs;
+mod rules;
+mod seals;
+mod telling;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use serde_json::json;
+
+pub use frames::Late;
+
+use self::frames::Frames;
+use self::rules::Names;
+use self::telling::Telling;
+use super::answer::Answer;
+use super::routes::InPath;
+use super::script;
+use crate::dialects::{Asked, Dialect, Reply, ir};
+use crate::error::{Failure, Refusal};
+
+/// A conversation that is to go on.
+pub struct Turn {
+    dialect: Dialect,
+    request: ir::Request,
+    reply: Reply,
+}
+
+impl Turn {
+    /// Reads a request. `place`: what the path says; `query`: how the dialect wants its stream, perhaps.
+    pub fn read(dialect: Dialect, place: Option<&InPath>, query: Option<&str>, body: &Bytes) -> Result<Self, Failure> {
+        let mut turn = read(dialect, place, body).map_err(|refusal| Failure::from(&refusal))?;
+        let reply = &mut turn.reply;
+        reply.nonce = format!("{:024x}", fastrand::u128(..) >> 32);
+        reply.created = now();
+        reply.is_array = dialect == Dialect::Gemini && !query.is_some_and(wants_events);
+        rules::check(dialect, &turn.request).map_err(|refusal| Failure::from(&refusal))?;
+        Ok(turn)
+    }
+
+    /// `tokens`: the length of a text; `late`: how the stream is to break off, instead of a whole answer.
+    pub fn answer(&self, tokens: Option<usize>, late: Option<Late>) -> Result<Answer, Failure> {
+        let Self { dialect, request, reply } = self;
+        let late = match late {
+            Some(late) if !request.stream => return Err(late.failure),
+            late => late,
+        };
+        let telling = self.telling(tokens).map_err(|refusal| Failure::from(&refusal))?;
+        let client = dialect.client();
+        if !request.stream {
+            let body = client.write_response(&telling.whole(), reply);
+            return Ok(Answer::Whole { content_type: "application/json", body });
+        }
+        let content_type = client.stream_type(reply);
+        let mut frames = Frames::new(client.stream_writer(reply), content_type, telling.events(), late);
+        telling.tell(|event| frames.put(event));
+        Ok(Answer::Stream { content_type, events: frames.into_events() })
+    }
+
+    fn telling(&self, tokens: Option<usize>) -> Result<Telling, Refusal> {
+        let names = Names::of(self.dialect);
+        let ask = ask::ask(&self.request, names)?;
+        let blamed = if self.request.format.is_some() { names.format } else { names.tools };
+        let script = script::write(&ask, tokens)
+            .map_err(|why| Refusal::invalid(format!("No answer can be made: {why}.")).param(blamed))?;
+        Ok(Telling::new(self.dialect, &self.request, script))
+    }
+}
+
+/// How long a conversation is, in the words that each dialect has for it.
+pub fn count(dialect: Dialect, place: Option<&InPath>, body: &Bytes) -> Result<Answer, Refusal> {
+    let (counted, body) = rules::counted(dialect, body)?;
+    let turn = read(counted, place, &body)?;
+    let tokens = ask::prompt_tokens(&turn.request);
+    Ok(Answer::json(&match dialect {
+        Dialect::Gemini => json!({"totalTokens": tokens}),
+        Dialect::Converse => json!({"inputTokens": tokens}),
+        Dialect::OpenaiResponses => json!({"object": "response.input_tokens", "input_tokens": tokens}),
+        Dialect::Anthropic | Dialect::OpenaiChat => json!({"input_tokens": tokens}),
+    }))
+}
+
+fn read(dialect: Dialect, place: Option<&InPath>, body: &Bytes) -> Result<Turn, Refusal> {
+    let rest = rules::without_history(dialect, body);
+    let Asked { mut request, mut reply } = dialect.client().read_request(rest.as_ref().unwrap_or(body))?;
+    if rest.is_some() {
+        // What was taken out is repeated all the same.
+        reply.echo = Some(body.clone());
+    }
+    if let Some(InPath { model, stream }) = place {
+        request.model = model.clone().into_owned();
+        request.stream = *stream;
+    }
+    reply.model.clone_from(&request.model);
+    Ok(Turn { dialect, request, reply })
+}
+
+/// Whether a query asks for server-sent events.
+fn wants_events(query: &str) -> bool {
+    query.split('&').any(|pair| pair == "alt=sse")
+}
+
+/// Seconds since 1970.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}

@@ -1,0 +1,137 @@
+//! What each dialect calls things, and what its real API demands beyond what a reader must know.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use memchr::memmem;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::super::answer::{bad_value, missing};
+use super::seals;
+use crate::dialects::{Dialect, ir};
+use crate::error::Refusal;
+
+const MOST_CHOICES: u32 = 128;
+
+/// The members that may be to blame.
+pub struct Names {
+    pub messages: &'static str,
+    pub tools: &'static str,
+    pub tool_choice: &'static str,
+    pub format: &'static str,
+    pub choices: &'static str,
+    /// Whether a choice of tools without tools is refused.
+    pub choice_needs_tools: bool,
+}
+
+impl Names {
+    pub fn of(dialect: Dialect) -> &'static Self {
+        match dialect {
+            Dialect::OpenaiChat => &CHAT,
+            Dialect::OpenaiResponses => &RESPONSES,
+            Dialect::Anthropic => &ANTHROPIC,
+            Dialect::Gemini => &GEMINI,
+            Dialect::Converse => &CONVERSE,
+        }
+    }
+}
+
+const CHAT: Names = Names {
+    messages: "messages",
+    tools: "tools",
+    tool_choice: "tool_choice",
+    format: "response_format",
+    choices: "n",
+    choice_needs_tools: true,
+};
+
+const RESPONSES: Names = Names { messages: "input", format: "text.format", ..CHAT };
+
+const ANTHROPIC: Names = Names { format: "output_config.format", ..CHAT };
+
+const GEMINI: Names = Names {
+    messages: "contents",
+    tools: "tools",
+    tool_choice: "toolConfig",
+    format: "generationConfig.responseJsonSchema",
+    choices: "generationConfig.candidateCount",
+    choice_needs_tools: false,
+};
+
+const CONVERSE: Names = Names {
+    tools: "toolConfig.tools",
+    tool_choice: "toolConfig.toolChoice",
+    format: "outputConfig.textFormat",
+    ..CHAT
+};
+
+pub fn check(dialect: Dialect, request: &ir::Request) -> Result<(), Refusal> {
+    if request.n.is_some_and(|choices| choices == 0 || choices > MOST_CHOICES) {
+        return Err(bad_value(Names::of(dialect).choices, "is not between 1 and 128"));
+    }
+    if dialect == Dialect::Anthropic && request.max_tokens.is_none() {
+        return Err(missing("max_tokens"));
+    }
+    match dialect {
+        // Whoever speaks chat checks no seals.
+        Dialect::OpenaiChat => Ok(()),
+        _ => seals::check(dialect, request),
+    }
+}
+
+/// A request without what it says of stored answers. Nothing is stored here, but an answer depends on what came last only:
+/// the history that they stand for would not change a word.
+pub fn without_history(dialect: Dialect, body: &Bytes) -> Option<Bytes> {
+    const STORED: [&str; 2] = ["previous_response_id", "conversation"];
+
+    if dialect != Dialect::OpenaiResponses || STORED.iter().all(|name| memmem::find(body, name.as_bytes()).is_none()) {
+        return None;
+    }
+    let mut members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
+    members.retain(|name, _| !STORED.contains(&name.as_str()));
+    serde_json::to_vec(&members).ok().map(Bytes::from)
+}
+
+/// The request that is to be counted, and its dialect, where it is wrapped: Gemini's in `generateContentRequest`, if at all;
+/// Bedrock's in `input.converse`, or in `input.invokeModel.body` as the model itself has it, which we take to be Claude.
+pub fn counted(dialect: Dialect, body: &Bytes) -> Result<(Dialect, Bytes), Refusal> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Wrapped<'a> {
+        #[serde(borrow, alias = "generate_content_request")]
+        generate_content_request: Option<&'a RawValue>,
+        #[serde(borrow)]
+        input: Option<Input<'a>>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Input<'a> {
+        #[serde(borrow)]
+        converse: Option<&'a RawValue>,
+        invoke_model: Option<InvokeModel>,
+    }
+    #[derive(Deserialize)]
+    struct InvokeModel {
+        body: String,
+    }
+
+    if !matches!(dialect, Dialect::Gemini | Dialect::Converse) {
+        return Ok((dialect, body.clone()));
+    }
+    let wrapped: Wrapped = serde_json::from_slice(body)
+        .map_err(|why| Refusal::invalid(format!("The body does not fit this endpoint: {why}.")))?;
+    let raw = |raw: &RawValue| Bytes::copy_from_slice(raw.get().as_bytes());
+    match (dialect, wrapped.generate_content_request, wrapped.input) {
+        (Dialect::Gemini, Some(request), _) => Ok((dialect, raw(request))),
+        (Dialect::Gemini, None, _) => Ok((dialect, body.clone())),
+        (_, _, Some(Input { converse: Some(request), .. })) => Ok((dialect, raw(request))),
+        (_, _, Some(Input { invoke_model: Some(InvokeModel { body }), .. })) => match STANDARD.decode(body) {
+            Ok(body) => Ok((Dialect::Anthropic, Bytes::from(body))),
+            Err(_) => Err(bad_value("input.invokeModel.body", "is not base64")),
+        },
+        _ => Err(missing("input")),
+    }
+}
