@@ -16,9 +16,14 @@ def lost(dialect, request, sent):
 
 
 def is_heard(text, heard):
-    """As it is, as base64, or as JSON if it is JSON."""
+    """As it is, as base64 or without it, or as JSON if it is JSON."""
     if text in heard or base64.b64encode(text.encode()[:150]).decode() in heard:
         return True
+    try:
+        if base64.b64decode(text[: len(text) // 4 * 4], validate=True).decode(errors="ignore") in heard:
+            return True
+    except ValueError:
+        pass
     said = values(text)
     return said != [text] and all(text in heard for text in said)
 

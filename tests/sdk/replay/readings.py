@@ -31,6 +31,8 @@ class Reading:
     reason: str | None = None
     usage: dict = dataclasses.field(default_factory=dict)
     error: object = None
+    # The text is something else than a text: an object, for want of which the gateway may choose what to show.
+    has_odd_text: bool = False
     # A stream without the end that its dialect promises.
     is_truncated: bool = False
     # What the SDK's types object to.
@@ -42,17 +44,19 @@ def read(views, endpoint, kind, raw):
     views.ERRS.clear()
     view = views.view(endpoint, kind, raw)
     objections = sorted(set(views.ERRS))
-    extra = EXTRAS[endpoint](objects(views, endpoint, kind, raw))
+    answers = objects(views, endpoint, kind, raw)
+    extra = EXTRAS[endpoint](answers)
     calls = [(call["name"], call["args"]) for call in view["tool_calls"]]
     reading = Reading(
         text=extra.text if extra.text is not None else view["text"],
         refusal=extra.refusal,
+        has_odd_text=extra.has_odd_text,
         reasoning={view["reasoning"], *extra.reasoning},
         calls=extra.calls if extra.calls is not None else calls,
         ids=extra.ids,
         finish=view["finish"],
         usage=usage(endpoint, view["usage"]),
-        error=view.get("error"),
+        error=view.get("error") or (answers[0].get("error") if kind == "json" and len(answers) == 1 else None),
         objections=objections,
     )
     reading.reason = reason(reading)
@@ -94,6 +98,7 @@ class Extra:
 
     text: str | None = None
     refusal: str = ""
+    has_odd_text: bool = False
     reasoning: tuple = ()
     calls: list | None = None
     ids: list = dataclasses.field(default_factory=list)
@@ -112,16 +117,18 @@ def objects(views, endpoint, kind, raw):
 
 def of_chat(chunks):
     extra, calls = Extra(), {}
-    thoughts, is_whole = [], False
+    thoughts, details, is_whole = [], [], False
     for choice in (choice for chunk in chunks for choice in chunk.get("choices") or []):
         if choice.get("index", 0) != 0:
             continue
         is_whole = "message" in choice
         message = choice.get("message") or choice.get("delta") or {}
         extra.refusal += message.get("refusal") or ""
+        extra.has_odd_text |= isinstance(message.get("content"), dict)
         parts = message.get("content") if isinstance(message.get("content"), list) else []
         thinking = [thought for part in parts for thought in part.get("thinking") or []]
         thoughts += [thought.get("text", "") for thought in thinking if isinstance(thought, dict)]
+        details += [detail.get("text") or detail.get("summary") or "" for detail in message.get("reasoning_details") or []]
         legacy = message.get("function_call") or {}
         legacy = [{"index": 0, "function": legacy}] if legacy.get("name") or legacy.get("arguments") else []
         for position, call in enumerate(message.get("tool_calls") or legacy):
@@ -135,7 +142,7 @@ def of_chat(chunks):
     ordered = [call for _, call in sorted(calls.items())]
     extra.calls = [(call["name"], call["args"] if call["custom"] else _arguments(call["args"])) for call in ordered]
     extra.ids = [call["id"] for call in ordered]
-    extra.reasoning = ("".join(thoughts),) if thoughts else ()
+    extra.reasoning = ("".join(thoughts), "".join(details))
     return extra
 
 
@@ -169,12 +176,10 @@ def of_messages(events):
 def of_gemini(chunks):
     """Arguments that come in pieces (`partialArgs`) are put together, as far as they are texts, numbers and flags."""
     extra, calls, open_call = Extra(calls=[]), [], None
-    parts = (
-        part
-        for chunk in chunks
-        for candidate in (chunk.get("candidates") or [])[:1]
-        for part in (candidate.get("content") or {}).get("parts") or []
-    )
+    candidates = [candidate for chunk in chunks for candidate in chunk.get("candidates") or []]
+    first = (candidate for candidate in candidates if candidate.get("index", 0) == 0)
+    parts = [part for candidate in first for part in (candidate.get("content") or {}).get("parts") or []]
+    extra.text = "".join(part.get("text", "") for part in parts if not part.get("thought"))
     for call in (part["functionCall"] for part in parts if "functionCall" in part):
         if open_call is None:
             open_call = {"name": call.get("name"), "args": call.get("args") or {}}
