@@ -299,21 +299,28 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/messages/count_tokens",  Endpoint::Run(Operation::CountMessages)),
     row("GET",  "/v1/models",                 Endpoint::ListModels),
     row("GET",  "/v1/models/*",               Endpoint::RetrieveModel),
+    verbs("/v1/models/*", ':', GEMINI),
     row("POST", "/v1/moderations",            Endpoint::Run(Operation::Moderations)),
     row("POST", "/v1/rerank",                 Endpoint::Run(Operation::Rerank)),
     row("POST", "/v1/responses",              Endpoint::Run(Operation::Responses)),
     row("ANY",  "/v1/responses/*",            Endpoint::StoredResponse),
     row("POST", "/v1/responses/compact",      Endpoint::Run(Operation::Compact)),
     row("POST", "/v1/responses/input_tokens", Endpoint::Run(Operation::CountInput)),
+    row("GET",  "/v1alpha/models",            Endpoint::ListGeminiModels),
+    row("GET",  "/v1alpha/models/*",          Endpoint::RetrieveGeminiModel),
+    verbs("/v1alpha/models/*", ':', GEMINI),
     row("GET",  "/v1beta/models",             Endpoint::ListGeminiModels),
     row("GET",  "/v1beta/models/*",           Endpoint::RetrieveGeminiModel),
-    verbs("/v1beta/models/*", ':', &[
-        verb("generateContent",       Operation::GenerateContent,    false),
-        verb("streamGenerateContent", Operation::GenerateContent,    true),
-        verb("countTokens",           Operation::CountContent,       false),
-        verb("embedContent",          Operation::EmbedContent,       false),
-        verb("batchEmbedContents",    Operation::BatchEmbedContents, false),
-    ]),
+    verbs("/v1beta/models/*", ':', GEMINI),
+];
+
+/// Google's SDKs ask below one version of the API or another; the verbs are the same.
+const GEMINI: &[Verb] = &[
+    verb("generateContent", Operation::GenerateContent, false),
+    verb("streamGenerateContent", Operation::GenerateContent, true),
+    verb("countTokens", Operation::CountContent, false),
+    verb("embedContent", Operation::EmbedContent, false),
+    verb("batchEmbedContents", Operation::BatchEmbedContents, false),
 ];
 
 static EXACT: Lazy<HashMap<&'static str, &'static Row>> = Lazy::new(|| {
@@ -397,7 +404,7 @@ mod tests {
     fn every_operation_has_a_path_that_leads_to_it() {
         for operation in Operation::ALL {
             let prefixes: &[&str] = match operation.dialect() {
-                Dialect::Gemini => &["/v1beta"],
+                Dialect::Gemini => &["/v1", "/v1alpha", "/v1beta"],
                 Dialect::Converse => &[""],
                 _ => &["/v1", ""],
             };

@@ -94,22 +94,6 @@ impl Kind {
 }
 
 impl Kind {
-    /// The class of exception that Amazon's SDKs raise for it.
-    pub fn amazon_name(self) -> &'static str {
-        match self {
-            Self::InvalidRequest | Self::TooLarge | Self::MethodNotAllowed => "ValidationException",
-            Self::Authentication | Self::Permission => "AccessDeniedException",
-            Self::NotFound => "ResourceNotFoundException",
-            Self::Conflict => "ConflictException",
-            Self::RateLimited => "ThrottlingException",
-            Self::Quota => "ServiceQuotaExceededException",
-            Self::Unavailable => "ServiceUnavailableException",
-            Self::Timeout => "ModelTimeoutException",
-            Self::Upstream => "ModelErrorException",
-            Self::Internal => "InternalServerException",
-        }
-    }
-
     /// What a provider's status means.
     pub fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {

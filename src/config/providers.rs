@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::node::{Node, Origin, Problems, Section, Value, closest};
 use super::{check, units};
-use crate::providers::{BaseUrl, Instance, Key, ListMode, Provider, Timeouts, catalog};
+use crate::providers::{BaseUrl, Doors, Instance, Key, ListMode, Provider, Timeouts, catalog};
 use crate::secret::Secret;
 
 const TIMEOUTS: Timeouts = Timeouts { connect: Duration::from_secs(10), read: Duration::from_secs(600) };
@@ -105,8 +105,19 @@ fn read_instance(
         .unwrap_or(1);
     let headers = read_headers(&mut entry);
     let timeouts = read_timeouts(entry.section("timeouts"));
-    let options: BTreeMap<_, _> =
+    let mut options: BTreeMap<_, _> =
         provider.options.iter().filter_map(|option| Some((*option, entry.text(option)?.to_owned()))).collect();
+    if matches!(provider.doors, Doors::Native) {
+        match options.get("api_mode").map(String::as_str) {
+            Some("native" | "openai") => {}
+            Some(other) => entry.problem(format!("api_mode `{other}` is neither native nor openai")),
+            // Who names the compatible surface wants it.
+            None if given.as_ref().is_some_and(|given| given.path.ends_with("/openai")) => {
+                options.insert("api_mode", "openai".to_owned());
+            }
+            None => {}
+        }
+    }
 
     let is_elsewhere = given.as_ref().is_some_and(|given| usual.as_ref().is_none_or(|usual| usual.host != given.host));
     let base = match (given, usual) {

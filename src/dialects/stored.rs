@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::framing::{Framing, sse::Sse};
 pub use super::ir::Json;
+use super::openai_responses;
 use super::wire::write;
 use crate::json::Object;
 
@@ -75,6 +76,12 @@ pub fn own_input(request: &Object, named: &HashMap<String, Json>) -> Vec<Json> {
         return items;
     }
     items.into_iter().map(|item| reference(&item).and_then(|id| named.get(&id).cloned()).unwrap_or(item)).collect()
+}
+
+/// The same, each with an id, by which it can be named later.
+pub fn kept_input(request: &Object, named: &HashMap<String, Json>) -> Vec<Json> {
+    let given = || own_input(request, named);
+    openai_responses::input_items(&complete(request, &[], named)).unwrap_or_else(|_| given())
 }
 
 fn reference(item: &Json) -> Option<String> {

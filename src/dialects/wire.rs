@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memchr2;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -80,7 +81,13 @@ pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &
         out.put_slice(b"\n");
     }
     out.put_slice(b"data: ");
+    let start = out.len();
     write_to(out, data);
+    // Raw JSON keeps its line breaks; they stand outside of strings, where a space means the same, and would end the line.
+    let written = out.get_mut(start..).unwrap_or_default();
+    while let Some(at) = memchr2(b'\n', b'\r', written) {
+        written.get_mut(at).into_iter().for_each(|byte| *byte = b' ');
+    }
     out.put_slice(b"\n\n");
 }
 
@@ -212,6 +219,14 @@ mod tests {
         assert!(wrong(r#"{"list":[{"content":7}]}"#).starts_with("`list[0].content` does not fit: "));
         assert!(wrong(r#"{"list":["#).starts_with("The body is not JSON: "));
         assert!(wrong(r#"{"list":[]} x"#).starts_with("The body is not JSON: "));
+    }
+
+    #[test]
+    fn an_event_is_on_one_line() {
+        let raw = RawValue::from_string("{\n  \"a\": \"b\\nc\"\r\n}".to_owned()).expect("JSON");
+        let mut out = BytesMut::new();
+        write_event(&mut out, Some("x"), &raw);
+        assert_eq!(out, "event: x\ndata: {   \"a\": \"b\\nc\"  }\n\n");
     }
 
     #[test]

@@ -24,7 +24,7 @@ pub static TABLE: &[Row] = &[
     row(&["gemini-3.1-flash-image", "gemini-3.1-flash-lite-image"], levels(&["minimal", "high"]), None),
     row(&["gemini-3-pro-image", "nano-banana", "gemini-nano-banana"], levels(&[]), Some(32_768)),
     row(&["gemini-2.5-flash-lite"], budget(512, 24_576, true), Some(65_536)),
-    row(&["gemini-2.5-flash", "gemini-robotics-er-1.5"], budget(1, 24_576, true), Some(65_536)),
+    row(&["gemini-2.5-flash", "gemini-robotics-er-1.5", "gemini-live-2.5"], budget(1, 24_576, true), Some(65_536)),
     row(&["gemini-2.5-pro", "gemini-2.5-computer-use"], budget(128, 32_768, false), Some(65_536)),
     row(&["gemini-1", "gemini-2.0", "gemini-pro-vision", "gemini-exp", "learnlm", "lyria"], ThinkingStyle::Never, None),
     row(&["gemini-3-pro"], levels(&["low", "high"]), Some(65_536)),

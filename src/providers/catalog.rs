@@ -136,9 +136,11 @@ pub static TABLE: &[Provider] = &[
             (EmbedContent, Place::Below("/v1beta")),
             (BatchEmbedContents, Place::Below("/v1beta")),
         ],
+        doors: Doors::Native,
+        options: &["api_mode"],
         native: Native { roots: &["v1alpha", "v1beta", "upload", "download"], auth: Auth::Header("x-goog-api-key") },
         example: "gemini-2.5-flash",
-        note: "Its native surface, for OpenAI's clients its compatible one; the rest by passthrough (`/p/gemini/v1beta/files`).",
+        note: "By its own `generateContent`; with `api_mode: openai`, or a base URL that ends in `/openai`, by its compatible surface.",
         ..OPENAI_COMPATIBLE
     },
     Provider {

@@ -122,6 +122,8 @@ impl Instance {
                 models::Doors::ResponsesOnly => Some(Operation::Responses),
                 models::Doors::ResponsesForTools => has_tools.then_some(Operation::Responses),
             },
+            Doors::Native if self.option("api_mode") != Some("openai") => self.provider.operations.first().copied(),
+            Doors::Native => (self.provider.operations.first() != Some(&wanted)).then_some(Operation::Chat),
             Doors::Listed { models, others, option: (option, by_option) } => {
                 Some(self.listed_door(model, models, others, option, by_option))
             }

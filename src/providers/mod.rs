@@ -62,6 +62,9 @@ pub enum Doors {
     Any,
     /// As OpenAI does: what is known of its models tells.
     Openai,
+    /// Every model by the provider's own API, whatever the client speaks: it can say more than the compatible one. With the option
+    /// `api_mode: openai`, by the compatible one, which its own clients are the only ones not to use.
+    Native,
     /// By the model's id; the last one for the models that are not listed. The option of this name, a list of models, takes the place
     /// of those listed for the operation.
     Listed { models: &'static [(&'static str, Operation)], others: Operation, option: (&'static str, Operation) },

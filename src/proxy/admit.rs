@@ -161,8 +161,18 @@ async fn run(
         || header_text(session, headers::X_NARTHEX_STRICT).eq_ignore_ascii_case("true");
     let is_array =
         !session.req_header().uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "alt=sse"));
-    ctx.ask = Ask::Run(Run { operation, model, is_listed, payload, wants_stream, asked: None, is_strict, remembered });
-    find_targets(ctx, is_array, pin.as_deref())?;
+    ctx.ask = Ask::Run(Run {
+        operation,
+        model,
+        is_listed,
+        payload,
+        wants_stream,
+        is_array,
+        asked: None,
+        is_strict,
+        remembered,
+    });
+    find_targets(ctx, pin.as_deref())?;
     if ctx.tries.is_empty() {
         local::without_provider(session, ctx).await?;
         return Ok(true);
@@ -175,7 +185,7 @@ async fn run(
 }
 
 /// Resolves the model of a request that runs one, and puts its targets in order.
-fn find_targets(ctx: &mut Exchange, is_array: bool, pin: Option<&str>) -> Result<(), Refusal> {
+fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
     if ctx.tenant.as_ref().is_some_and(|tenant| !tenant.may_use(&run.model)) {
         let message = format!("This key may not use the model `{}`.", run.model);
@@ -195,7 +205,7 @@ fn find_targets(ctx: &mut Exchange, is_array: bool, pin: Option<&str>) -> Result
     if is_readable
         && (targets.is_empty() || targets.iter().any(|target| dispatch::door(run, target) != Some(run.operation)))
     {
-        run.asked = Some(Box::new(asked(run, is_array)?));
+        run.asked = Some(Box::new(asked(run)?));
     }
     ctx.tries = Tries::new(targets, ctx.gateway.config.routing.retries);
     Ok(())
@@ -224,7 +234,7 @@ fn no_route(why: Unresolved, model: &str) -> Refusal {
 }
 
 /// The request in canonical form.
-fn asked(run: &Run, is_array: bool) -> Result<Asked, Refusal> {
+fn asked(run: &Run) -> Result<Asked, Refusal> {
     let Payload::Json(object) = &run.payload else { return Err(no_form()) };
     let (dialect, body) = (run.operation.dialect(), object.text().to_bytes());
     let mut asked = match run.operation.counts() {
@@ -235,7 +245,7 @@ fn asked(run: &Run, is_array: bool) -> Result<Asked, Refusal> {
     asked.reply.model.clone_from(&run.model);
     asked.reply.nonce = random_id();
     asked.reply.created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    asked.reply.is_array = is_array;
+    asked.reply.is_array = run.is_array;
     if let Some(remembered) = &run.remembered {
         asked.reply.echo = Some(remembered.request());
     }

@@ -14,7 +14,6 @@ use super::headers::{
 };
 use super::stored;
 use super::tries::{is_retryable, retry_after};
-use crate::dialects::Dialect;
 use crate::endpoints::Operation;
 use crate::error::{Failure, Kind};
 use crate::rewrite::{Failed, Forward, Rewrite, Translate, Translation, Whole, WithoutUsage};
@@ -172,8 +171,8 @@ fn translated_headers(answer: &mut ResponseHeader, run: &Run, dropped: &[String]
         _ => "application/json",
     };
     answer.insert_header(header::CONTENT_TYPE, content_type)?;
-    if dialect == Dialect::Converse && !answer.status.is_success() {
-        answer.insert_header(X_AMZN_ERRORTYPE, Kind::of_status(answer.status).amazon_name())?;
+    if let Some(class) = dialect.error_type(Kind::of_status(answer.status)).filter(|_| !answer.status.is_success()) {
+        answer.insert_header(X_AMZN_ERRORTYPE, class)?;
     }
     if !dropped.is_empty() {
         // Names of unknown members are the client's own words.

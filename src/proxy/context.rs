@@ -91,6 +91,8 @@ pub struct Run {
     pub is_listed: bool,
     pub payload: Payload,
     pub wants_stream: bool,
+    /// Whether a stream is wanted as one JSON array (Gemini without `alt=sse`).
+    pub is_array: bool,
     /// The request in canonical form, where some target speaks another dialect.
     pub asked: Option<Box<Asked>>,
     /// Whether what a target has no place for is refused instead of left out.

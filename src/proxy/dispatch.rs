@@ -77,6 +77,9 @@ pub async fn upstream_peer(
     }
 }
 
+/// Asks Gemini for events; without it a stream is one JSON array.
+const EVENTS: &str = "?alt=sse";
+
 fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoing, Refusal> {
     let instance = &target.upstream.instance;
     let provider = instance.provider;
@@ -92,7 +95,10 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
                 _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
                 _ => forwarded(run, target),
             };
-            let Destination { path_and_query, auth } = provider.urls.operation(instance, &call);
+            let Destination { mut path_and_query, auth } = provider.urls.operation(instance, &call);
+            if run.is_array && lane.foreign().is_none() && path_and_query.ends_with(EVENTS) {
+                path_and_query.truncate(path_and_query.len() - EVENTS.len());
+            }
             Ok(Outgoing { path_and_query, auth, body: Some(body), lane })
         }
         Ask::Passthrough(rest) => {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::admit::Stop;
 use super::context::{Ask, Exchange, Run};
 use super::{ResponseHeader, headers};
-use crate::dialects::{Dialect, count, stored};
+use crate::dialects::{count, stored};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::Readiness;
@@ -35,9 +35,10 @@ pub async fn list_models(session: &mut Session, ctx: &mut Exchange) -> Result<()
     if models.is_empty() && ctx.gateway.readiness() == Readiness::Starting {
         return Err(not_ready().into());
     }
-    let list = match is_anthropic(session) {
-        true => anthropic_list(&models),
-        false => json!({ "object": "list", "data": models }),
+    let list = match () {
+        () if is_anthropic(session) => anthropic_list(&models),
+        () if is_google(session) => return gemini_models(session, ctx, "").await,
+        () => json!({ "object": "list", "data": models }),
     };
     answer(session, ctx, StatusCode::OK, &list).await?;
     Ok(())
@@ -67,6 +68,9 @@ pub async fn gemini_models(session: &mut Session, ctx: &mut Exchange, tail: &str
 pub async fn retrieve_model(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result<(), Stop> {
     let id = percent_encoding::percent_decode_str(tail).decode_utf8_lossy().into_owned();
     let model = find_model(ctx, &id)?;
+    if is_google(session) {
+        return gemini_models(session, ctx, tail).await;
+    }
     let model = if is_anthropic(session) { anthropic_object(&model) } else { model };
     answer(session, ctx, StatusCode::OK, &model).await?;
     Ok(())
@@ -86,6 +90,11 @@ fn find_model(ctx: &Exchange, id: &str) -> Result<Value, Refusal> {
 /// Anthropic's SDKs name the version of the API that they speak, and want its shape of the list.
 fn is_anthropic(session: &Session) -> bool {
     session.req_header().headers.contains_key("anthropic-version")
+}
+
+/// Google's SDKs name themselves.
+fn is_google(session: &Session) -> bool {
+    session.req_header().headers.contains_key("x-goog-api-client")
 }
 
 fn anthropic_object(model: &Value) -> Value {
@@ -179,8 +188,8 @@ pub async fn fail(session: &mut Session, ctx: &mut Exchange, failure: Failure) -
     let body = ctx.dialect().write_failure(&failure, ctx.request_id.as_str());
     let status = failure.status;
     let mut header = header_of(ctx, status, body.len())?;
-    if ctx.dialect() == Dialect::Converse {
-        header.insert_header(headers::X_AMZN_ERRORTYPE, failure.kind.amazon_name())?;
+    if let Some(class) = ctx.dialect().error_type(failure.kind) {
+        header.insert_header(headers::X_AMZN_ERRORTYPE, class)?;
     }
     if let Some(patience) = failure.retry_after {
         header.insert_header(header::RETRY_AFTER, patience.as_secs().max(1).to_string())?;

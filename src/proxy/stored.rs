@@ -113,7 +113,7 @@ pub fn keeping(ctx: &Exchange, target: &Target, is_native: bool, inner: Box<dyn 
         let kept = match is_kept_there {
             true => Kept::AtProvider { id: answered.id.clone(), turn: None },
             false => Kept::Here(Turn {
-                input: stored::own_input(&remembered.original, &remembered.named),
+                input: stored::kept_input(&remembered.original, &remembered.named),
                 output: answered.output,
                 object: answered.object,
             }),

@@ -137,11 +137,11 @@ impl<'a> Block<'a> {
     /// Marks the last block that can be marked; reasoning cannot.
     pub fn mark_last(blocks: &mut [Self], mark: &'a CacheMark) -> bool {
         let can_be = |block: &&mut Box<Fields<'a>>| !matches!(block.kind, "thinking" | "redacted_thinking");
-        let fields = blocks.iter_mut().rev().filter_map(|block| match block {
+        let mut fields = blocks.iter_mut().rev().filter_map(|block| match block {
             Self::Known(fields) => Some(fields),
             Self::Native(_) => None,
         });
-        match fields.filter(can_be).next() {
+        match fields.find(can_be) {
             Some(fields) => {
                 fields.cache_control = Some(mark.into());
                 true

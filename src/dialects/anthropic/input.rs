@@ -13,10 +13,11 @@ pub fn object(arguments: &str, kind: CallKind) -> Cow<'_, RawValue> {
     if trimmed.is_empty() && kind == CallKind::Function {
         return wrapped("{}".to_owned());
     }
-    if kind == CallKind::Function && trimmed.starts_with('{') {
-        if let Ok(object) = serde_json::from_str::<&RawValue>(trimmed) {
-            return Cow::Borrowed(object);
-        }
+    if kind == CallKind::Function
+        && trimmed.starts_with('{')
+        && let Ok(object) = serde_json::from_str::<&RawValue>(trimmed)
+    {
+        return Cow::Borrowed(object);
     }
     let text = || serde_json::to_string(arguments).unwrap_or_default();
     let value = match serde_json::from_str::<&RawValue>(trimmed) {

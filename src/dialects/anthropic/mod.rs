@@ -17,6 +17,8 @@ mod stream;
 mod tests;
 pub(in crate::dialects) mod thinking;
 
+pub(in crate::dialects) use request::schema;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 

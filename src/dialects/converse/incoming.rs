@@ -97,6 +97,9 @@ pub struct ToolResult {
     pub content: Option<Vec<Block>>,
     /// `success` or `error`.
     pub status: Option<String>,
+    /// Of the tools that the provider runs itself.
+    #[serde(rename = "type")]
+    pub _kind: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,7 +5,7 @@ use crate::dialects::ir::loss::Loss;
 
 pub static TABLE: &[Loss] = &[
     Loss::refused(Feature::AudioInput, "audio that lies elsewhere than in S3; as base64 it is passed on"),
-    Loss::refused(Feature::AudioOutput, "Converse answers in text"),
+    Loss::dropped(Feature::AudioOutput, "the answer is text"),
     Loss::dropped(Feature::CacheKey, ""),
     Loss::dropped(Feature::CacheMarks, "for models other than Claude and Nova, and beyond four"),
     Loss::dropped(Feature::CacheRetention, ""),
@@ -14,6 +14,8 @@ pub static TABLE: &[Loss] = &[
     Loss::refused(Feature::FileUrls, "only s3:// addresses are fetched"),
     Loss::dropped(Feature::FrequencyPenalty, ""),
     Loss::refused(Feature::ImageUrls, "only s3:// addresses are fetched"),
+    Loss::dropped(Feature::JsonObject, "asked for in the instructions instead"),
+    Loss::dropped(Feature::JsonSchema, "where answers cannot be bound to one: told in the instructions instead"),
     Loss::dropped(Feature::LogitBias, ""),
     Loss::dropped(Feature::Logprobs, ""),
     Loss::dropped(Feature::MaxToolCalls, ""),

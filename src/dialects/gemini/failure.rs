@@ -42,11 +42,13 @@ struct FieldViolation {
 }
 
 pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-    let envelope = serde_json::from_slice::<Envelope>(body)
-        .or_else(|_| {
-            serde_json::from_slice::<Vec<Envelope>>(body).map(|all| all.into_iter().next().unwrap_or_default())
-        })
-        .unwrap_or_default();
+    // A struct would also be read from an array, member by member.
+    let envelope = if body.trim_ascii_start().starts_with(b"[") {
+        serde_json::from_slice::<Vec<Envelope>>(body).ok().and_then(|all| all.into_iter().next())
+    } else {
+        serde_json::from_slice(body).ok()
+    };
+    let envelope = envelope.unwrap_or_default();
     let mut failure = match &envelope.error {
         Some(error) => described(error, Some(status)),
         None => Failure::new(status, envelope.message.unwrap_or_else(|| words(status, body))),

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -45,6 +45,12 @@ impl<'de> Deserialize<'de> for Members<'de> {
 
         deserializer.deserialize_map(Object)
     }
+}
+
+/// For members of answers that are not worth an answer: what has another shape is not there.
+pub fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let raw: Option<Json> = Option::deserialize(deserializer)?;
+    Ok(raw.and_then(|raw| serde_json::from_str(raw.get()).ok()))
 }
 
 pub fn is_object(raw: &RawValue) -> bool {

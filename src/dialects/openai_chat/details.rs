@@ -30,28 +30,29 @@ impl Detail {
     /// How a block is shown.
     pub fn of(reasoning: &Reasoning, index: u64) -> Self {
         let Reasoning { text, kind, seal, id } = reasoning;
-        let mut detail = Self { index: Some(index), id: id.clone(), ..Self::default() };
-        let shown = seal.as_ref().map(Shown::of);
-        let is_all = seal.as_ref().is_some_and(|seal| seal.kind == SealKind::Redacted || text.is_empty());
-        if is_all && text.is_empty() {
-            detail.kind = Some("reasoning.encrypted".to_owned());
-        } else {
-            let (name, place) = match kind {
-                ReasoningKind::Raw => ("reasoning.text", &mut detail.text),
-                ReasoningKind::Summary => ("reasoning.summary", &mut detail.summary),
-            };
-            *place = Some(text.clone());
-            detail.kind = Some(name.to_owned());
+        let mut detail = match seal {
+            Some(seal) => Self::of_seal(seal, *kind, !text.is_empty(), index),
+            None => {
+                Self { kind: Some(text_name(*kind).to_owned()), format: Some(UNKNOWN.to_owned()), ..Self::default() }
+            }
+        };
+        match kind {
+            _ if text.is_empty() => {}
+            ReasoningKind::Raw => detail.text = Some(text.clone()),
+            ReasoningKind::Summary => detail.summary = Some(text.clone()),
         }
-        if let Some(shown) = shown {
-            let place = if is_all { &mut detail.data } else { &mut detail.signature };
-            *place = Some(shown.value);
-            detail.format = Some(shown.format);
-            detail.id = detail.id.or(shown.id);
+        Self { index: Some(index), id: id.clone().or(detail.id), ..detail }
+    }
+
+    /// How a seal is shown that belongs to a text, or is all there is.
+    pub fn of_seal(seal: &Seal, kind: ReasoningKind, has_text: bool, index: u64) -> Self {
+        let Shown { value, format, id } = Shown::of(seal);
+        let detail = Self { format: Some(format), id, index: Some(index), ..Self::default() };
+        if has_text {
+            Self { kind: Some(text_name(kind).to_owned()), signature: Some(value), ..detail }
         } else {
-            detail.format = Some(UNKNOWN.to_owned());
+            Self { kind: Some("reasoning.encrypted".to_owned()), data: Some(value), ..detail }
         }
-        detail
     }
 
     /// The text, if it has some, and whether it is a summary.
@@ -89,6 +90,14 @@ impl Detail {
 
 const UNKNOWN: &str = "unknown";
 
+/// What a block with a text is called.
+pub fn text_name(kind: ReasoningKind) -> &'static str {
+    match kind {
+        ReasoningKind::Raw => "reasoning.text",
+        ReasoningKind::Summary => "reasoning.summary",
+    }
+}
+
 /// A seal as a detail shows it. One that came from a chat provider goes back just as it came: beside its value, its `format` and
 /// `id` are part of it, since only such providers will see it again.
 struct Shown {
@@ -113,29 +122,6 @@ impl Shown {
             Dialect::OpenaiChat => UNKNOWN,
         };
         Self { value: seal.carried(Dialect::OpenaiChat), format: format.to_owned(), id: None }
-    }
-}
-
-/// Reasoning blocks on their way to a client: once one of them is sealed, all of them must be told as details, since readers then
-/// look nowhere else.
-#[derive(Debug, Default)]
-pub struct Details {
-    /// Blocks without a seal, as long as there is none with one.
-    waiting: Vec<Detail>,
-    count: u64,
-    is_needed: bool,
-}
-
-impl Details {
-    /// The details that are to be shown now that this block is complete.
-    pub fn add(&mut self, reasoning: &Reasoning) -> Vec<Detail> {
-        if reasoning.text.is_empty() && reasoning.seal.is_none() {
-            return Vec::new();
-        }
-        self.waiting.push(Detail::of(reasoning, self.count));
-        self.count += 1;
-        self.is_needed |= reasoning.seal.is_some();
-        if self.is_needed { std::mem::take(&mut self.waiting) } else { Vec::new() }
     }
 }
 
@@ -175,15 +161,5 @@ mod tests {
                 assert_eq!((back.seal.as_ref(), &*back.text), (Some(&seal), text));
             }
         }
-    }
-
-    #[test]
-    fn blocks_without_seals_are_told_only_beside_those_with() {
-        let mut details = Details::default();
-        let plain = Reasoning { text: "a".to_owned(), ..Reasoning::default() };
-        let sealed = Reasoning { seal: Some(Seal::signature(Dialect::Anthropic, "s")), ..plain.clone() };
-        assert!(details.add(&plain).is_empty());
-        assert_eq!(details.add(&sealed).iter().filter_map(|detail| detail.index).collect::<Vec<_>>(), [0, 1]);
-        assert_eq!(details.add(&plain).len(), 1);
     }
 }

@@ -130,6 +130,10 @@ impl Assembly {
         self.block += 1;
     }
 
+    pub fn is_in_call(&self) -> bool {
+        matches!(self.open, Some(Open::Call { .. }))
+    }
+
     pub fn text(&mut self, more: String, events: &mut Vec<Event>) {
         if !matches!(self.open, Some(Open::Text { .. })) {
             self.end(events);

@@ -4,7 +4,7 @@
 mod blocks;
 mod media;
 mod read;
-mod schema;
+pub mod schema;
 mod tools;
 mod turns;
 mod wire;

@@ -38,6 +38,11 @@ pub struct Body<'a> {
     pub top_p: Option<Number>,
     pub top_k: Option<Number>,
     pub cache_control: Option<CacheControl>,
+    /// What Vertex and Bedrock have in place of headers.
+    #[serde(borrow, rename = "anthropic_version")]
+    _version: Option<&'a RawValue>,
+    #[serde(borrow, rename = "anthropic_beta")]
+    _beta: Option<&'a RawValue>,
     #[serde(rename = "container")]
     _container: Option<IgnoredAny>,
     #[serde(rename = "context_management")]

@@ -236,6 +236,10 @@ impl Knobs<'_> {
             self.top_k = None;
             losses.note(Feature::TopK);
         }
+        // Of the two, the one that says something; else the temperature.
+        if self.temperature.is_some_and(is_one) && self.top_p.is_some_and(|top_p| !is_one(top_p)) {
+            self.temperature = None;
+        }
         if let Some(top_p) = self.top_p {
             let is_refused = takes_none || takes_few && is_narrow(top_p) || self.temperature.is_some();
             if is_refused {

@@ -3,6 +3,7 @@
 use super::super::answer::{Assembly, Counts, Incoming, Message, RawDelta, finish};
 use super::super::failure;
 use crate::dialects::framing::Frame;
+use crate::dialects::wire::TextOr;
 use crate::dialects::{EventReader, ir};
 use crate::error::{Failure, Garbled, Kind};
 use ir::{Event, Finish, Reason, Start};
@@ -56,21 +57,17 @@ impl Reader {
     fn event(&mut self, event: Incoming<'_>, frame: &Frame, events: &mut Vec<Event>) {
         let Incoming { kind, index, message, content_block, delta, usage, error } = event;
         match kind.as_deref().unwrap_or(frame.name()) {
-            "message_start" => {
-                let mut message = message.unwrap_or_default();
-                self.counts.update(message.usage.take().unwrap_or_default());
-                self.start(message, events);
-            }
+            "message_start" => self.begin(message.unwrap_or_default(), events),
             "content_block_start" => {
                 self.start(Message::default(), events);
-                self.index = index;
+                self.index = index.or(self.index);
                 if let Some(block) = content_block {
                     self.assembly.begin(block, events);
                 }
             }
             "content_block_delta" => {
                 self.start(Message::default(), events);
-                if self.index != index {
+                if index.is_some() && index != self.index {
                     self.assembly.end(events);
                     self.index = index;
                 }
@@ -80,7 +77,7 @@ impl Reader {
                     self.fail(Garbled::new(why).into(), events);
                 }
             }
-            "content_block_stop" => self.assembly.end(events),
+            "content_block_stop" if index.is_none() || index == self.index => self.assembly.end(events),
             "message_delta" => {
                 self.counts.update(usage.unwrap_or_default());
                 let Some(delta) = delta.filter(|delta| delta.stop_reason.is_some()) else { return };
@@ -89,8 +86,7 @@ impl Reader {
             "message_stop" => self.complete(events),
             "error" => {
                 let what = "The provider broke off and did not say why.";
-                let failure =
-                    error.map_or_else(|| Failure::of_kind(Kind::Upstream, what), |error| failure::of_event(error));
+                let failure = error.map_or_else(|| Failure::of_kind(Kind::Upstream, what), failure::of_event);
                 self.fail(failure, events);
             }
             // `ping`, and whatever comes next; an error that does not call itself an event.
@@ -99,6 +95,22 @@ impl Reader {
                     self.fail(failure::of_event(error), events);
                 }
             }
+        }
+    }
+
+    fn begin(&mut self, mut message: Message<'_>, events: &mut Vec<Event>) {
+        // A proxy that tries again in the middle of an answer: what was told cannot be taken back.
+        if self.assembly.is_in_call() {
+            return self.fail(Garbled::new("it began anew in the middle of a call").into(), events);
+        }
+        self.assembly.end(events);
+        self.counts.update(message.usage.take().unwrap_or_default());
+        let content = message.content.take();
+        self.start(message, events);
+        // Calls that a server tool made come with the start of the message that tells of them.
+        if let Some(TextOr::List(blocks)) = content {
+            blocks.into_iter().for_each(|block| self.assembly.begin(block, events));
+            self.assembly.end(events);
         }
     }
 

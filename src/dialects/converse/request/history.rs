@@ -16,6 +16,7 @@ use crate::dialects::Dialect;
 use crate::dialects::ir::{self, Feature, Losses, Part, Role, SealKind};
 use crate::models::Facts;
 
+const SYSTEM: &str = "system";
 const USER: &str = "user";
 const ASSISTANT: &str = "assistant";
 /// What the user says where it is the user's turn and there is nothing to be said.
@@ -51,6 +52,8 @@ impl CacheMarks {
 pub struct History<'a, 'w, 'l> {
     pub system: Vec<Block<'a>>,
     messages: Vec<Message<'a>>,
+    /// Instructions that wait for the end of the user's turn.
+    late: Vec<Block<'a>>,
     media: media::Writer,
     family: Family,
     facts: &'w Facts,
@@ -60,8 +63,8 @@ pub struct History<'a, 'w, 'l> {
 
 impl<'a, 'w, 'l> History<'a, 'w, 'l> {
     pub fn new(family: Family, facts: &'w Facts, cache: &'w mut CacheMarks, losses: &'l mut Losses) -> Self {
-        let (system, messages, media) = (Vec::new(), Vec::new(), media::Writer::default());
-        Self { system, messages, media, family, facts, cache, losses }
+        let media = media::Writer::default();
+        Self { system: Vec::new(), messages: Vec::new(), late: Vec::new(), media, family, facts, cache, losses }
     }
 
     pub fn add(&mut self, message: &'a ir::Message) {
@@ -74,15 +77,27 @@ impl<'a, 'w, 'l> History<'a, 'w, 'l> {
         }
         match message.role {
             Role::System | Role::Developer if self.messages.is_empty() => self.system.append(&mut blocks),
-            Role::System | Role::Developer if self.facts.has_late_system => self.turn("system", blocks),
+            Role::System | Role::Developer if self.facts.has_late_system => self.late.append(&mut blocks),
             // Where it stands matters more than who says it.
             Role::System | Role::Developer | Role::User | Role::Tool => self.turn(USER, blocks),
-            Role::Assistant => self.turn(ASSISTANT, blocks),
+            Role::Assistant if blocks.is_empty() => {}
+            Role::Assistant => {
+                self.place_late();
+                self.turn(ASSISTANT, blocks);
+            }
         }
+    }
+
+    /// Models that take instructions later on take them behind a turn of the user.
+    fn place_late(&mut self) {
+        let late = std::mem::take(&mut self.late);
+        let is_behind_user = self.messages.last().is_some_and(|last| last.role == USER);
+        self.turn(if is_behind_user { SYSTEM } else { USER }, late);
     }
 
     /// The turns, first and last as they must be.
     pub fn finish(mut self) -> (Vec<Block<'a>>, Vec<Message<'a>>) {
+        self.place_late();
         let go_on = || Message { role: USER, content: vec![Block::Text(GO_ON.into())] };
         if self.messages.first().is_none_or(|first| first.role != USER) {
             self.messages.insert(0, go_on());

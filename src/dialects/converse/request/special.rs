@@ -83,18 +83,25 @@ pub fn infer<'a>(
     let is_unbound =
         matches!(&thought.additional.nova_reasoning, Some(nova) if nova.max_reasoning_effort == Some("high"));
     let takes_sampling = takes_sampling && !is_unbound;
+    // What is at its default says nothing.
+    let is_one = |number: &Number| number.as_f64() == Some(1.0);
     let mut taken = |value: Option<&'a Number>, feature, is_taken: bool| {
-        if value.is_some() && !is_taken {
+        let is_default = |value: &Number| feature != Feature::TopK && is_one(value);
+        if value.is_some_and(|value| !is_taken && !is_default(value)) {
             losses.note(feature);
         }
         value.filter(|_| is_taken)
     };
-    let temperature = taken(temperature, Feature::Temperature, takes_sampling);
-    // Claude takes one of the two.
-    let is_told = family == Family::Claude && temperature.is_some();
-    let top_p = taken(top_p, Feature::TopP, takes_sampling && !is_told);
+    // Claude takes one of the two: the one that says something, else the temperature.
+    let is_torn = family == Family::Claude && temperature.is_some() && top_p.is_some();
+    let is_top_p = is_torn && temperature.is_some_and(is_one);
+    let temperature = taken(temperature, Feature::Temperature, takes_sampling && !is_top_p);
+    let top_p = taken(top_p, Feature::TopP, takes_sampling && (!is_torn || is_top_p));
     let has_top_k = matches!(family, Family::Claude | Family::Nova | Family::Nova2);
     let top_k = taken(top_k, Feature::TopK, takes_sampling && has_top_k);
+    if temperature.and_then(Number::as_f64).is_some_and(|value| value > 1.0) {
+        losses.note(Feature::Temperature);
+    }
     match family {
         Family::Claude => thought.additional.top_k = top_k,
         _ => thought.additional.inference = top_k.map(|top_k| NovaInference { top_k }),

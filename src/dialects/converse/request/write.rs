@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::Number;
 
 use super::super::family::Family;
 use super::super::outgoing::{self, Additional, Block, InferenceConfig, OutputConfig, Structure, TextFormat, Typed};
@@ -59,10 +60,11 @@ pub fn write(request: &ir::Request, recipient: &Recipient<'_>, losses: &mut Loss
     let family = Family::of(model, facts);
 
     let asked = tools::Asked { tools, choice: tool_choice.as_ref(), parallel: *parallel_tool_calls, messages };
+    let is_prefilled = facts.has_prefill && messages.last().is_some_and(|last| last.role == ir::Role::Assistant);
     let occasion = Occasion {
         max_tokens: *max_tokens,
         has_forced_tool: asked.is_forced(),
-        lacks_signed_turn: lacks_signed_turn(messages),
+        lacks_signed_turn: is_prefilled || lacks_signed_turn(messages),
     };
     let mut thought = think(thinking.as_ref(), family, facts, occasion, losses);
     let knobs = Knobs { temperature: temperature.as_ref(), top_p: top_p.as_ref(), top_k: top_k.as_ref(), stop };
@@ -74,15 +76,16 @@ pub fn write(request: &ir::Request, recipient: &Recipient<'_>, losses: &mut Loss
     let mut history = History::new(family, facts, &mut cache, losses);
     messages.iter().for_each(|message| history.add(message));
     let (mut system, messages) = history.finish();
-    let (output_config, instruction) = shape(format.as_ref(), facts);
+    let (output_config, instruction) = shape(format.as_ref(), facts, losses);
     system.extend(instruction.map(|text| Block::Text(Cow::Owned(text))));
 
+    let is_set = |number: &Option<Number>| number.as_ref().is_some_and(|number| number.as_f64() != Some(0.0));
     let lost = [
         (max_tool_calls.is_some(), Feature::MaxToolCalls),
-        (frequency_penalty.is_some(), Feature::FrequencyPenalty),
-        (presence_penalty.is_some(), Feature::PresencePenalty),
+        (is_set(frequency_penalty), Feature::FrequencyPenalty),
+        (is_set(presence_penalty), Feature::PresencePenalty),
         (seed.is_some(), Feature::Seed),
-        (n.is_some_and(|n| n > 1), Feature::N),
+        (n.is_some_and(|n| n != 1), Feature::N),
         (logprobs.is_some(), Feature::Logprobs),
         (logit_bias.is_some(), Feature::LogitBias),
         (verbosity.is_some(), Feature::Verbosity),
@@ -90,8 +93,8 @@ pub fn write(request: &ir::Request, recipient: &Recipient<'_>, losses: &mut Loss
         (user.is_some(), Feature::User),
         (cache_key.is_some(), Feature::CacheKey),
         (cache_retention.is_some(), Feature::CacheRetention),
-        (modalities.iter().any(|modality| !matches!(modality.as_str(), "text" | "audio")), Feature::Modalities),
-        (audio.is_some() || modalities.iter().any(|modality| modality == "audio"), Feature::AudioOutput),
+        (modalities.iter().any(|modality| modality != "text"), Feature::Modalities),
+        (audio.is_some(), Feature::AudioOutput),
         (prediction.is_some(), Feature::Prediction),
         (*store == Some(true), Feature::Store),
         (safety.is_some(), Feature::Safety),
@@ -124,11 +127,18 @@ fn tier<'a>(tier: Option<&'a str>, losses: &mut Losses) -> Option<&'a str> {
     }
 }
 
-/// The shape of the answer, as the API knows it or in words.
-fn shape<'a>(format: Option<&'a Format>, facts: &Facts) -> (Option<OutputConfig<'a>>, Option<String>) {
+/// The shape of the answer, as the API knows it or, aloud, in words.
+fn shape<'a>(
+    format: Option<&'a Format>,
+    facts: &Facts,
+    losses: &mut Losses,
+) -> (Option<OutputConfig<'a>>, Option<String>) {
     match format {
         None | Some(Format::Text) => (None, None),
-        Some(Format::JsonObject) => (None, Some("Answer with one JSON object and nothing else.".to_owned())),
+        Some(Format::JsonObject) => {
+            losses.note(Feature::JsonObject);
+            (None, Some("Answer with one JSON object and nothing else.".to_owned()))
+        }
         Some(Format::JsonSchema { name, description, schema, strict: _ }) if facts.has_json_schema => {
             let (name, description) = (name.as_deref(), description.as_deref());
             let structure = Structure::JsonSchema { name, description, schema: schema.get() };
@@ -136,6 +146,7 @@ fn shape<'a>(format: Option<&'a Format>, facts: &Facts) -> (Option<OutputConfig<
             (Some(OutputConfig { text_format }), None)
         }
         Some(Format::JsonSchema { schema, .. }) => {
+            losses.note(Feature::JsonSchema);
             let schema = schema.get();
             let words = "Answer with one JSON value that fits this JSON schema, and nothing else:";
             (None, Some(format!("{words}\n{schema}")))

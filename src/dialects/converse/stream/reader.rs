@@ -140,14 +140,8 @@ impl Reader {
             .map_err(|why| Garbled::new(format!("its `{name}` has another shape (column {})", why.column())))?;
         let index = payload.content_block_index.unwrap_or_default();
         match name {
-            "contentBlockStart" => match payload.start {
-                Some(start) => self.block_start(index, start, events)?,
-                None => {}
-            },
-            "contentBlockDelta" => match payload.delta {
-                Some(delta) => self.block_delta(index, delta, events)?,
-                None => {}
-            },
+            "contentBlockStart" => payload.start.map_or(Ok(()), |start| self.block_start(index, start, events))?,
+            "contentBlockDelta" => payload.delta.map_or(Ok(()), |delta| self.block_delta(index, delta, events))?,
             "contentBlockStop" => self.queue.stop(index, events),
             "messageStop" if self.stage == Stage::Running => {
                 self.queue.stop_all(events);

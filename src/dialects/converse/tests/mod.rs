@@ -1,6 +1,7 @@
 //! What the room does as a whole, with requests and answers made up for it.
 
 mod answers;
+mod losses;
 mod requests;
 mod streams;
 

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::super::raw::lenient;
 use crate::dialects::ir::{Json, Usage};
 
 #[derive(Debug, Default, Deserialize)]
@@ -13,8 +14,11 @@ struct Counts {
     candidates_token_count: Option<f64>,
     thoughts_token_count: Option<f64>,
     total_token_count: Option<f64>,
+    #[serde(deserialize_with = "lenient")]
     prompt_tokens_details: Option<Vec<Detail>>,
+    #[serde(deserialize_with = "lenient")]
     candidates_tokens_details: Option<Vec<Detail>>,
+    #[serde(deserialize_with = "lenient")]
     service_tier: Option<String>,
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::super::raw::lenient;
 use super::super::request::wire::{Blob, FileData};
 use super::partial_args::PartialArg;
 use crate::dialects::ir::Json;
@@ -15,9 +16,12 @@ use crate::dialects::wire::null_as_default;
 pub struct Answer {
     #[serde(deserialize_with = "null_as_default")]
     pub candidates: Vec<Candidate>,
+    #[serde(deserialize_with = "lenient")]
     pub prompt_feedback: Option<PromptFeedback>,
     pub usage_metadata: Option<Json>,
+    #[serde(deserialize_with = "lenient")]
     pub model_version: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     pub response_id: Option<String>,
     pub create_time: Option<Json>,
     pub error: Option<Json>,
@@ -26,9 +30,11 @@ pub struct Answer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Candidate {
+    #[serde(deserialize_with = "lenient")]
     pub index: Option<u32>,
     pub content: Option<Content>,
     pub finish_reason: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     pub finish_message: Option<String>,
     pub grounding_metadata: Option<Json>,
     pub citation_metadata: Option<Json>,
@@ -46,6 +52,7 @@ pub struct Content {
 #[serde(rename_all = "camelCase", default)]
 pub struct PromptFeedback {
     pub block_reason: Option<String>,
+    #[serde(deserialize_with = "lenient")]
     pub block_reason_message: Option<String>,
 }
 

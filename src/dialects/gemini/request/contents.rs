@@ -11,7 +11,7 @@ use crate::dialects::ir::{
     CallKind, Feature, Json, Losses, Media, MediaKind, Message, Opaque, Part, Reasoning, Role, Seal, Source, ToolCall,
     ToolResult,
 };
-use crate::dialects::{Dialect, Recipient};
+use crate::dialects::{Dialect, Recipient, wire};
 use crate::error::Refusal;
 use crate::models::ThinkingStyle;
 
@@ -188,12 +188,12 @@ impl<'a> Writer<'a, '_> {
                 let message = "A tool's result belongs to no tool call in the messages before it; Gemini's API needs the name of the called function.";
                 return Err(Refusal::invalid(message));
             };
-            let mut text = String::new();
+            let mut text: Option<String> = None;
             let mut attached = Vec::new();
             for part in &result.content {
                 match part {
-                    Part::Text(more) => text.push_str(&more.text),
-                    Part::Refusal(more) => text.push_str(more),
+                    Part::Text(more) => text.get_or_insert_default().push_str(&more.text),
+                    Part::Refusal(more) => text.get_or_insert_default().push_str(more),
                     Part::Media(media) => attached.extend(self.media(media).map(OutPart::from)),
                     Part::CachePoint(_) => self.losses.note(Feature::CacheMarks),
                     Part::Opaque(opaque) => self.foreign(opaque),
@@ -230,13 +230,18 @@ impl<'a> Writer<'a, '_> {
             let file_data = Some(FileData { mime_type, file_uri });
             Some(Out { file_data, ..Out::default() })
         };
+        let inline = |mime_type, data| {
+            let inline_data = Some(Blob { mime_type, data: Cow::Borrowed(data) });
+            Some(Out { inline_data, ..Out::default() })
+        };
         let mime = media.mime.as_deref();
+        if let Source::Url(url) = &media.source
+            && let Some((mime, data)) = wire::parse_data_url(url)
+        {
+            return inline(mime, data);
+        }
         match &media.source {
-            Source::Base64(data) => {
-                let mime_type = mime.unwrap_or_else(|| media::sniffed(data, media.kind));
-                let inline_data = Some(Blob { mime_type, data: Cow::Borrowed(data) });
-                Some(Out { inline_data, ..Out::default() })
-            }
+            Source::Base64(data) => inline(mime.unwrap_or_else(|| media::sniffed(data, media.kind)), data),
             Source::Url(uri) if media::is_kept_by_google(uri) || media::is_youtube(uri) => file(mime, uri.into()),
             Source::Url(uri) if self.fetches_urls => {
                 file(Some(mime.unwrap_or_else(|| media::by_extension(uri, media.kind))), uri.into())
@@ -336,7 +341,8 @@ impl<'a> Turn<'a> {
 }
 
 /// What a function answered: an object as it is, anything else as Google's documentation names it.
-fn response(result: &ToolResult, text: String) -> Cow<'static, RawValue> {
+fn response(result: &ToolResult, text: Option<String>) -> Cow<'static, RawValue> {
+    let Some(text) = text else { return raw::empty_object() };
     if result.is_error {
         return raw::named_object(&[("error", text)]);
     }

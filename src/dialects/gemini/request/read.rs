@@ -76,7 +76,7 @@ impl Conversation {
     fn instruct(&mut self, content: Content, place: &str) -> Result<(), Refusal> {
         let mut parts = Vec::new();
         for (at, part) in list_of(content.parts).into_iter().enumerate() {
-            self.read_part(part, &mut parts, &|| format!("{place}.parts[{at}]"))?;
+            self.read_part(part, Role::System, &mut parts, &|| format!("{place}.parts[{at}]"))?;
         }
         if !parts.is_empty() {
             self.messages.push(Message { role: Role::System, parts, name: None });
@@ -112,7 +112,7 @@ impl Conversation {
                 None if part.function_call.is_some() && role == Role::User => {
                     return Err(misplaced(&place(), "functionCall", "model"));
                 }
-                None => self.read_part(part, &mut parts, &place)?,
+                None => self.read_part(part, role, &mut parts, &place)?,
             }
         }
         if !results.is_empty() {
@@ -136,7 +136,13 @@ impl Conversation {
         &mut self.messages[at].parts
     }
 
-    fn read_part(&mut self, part: WirePart, parts: &mut Vec<Part>, place: &dyn Fn() -> String) -> Result<(), Refusal> {
+    fn read_part(
+        &mut self,
+        part: WirePart,
+        role: Role,
+        parts: &mut Vec<Part>,
+        place: &dyn Fn() -> String,
+    ) -> Result<(), Refusal> {
         let seal = part.thought_signature.map(seals::read);
         if part.thought == Some(true) && part.function_call.is_none() && part.inline_data.is_none() {
             think(parts, part.text.unwrap_or_default(), seal);
@@ -164,8 +170,12 @@ impl Conversation {
         };
         match (media, part.text) {
             (Some(media), _) => parts.push(Part::Media(media)),
-            (None, Some(text)) if text.is_empty() && seal.is_some() => {}
-            (None, Some(text)) => say(parts, text),
+            (None, Some(empty)) if empty.is_empty() && seal.is_some() => {}
+            (None, Some(more)) => match parts.last_mut() {
+                // What a client has gathered of a stream comes in pieces.
+                Some(Part::Text(said)) if role == Role::Assistant => said.text.push_str(&more),
+                _ => parts.push(text(more)),
+            },
             (None, None) if seal.is_some() => {}
             (None, None) => {
                 let message = format!("`{}` says nothing: it needs `text`, `inlineData` or the like.", place());
@@ -233,14 +243,6 @@ fn misplaced(place: &str, what: &str, role: &str) -> Refusal {
 
 fn text(text: String) -> Part {
     Part::Text(Text { text, ..Text::default() })
-}
-
-/// Adds to the text that is being said, or begins one. What a client gathered of a stream comes in pieces.
-fn say(parts: &mut Vec<Part>, more: String) {
-    match parts.last_mut() {
-        Some(Part::Text(text)) => text.text.push_str(&more),
-        _ => parts.push(text(more)),
-    }
 }
 
 /// Adds to the thought that is being had, until its seal closes it.

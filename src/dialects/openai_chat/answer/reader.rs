@@ -110,6 +110,9 @@ impl Reader {
             );
         }
         for (position, choice) in choices.into_iter().enumerate() {
+            if let Some(error) = choice.error() {
+                return self.fail(failure(error.get().as_bytes()), events);
+            }
             if self.take_choice(position, choice, extent, events) == Ending::Broken {
                 return self.fail(finish::broken(), events);
             }
@@ -123,7 +126,7 @@ impl Reader {
         extent: Extent,
         events: &mut Vec<Event>,
     ) -> Ending {
-        let wire::Choice { index, delta, message, finish_reason, stop_reason, logprobs } = choice;
+        let wire::Choice { index, delta, message, finish_reason, stop_reason, logprobs, error: _ } = choice;
         let index = index.0.and_then(|index| usize::try_from(index).ok()).filter(|index| *index < MOST_CHOICES);
         let known = self.choice(index.unwrap_or(position));
         // Some repeat the whole message at the end of a stream.
@@ -131,10 +134,18 @@ impl Reader {
             Extent::Whole => message.or(delta),
             Extent::Chunk => delta.or_else(|| message.filter(|_| known.is_fresh())),
         };
+        // They belong to the text, behind which more may come in a whole answer.
+        let (before, behind) = match extent {
+            Extent::Whole => (logprobs.0, None),
+            Extent::Chunk => (None, logprobs.0),
+        };
+        if let Some(logprobs) = before {
+            known.take_logprobs(logprobs, events);
+        }
         if let Some(said) = said {
             known.take(said, extent == Extent::Whole, events);
         }
-        if let Some(logprobs) = logprobs.0 {
+        if let Some(logprobs) = behind {
             known.take_logprobs(logprobs, events);
         }
         let ending = finish_reason.get().map(Ending::named);

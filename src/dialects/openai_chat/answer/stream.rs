@@ -6,8 +6,10 @@ use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
 use super::shown::{AudioDelta, ExtraContent, RareDelta, ShownAnnotation, ShownImage, tier};
-use crate::dialects::ir::{CallKind, Delta, Event, Finish, MediaKind, Part, Reasoning, Source, Start, ToolCall, Usage};
-use crate::dialects::openai_chat::details::Details;
+use crate::dialects::ir::{
+    CallKind, Delta, Event, Finish, MediaKind, Part, ReasoningKind, Source, Start, ToolCall, Usage,
+};
+use crate::dialects::openai_chat::details::{Detail, text_name};
 use crate::dialects::openai_chat::finish;
 use crate::dialects::openai_chat::usage::Written;
 use crate::dialects::wire::{write_event, write_to};
@@ -41,7 +43,7 @@ struct Choice {
     annotations: u64,
     images: u64,
     has_refused: bool,
-    details: Details,
+    thoughts: u64,
     /// Characters of text in blocks that are closed.
     told: u64,
 }
@@ -55,7 +57,10 @@ enum Open {
     /// So many characters of it.
     Text(u64),
     Refusal,
-    Thought(Reasoning),
+    Thought {
+        kind: ReasoningKind,
+        has_text: bool,
+    },
     Call {
         kind: CallKind,
         lacks_arguments: bool,
@@ -194,7 +199,10 @@ impl Writer {
                 self.open_call(choice, &call, out);
                 Open::Call { kind: call.kind, lacks_arguments: call.arguments.is_empty() }
             }
-            Part::Reasoning(reasoning) if self.reply.shows_thoughts => Open::Thought(reasoning),
+            Part::Reasoning(reasoning) if self.reply.shows_thoughts => {
+                self.choice(choice).thoughts += 1;
+                Open::Thought { kind: reasoning.kind, has_text: false }
+            }
             Part::Media(media) if media.kind == MediaKind::Audio => {
                 let data = match media.source {
                     Source::Base64(data) => Some(data).filter(|data| !data.is_empty()),
@@ -269,11 +277,15 @@ impl Writer {
                 self.chunk(choice, out, |_| {}, &behind);
             }
             (Open::Refusal, Delta::Text(text)) => self.text(choice, "refusal", &text, out),
-            (Open::Thought(thought), Delta::Text(text)) => {
-                thought.text.push_str(&text);
-                self.text(choice, "reasoning_content", &text, out);
+            (Open::Thought { kind, has_text }, Delta::Text(text)) => {
+                *has_text = true;
+                let (kind, index) = (*kind, known.thoughts.saturating_sub(1));
+                self.thought(choice, kind, index, &text, out);
             }
-            (Open::Thought(thought), Delta::Seal(seal)) => thought.seal = Some(seal),
+            (Open::Thought { kind, has_text }, Delta::Seal(seal)) => {
+                let detail = Detail::of_seal(&seal, *kind, *has_text, known.thoughts.saturating_sub(1));
+                self.rare(choice, &RareDelta { reasoning_details: vec![detail], ..RareDelta::default() }, out);
+            }
             (Open::Call { kind, lacks_arguments }, Delta::Arguments(arguments)) => {
                 *lacks_arguments &= arguments.is_empty();
                 let (kind, index) = (*kind, known.calls.saturating_sub(1));
@@ -296,12 +308,31 @@ impl Writer {
         }
     }
 
+    /// A piece of reasoning stands in both places where clients look for it. In the details it is complete, with its seal to come; what
+    /// would not survive being put together piece by piece (`format`) comes with the seal.
+    fn thought(&mut self, choice: u32, kind: ReasoningKind, index: u64, text: &str, out: &mut BytesMut) {
+        self.delta(choice, out, |out| {
+            out.put_slice(b"\"reasoning_content\":");
+            write_to(out, &text);
+            out.put_slice(b",\"reasoning_details\":[{\"type\":\"");
+            out.put_slice(text_name(kind).as_bytes());
+            out.put_slice(match kind {
+                ReasoningKind::Raw => b"\",\"text\":".as_slice(),
+                ReasoningKind::Summary => b"\",\"summary\":",
+            });
+            write_to(out, &text);
+            out.put_slice(b",\"index\":");
+            write_to(out, &index);
+            out.put_slice(b"}]");
+        });
+    }
+
     fn arguments(&mut self, choice: u32, index: u64, kind: CallKind, arguments: &str, out: &mut BytesMut) {
         self.delta(choice, out, |out| {
             out.put_slice(b"\"tool_calls\":[{\"index\":");
             write_to(out, &index);
             out.put_slice(match kind {
-                CallKind::Function => b",\"function\":{\"arguments\":",
+                CallKind::Function => b",\"function\":{\"arguments\":".as_slice(),
                 CallKind::Custom => b",\"custom\":{\"input\":",
             });
             write_to(out, &arguments);
@@ -313,16 +344,12 @@ impl Writer {
         let known = self.choice(choice);
         match std::mem::take(&mut known.open) {
             Open::Text(length) => known.told += length,
-            Open::Thought(thought) => {
-                let reasoning_details = known.details.add(&thought);
-                self.rare(choice, &RareDelta { reasoning_details, ..RareDelta::default() }, out);
-            }
             // Clients parse what they get.
             Open::Call { kind: CallKind::Function, lacks_arguments: true } => {
                 let index = known.calls.saturating_sub(1);
                 self.arguments(choice, index, CallKind::Function, "{}", out);
             }
-            Open::Call { .. } | Open::Refusal | Open::Audio | Open::Nothing => {}
+            Open::Call { .. } | Open::Thought { .. } | Open::Refusal | Open::Audio | Open::Nothing => {}
         }
     }
 

@@ -7,7 +7,7 @@ use super::calls::invented_id;
 use super::shown::{ExtraContent, ShownAnnotation, ShownImage, tier};
 use crate::dialects::Reply;
 use crate::dialects::ir::{self, CallKind, Json, MediaKind, Part, Response, Source, ToolCall};
-use crate::dialects::openai_chat::details::{Detail, Details};
+use crate::dialects::openai_chat::details::Detail;
 use crate::dialects::openai_chat::finish;
 use crate::dialects::openai_chat::usage::Written;
 use crate::dialects::wire;
@@ -113,7 +113,8 @@ pub fn write(response: &Response, reply: &Reply) -> Bytes {
 
 fn of_choice<'a>(index: usize, choice: &'a ir::Choice, reply: &Reply) -> Choice<'a> {
     let mut message = Message { role: "assistant", ..Message::default() };
-    let mut details = Details::default();
+    let is_sealed = |part: &Part| matches!(part, Part::Reasoning(reasoning) if reasoning.seal.is_some());
+    let has_details = choice.parts.iter().any(is_sealed);
     let mut logprobs = Vec::new();
     for part in &choice.parts {
         match part {
@@ -130,7 +131,9 @@ fn of_choice<'a>(index: usize, choice: &'a ir::Choice, reply: &Reply) -> Choice<
                 if !reasoning.text.is_empty() {
                     message.reasoning_content.get_or_insert_default().push_str(&reasoning.text);
                 }
-                message.reasoning_details.extend(details.add(reasoning));
+                // Whoever finds details looks nowhere else: it is all of them or none.
+                let index = message.reasoning_details.len() as u64;
+                message.reasoning_details.extend(has_details.then(|| Detail::of(reasoning, index)));
             }
             Part::ToolCall(call) => message.tool_calls.push(of_call(call)),
             Part::Media(media) if media.kind == MediaKind::Audio => message.audio = Some(of_audio(media, reply)),

@@ -60,6 +60,8 @@ pub struct Choice<'a> {
     /// vLLM: the stop sequence that was met.
     pub stop_reason: Words<'a>,
     pub logprobs: Loose<Logprobs>,
+    /// OpenRouter: this choice failed.
+    pub error: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -180,10 +182,20 @@ pub struct UrlCitation<'a> {
     pub end_index: Count,
 }
 
+/// Whether an `error` says that there is one.
+fn is_something(raw: &RawValue) -> bool {
+    !matches!(raw.get(), "null" | "false" | "\"\"" | "{}")
+}
+
+impl<'a> Choice<'a> {
+    pub fn error(&self) -> Option<&'a RawValue> {
+        self.error.filter(|error| is_something(error))
+    }
+}
+
 impl Chunk<'_> {
     /// Whether this is an error, by itself or in the middle of an answer.
     pub fn is_error(&self) -> bool {
-        let is_something = |raw: &RawValue| !matches!(raw.get(), "null" | "false" | "\"\"" | "{}");
         let groq = self.x_groq.0.as_ref().and_then(|groq| groq.error);
         let is_refused = self.base_resp.0.as_ref().is_some_and(|resp| resp.status_code.0.is_some_and(|code| code != 0));
         self.error.or(groq).is_some_and(is_something)

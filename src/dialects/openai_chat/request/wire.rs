@@ -36,6 +36,8 @@ pub struct Request {
     pub presence_penalty: Option<Number>,
     pub stop: Option<TextOr<String>>,
     pub seed: Option<Number>,
+    /// Mistral.
+    pub random_seed: Option<Number>,
     pub n: Option<Number>,
     pub logprobs: Option<bool>,
     pub top_logprobs: Option<Number>,
@@ -95,6 +97,8 @@ pub struct Message {
     pub reasoning_details: Option<Vec<Detail>>,
     pub images: Option<Vec<Part>>,
     pub cache_control: Option<CacheControl>,
+    /// DeepSeek, Mistral: the answer goes on from here, as it does from any last message of the assistant.
+    pub prefix: Option<Unread>,
     /// What our answers say, and what history need not repeat.
     pub annotations: Option<Unread>,
 }
@@ -172,6 +176,7 @@ pub struct ToolCall {
     pub function: Option<FunctionCall>,
     pub custom: Option<FunctionCall>,
     pub extra_content: Option<Extra>,
+    pub cache_control: Option<CacheControl>,
     /// Of streams, kept by some clients.
     pub index: Option<Unread>,
 }

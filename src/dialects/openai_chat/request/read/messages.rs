@@ -64,6 +64,7 @@ fn assistant(message: wire::Message, at: usize) -> Result<Message, Refusal> {
         reasoning_details,
         images,
         cache_control,
+        prefix: _,
         annotations: _,
     } = message;
     let mut parts = Vec::new();
@@ -109,6 +110,7 @@ fn assistant(message: wire::Message, at: usize) -> Result<Message, Refusal> {
         let seal = seal.map(|value| Seal::carried_by(Dialect::Gemini, &value));
         let arguments = input.or(arguments).unwrap_or_default();
         parts.push(Part::ToolCall(ToolCall { id, name, kind, arguments, seal }));
+        parts.extend(call.cache_control.map(|mark| Part::CachePoint(cache_mark(mark))));
     }
     if let Some(wire::FunctionCall { name, arguments, .. }) = function_call {
         let name = name.ok_or_else(|| refusal(at, ".function_call.name", "is missing"))?;
@@ -122,11 +124,10 @@ fn assistant(message: wire::Message, at: usize) -> Result<Message, Refusal> {
 
 fn tool_result(message: wire::Message, at: usize, before: &[Message]) -> Result<Part, Refusal> {
     let wire::Message { role, content, name, tool_call_id, cache_control, .. } = message;
-    let call_id = match (tool_call_id.filter(|id| !id.is_empty()), role.as_deref()) {
-        (Some(id), _) => id,
-        (None, Some("function")) => last_call(before, name.as_deref())
-            .ok_or_else(|| refusal(at, "", "answers a function that was not called"))?,
-        (None, _) => return Err(refusal(at, ".tool_call_id", "is missing")),
+    let name_of = name.as_deref().filter(|_| role.as_deref() == Some("function"));
+    let call_id = match tool_call_id.filter(|id| !id.is_empty()) {
+        Some(id) => id,
+        None => open_call(before, name_of).ok_or_else(|| refusal(at, ".tool_call_id", "is missing"))?,
     };
     let mut content = parts::read(content, at)?;
     content.retain(|part| !matches!(part, Part::Text(text) if text.text.is_empty()));
@@ -153,9 +154,18 @@ fn legacy_id(message: usize) -> String {
     format!("call_function_{message}")
 }
 
-fn last_call(before: &[Message], name: Option<&str>) -> Option<String> {
-    before.iter().rev().flat_map(|message| message.parts.iter().rev()).find_map(|part| match part {
-        Part::ToolCall(call) if name.is_none_or(|name| name == call.name) => Some(call.id.clone()),
+/// The first call without a result, for results that do not say what they are the result of.
+fn open_call(before: &[Message], name: Option<&str>) -> Option<String> {
+    let last = before.iter().rposition(|message| message.role == Role::Assistant)?;
+    let (calls, results) = before.get(last..)?.split_first()?;
+    let is_answered = |id: &str| {
+        let mut parts = results.iter().flat_map(|message| &message.parts);
+        parts.any(|part| matches!(part, Part::ToolResult(result) if result.call_id == id))
+    };
+    calls.parts.iter().find_map(|part| match part {
+        Part::ToolCall(call) if name.is_none_or(|name| name == call.name) && !is_answered(&call.id) => {
+            Some(call.id.clone())
+        }
         _ => None,
     })
 }

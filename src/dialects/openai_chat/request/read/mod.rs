@@ -34,6 +34,7 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
         presence_penalty,
         stop,
         seed,
+        random_seed,
         n,
         logprobs,
         top_logprobs,
@@ -62,7 +63,6 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
         web_search_options,
         usage: _,
     } = asked;
-    let model = model.ok_or_else(|| Refusal::invalid("`model` is missing.").param("model"))?;
     let messages = messages.ok_or_else(|| Refusal::invalid("`messages` is missing.").param("messages"))?;
     let mut messages = messages::read(messages, &mut unknown)?;
     if let Some(mark) = cache_control {
@@ -82,7 +82,8 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
         ..Reply::default()
     };
     let request = Request {
-        model,
+        // Azure's clients have it in the URL; the others were asked for it when they came.
+        model: model.unwrap_or_default(),
         stream: stream.unwrap_or(false),
         messages,
         tools: tools::read(tools.unwrap_or_default(), functions.unwrap_or_default(), web_search_options, body)?,
@@ -103,7 +104,7 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
             Some(TextOr::List(stop)) => stop,
             None => Vec::new(),
         },
-        seed: signed("seed", seed)?,
+        seed: signed("seed", seed.or(random_seed))?,
         n: small("n", n)?,
         logprobs: match (logprobs, small("top_logprobs", top_logprobs)?) {
             (Some(true), top) => Some(Logprobs { top }),

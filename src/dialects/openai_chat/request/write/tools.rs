@@ -98,7 +98,12 @@ impl Writer<'_> {
             ForcedTools::WithoutThinking => effort.is_none_or(|effort| effort == Effort::None),
             ForcedTools::Rejected => false,
         };
-        if is_forced && !can_force {
+        // A tool that could not be offered cannot be called.
+        let is_lost = match choice {
+            ToolChoice::Named(name) => !self.recipient.habits.has_openai_members && is_custom(name, tools),
+            _ => false,
+        };
+        if is_forced && !can_force || is_lost {
             self.losses.note(Feature::ToolChoice);
             return Some(OutChoice::Word("auto"));
         }
@@ -123,12 +128,15 @@ fn known<'a>(kind: &'static str, function: Option<Function<'a>>, custom: Option<
 }
 
 fn named<'a>(name: &'a str, tools: &[Tool]) -> Choice<'a> {
-    let is_custom = tools.iter().any(|tool| matches!(tool, Tool::Custom { name: custom, .. } if custom == name));
-    if is_custom {
+    if is_custom(name, tools) {
         Choice { kind: "custom", custom: Some(Named { name }), ..Choice::default() }
     } else {
         Choice { kind: "function", function: Some(Named { name }), ..Choice::default() }
     }
+}
+
+fn is_custom(name: &str, tools: &[Tool]) -> bool {
+    tools.iter().any(|tool| matches!(tool, Tool::Custom { name: custom, .. } if custom == name))
 }
 
 fn search_options(search: &WebSearch) -> SearchOptions<'_> {
