@@ -9,7 +9,7 @@ import threading
 PROVIDERS = {
     "openai": "{root}/v1",
     "anthropic": "{root}/v1",
-    "gemini": "{root}/v1beta/openai",
+    "gemini": "{root}/v1beta",
     "bedrock": "{root}",
 }
 

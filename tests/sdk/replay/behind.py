@@ -55,7 +55,7 @@ def place(of, provider, named, is_stream):
 
 def native_config(upstream):
     """(name, kind, URL, settings) of the instances that speak a dialect of their own."""
-    bases = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta/openai"}
+    bases = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta"}
     for of, suffix in bases.items():
         for variant in ("plain", "nasty"):
             instance = name(of, variant)

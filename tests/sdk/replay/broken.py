@@ -23,7 +23,7 @@ KINDS = {
 
 def config(upstream):
     """(name, kind, URL, settings) of the instances."""
-    suffixes = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta/openai"}
+    suffixes = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta"}
     for kind_name, (way, options) in itertools.product(KINDS.values(), BROKEN.items()):
         stalls = way == "stall"
         place = {"stall_after" if stalls else "cut_after": AFTER}

@@ -70,7 +70,7 @@ KINDS = {
 
 OPERATIONS = {
     "/chat/completions": set(KINDS),
-    "/responses": set(KINDS) - {"gemini", "zai"},
+    "/responses": set(KINDS) - {"gemini", "opencode_go", "zai"},
     "/completions": {"azure", "azure_deployment", "deepseek", "ollama", "openai", "vllm"},
     "/embeddings": set(KINDS) - {"azure_resource", "deepseek", "minimax", "opencode_go", "oracle", "xiaomi"},
     "/images/generations": {"azure", "azure_deployment", "gemini", "ollama", "openai", "xai", "zai"},

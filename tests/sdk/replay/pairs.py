@@ -235,7 +235,10 @@ def sent(bench, pair, request_id, request, got):
     entries = bench.upstream.requests(request_id)
     model, provider = pair.upstream_model, pair.provider
     place = behind.place(pair.upstream, provider, model, pair.is_stream)
-    said = pair.ask(request)[2]
+    asked_at, _, said = pair.ask(request)
+    if pair.client is provider and "?" not in asked_at:
+        # An array is what this client wants.
+        place = place.removesuffix("?alt=sse")
     if pair.client is provider:
         said = {**said, **({"model": model} if "model" in said else {})}
 
