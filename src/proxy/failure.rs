@@ -68,6 +68,15 @@ pub fn error_while_proxy(
     error
 }
 
+/// Takes note of an answer that was a failure in spite of its status; another try has been prepared.
+pub fn note_refused(ctx: &Exchange, failure: &Failure) {
+    let Some(attempt) = &ctx.attempt else { return };
+    let upstream = &attempt.target.upstream;
+    upstream.health.note_failure(failure.retry_after);
+    ctx.gateway.metrics.attempt(upstream.name(), "refused");
+    log::warn!("{}: try {} of request {}: {failure}", upstream.name(), ctx.tries.made(), ctx.request_id);
+}
+
 fn note_broken_answer(ctx: &Exchange, error: &Error) {
     if let Some(attempt) = &ctx.attempt {
         let upstream = &attempt.target.upstream;
