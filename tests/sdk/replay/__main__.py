@@ -35,10 +35,14 @@ def main():
     native = [corpus.load(row["id"]) for row in listed if row["endpoint"] in recordings.NATIVE]
     native = [case for case in native if case["provider"] == recordings.NATIVE[case["endpoint"]]]
     # Recordings that the provider's own SDK cannot read cannot be judged by it.
-    readable = (row["id"] for row in corpus.manifest() if row["id"] not in corpus.quarantined())
-    chats = [case for case in map(corpus.load, readable) if case["endpoint"] in OF_ENDPOINT]
+    chats = {row["id"]: corpus.load(row["id"]) for row in corpus.manifest() if row["endpoint"] in OF_ENDPOINT}
     tools = types.SimpleNamespace(
-        corpus=corpus, replay_upstream=replay_upstream, views=views, native=native, chats=chats
+        corpus=corpus,
+        replay_upstream=replay_upstream,
+        views=views,
+        native=native,
+        unreadable=[chats.pop(name) for name in corpus.quarantined() if name in chats],
+        chats=[*chats.values()],
     )
     cases = [
         recordings.Recording(corpus.load(row["id"]), tools) for row in listed if row["endpoint"] in recordings.ENDPOINTS
@@ -59,9 +63,11 @@ def main():
 async def judge_all(cases, tools, upstream, arguments):
     from . import official, pairs, refused, sdk
 
-    config = instances.config(upstream.url, special_instances(cases, upstream.url))
+    specials = [*special_instances(cases, upstream.url)]
+    config = instances.config(upstream.url, specials)
+    few = instances.config(upstream.url, specials, "openai_plain|fails_first")
     settings = {"NARTHEX_MASTER_KEY": judge.CLIENT_KEY, "NARTHEX_LOG": "error"}
-    with Gateway(config, NARTHEX_RETRIES="0", **settings) as gateway, Gateway(config, **settings) as retrying:
+    with Gateway(config, NARTHEX_RETRIES="0", **settings) as gateway, Gateway(few, **settings) as retrying:
         port = int(upstream.url.rsplit(":", 1)[1])
         chats = pairs.chosen(tools, arguments.only, None if arguments.full else 30)
         bench = runs.Bench(gateway, retrying, upstream, port, cases, chats, tools, 25 if arguments.full else 4)
@@ -76,6 +82,7 @@ async def judge_all(cases, tools, upstream, arguments):
             sdk.same_view,
             pairs.every_pair,
             broken.broken_pairs,
+            broken.errors_within,
             refused.every_error,
             official.every_sdk,
         ):

@@ -6,6 +6,7 @@ every request, so that one gateway process serves all manners at once.
 
 import dataclasses
 import json
+import re
 
 VARIANTS = {
     "plain": {},
@@ -94,13 +95,15 @@ def key(instance):
     return f"provider-key-of-{instance}"
 
 
-def config(upstream, more=()):
+def config(upstream, more=(), only=""):
     """The gateway's configuration. `more` are (name, kind, URL, settings) beside those that the tables give; such a kind may
-    be one of no table.
+    be one of no table. `only`: a pattern for the names of those that are wanted, since each has its list of models fetched.
     """
     lines = ["providers:"]
 
     def add(instance, kind, url, settings):
+        if not re.match(only, instance):
+            return
         lines.append(f"  {instance}:")
         entries = {"type": kind.type, "api_key": key(instance), "base_url": url, **settings}
         lines.extend(f"    {setting}: {json.dumps(value)}" for setting, value in entries.items())
