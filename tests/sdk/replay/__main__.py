@@ -61,7 +61,7 @@ def main():
 
 
 async def judge_all(cases, tools, upstream, arguments):
-    from . import official, pairs, refused, sdk
+    from . import official, pairs, refused, rounds, sdk
 
     specials = [*special_instances(cases, upstream.url)]
     config = instances.config(upstream.url, specials)
@@ -83,6 +83,7 @@ async def judge_all(cases, tools, upstream, arguments):
             pairs.every_pair,
             broken.broken_pairs,
             broken.errors_within,
+            rounds.every_round,
             refused.every_error,
             official.every_sdk,
         ):
