@@ -12,7 +12,7 @@ import types
 
 from gateway import Gateway
 
-from . import behind, broken, instances, judge, recordings, runs
+from . import behind, broken, instances, judge, paced, recordings, runs
 from .dialects import OF_ENDPOINT
 from .upstream import Upstream
 
@@ -83,6 +83,7 @@ async def judge_all(cases, tools, upstream, arguments):
             pairs.every_pair,
             broken.broken_pairs,
             broken.errors_within,
+            paced.every_pace,
             rounds.every_round,
             refused.every_error,
             official.every_sdk,
@@ -129,6 +130,7 @@ def special_instances(cases, url):
     yield "native_anthropic", behind.NATIVE["anthropic"], f"{url}/v1", {}
     yield from behind.native_config(url)
     yield from broken.config(url)
+    yield from paced.config(url)
 
 
 def report(verdicts):

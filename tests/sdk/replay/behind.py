@@ -12,6 +12,7 @@ NATIVE = {
     "bedrock": Kind("bedrock", ""),
     "gemini_native": Kind("gemini", "", "x-goog-api-key"),
 }
+SUFFIXES = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta"}
 # Of this kind each model has one door: chat, but for those that its row lists.
 CHAT_ONLY = "opencode_go"
 SPEAK_MESSAGES = {"bailian", "deepseek", "minimax", "ollama", "openrouter", "vllm", "xiaomi", "zai"}
@@ -55,8 +56,7 @@ def place(of, provider, named, is_stream):
 
 def native_config(upstream):
     """(name, kind, URL, settings) of the instances that speak a dialect of their own."""
-    bases = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta"}
-    for of, suffix in bases.items():
+    for of, suffix in SUFFIXES.items():
         for variant in ("plain", "nasty"):
             instance = name(of, variant)
             options = VARIANTS[variant]

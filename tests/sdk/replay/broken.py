@@ -28,13 +28,12 @@ KINDS = {
 
 def config(upstream):
     """(name, kind, URL, settings) of the instances."""
-    suffixes = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta"}
     ways = {way: {**options, "stall_after" if way == "stall" else "cut_after": AFTER} for way, options in BROKEN.items()}
     for kind_name, (way, options) in itertools.product(KINDS.values(), [*ways.items(), ("late", LATE)]):
         settings = {"headers": {"x-replay-options": json.dumps(options)}}
         settings |= {"timeouts": {"read": "1s"}} if way == "stall" else {}
         kind, name = behind.kind(kind_name), f"broken_{way}_{kind_name}"
-        yield name, kind, f"{upstream}/p/{name}{suffixes.get(kind_name, kind.suffix)}", settings
+        yield name, kind, f"{upstream}/p/{name}{behind.SUFFIXES.get(kind_name, kind.suffix)}", settings
 
 
 @dataclasses.dataclass(frozen=True)
