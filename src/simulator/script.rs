@@ -72,20 +72,6 @@ pub enum Effort {
     Tokens(usize),
 }
 
-impl Effort {
-    pub fn named(name: &str) -> Self {
-        match name {
-            "none" => Self::None,
-            "minimal" => Self::Tokens(2),
-            "low" => Self::Tokens(4),
-            "high" => Self::Tokens(16),
-            "xhigh" => Self::Tokens(32),
-            "max" => Self::Tokens(64),
-            _ => Self::Tokens(8),
-        }
-    }
-}
-
 /// The answer.
 pub struct Script {
     pub reply: Reply,
@@ -340,7 +326,7 @@ mod tests {
     #[test]
     fn reasoning_is_paid_from_the_limit() {
         let mut thinking = ask("hello");
-        thinking.effort = Effort::named("low");
+        thinking.effort = Effort::Tokens(4);
         thinking.limit = Some(6);
         let script = write(&thinking, None).unwrap();
         assert_eq!(spoken(&script).text(), "You said:");

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use memchr::memmem;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::answer::{bad_value, missing};
@@ -93,45 +90,4 @@ pub fn without_history(dialect: Dialect, body: &Bytes) -> Option<Bytes> {
     let mut members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
     members.retain(|name, _| !STORED.contains(&name.as_str()));
     serde_json::to_vec(&members).ok().map(Bytes::from)
-}
-
-/// The request that is to be counted, and its dialect, where it is wrapped: Gemini's in `generateContentRequest`, if at all;
-/// Bedrock's in `input.converse`, or in `input.invokeModel.body` as the model itself has it, which we take to be Claude.
-pub fn counted(dialect: Dialect, body: &Bytes) -> Result<(Dialect, Bytes), Refusal> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wrapped<'a> {
-        #[serde(borrow, alias = "generate_content_request")]
-        generate_content_request: Option<&'a RawValue>,
-        #[serde(borrow)]
-        input: Option<Input<'a>>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Input<'a> {
-        #[serde(borrow)]
-        converse: Option<&'a RawValue>,
-        invoke_model: Option<InvokeModel>,
-    }
-    #[derive(Deserialize)]
-    struct InvokeModel {
-        body: String,
-    }
-
-    if !matches!(dialect, Dialect::Gemini | Dialect::Converse) {
-        return Ok((dialect, body.clone()));
-    }
-    let wrapped: Wrapped = serde_json::from_slice(body)
-        .map_err(|why| Refusal::invalid(format!("The body does not fit this endpoint: {why}.")))?;
-    let raw = |raw: &RawValue| Bytes::copy_from_slice(raw.get().as_bytes());
-    match (dialect, wrapped.generate_content_request, wrapped.input) {
-        (Dialect::Gemini, Some(request), _) => Ok((dialect, raw(request))),
-        (Dialect::Gemini, None, _) => Ok((dialect, body.clone())),
-        (_, _, Some(Input { converse: Some(request), .. })) => Ok((dialect, raw(request))),
-        (_, _, Some(Input { invoke_model: Some(InvokeModel { body }), .. })) => match STANDARD.decode(body) {
-            Ok(body) => Ok((Dialect::Anthropic, Bytes::from(body))),
-            Err(_) => Err(bad_value("input.invokeModel.body", "is not base64")),
-        },
-        _ => Err(missing("input")),
-    }
 }

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::super::Behaviour;
 use super::super::answer::{Answer, Events, write_json};
 use super::super::script::{self, Ask, Choice, Effort, Ending, Form, Last, Pieces, Reply, Usage, count_words};
-use super::chat::StreamOptions;
 use super::read::{self, Stops, Str, TextOr, bad_value, required};
 use super::{id, now, unsatisfiable};
 use crate::error::Refusal;
@@ -28,6 +27,11 @@ struct Request<'a> {
     stop: Option<Stops<'a>>,
     echo: Option<bool>,
     logprobs: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -2,14 +2,11 @@
 //! What is *said* is decided in `script`; nothing here waits, and nothing knows a connection.
 
 pub mod audio;
-pub mod chat;
 pub mod completions;
 pub mod embeddings;
 pub mod moderations;
 mod multipart;
 mod read;
-pub mod responses;
-mod tools;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

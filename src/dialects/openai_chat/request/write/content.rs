@@ -27,7 +27,7 @@ impl Writer<'_> {
     }
 
     fn video<'a>(&mut self, media: &'a Media) -> Option<Part<'a>> {
-        if self.recipient.habits.has_openai_members {
+        if !self.recipient.habits.has_video {
             self.losses.note(Feature::VideoInput);
             return None;
         }
