@@ -1,7 +1,7 @@
 //! An answer as it is handed over to the connection: bytes, and what its header needs.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
@@ -109,6 +109,17 @@ impl Events {
 
 /// Where the first event ends; `None`: with the bytes.
 pub type FindEnd = fn(&[u8]) -> Option<usize>;
+
+/// Seconds since 1970, as every answer tells them.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// What makes an id its own.
+pub fn nonce() -> String {
+    format!("{:024x}", fastrand::u128(..) >> 32)
+}
 
 pub fn write_json(out: &mut BytesMut, value: &impl serde::Serialize) {
     #[expect(clippy::expect_used, reason = "memory takes every byte, and what is written here has string keys only")]

@@ -25,20 +25,20 @@ use std::time::Duration;
 
 use ::http::StatusCode;
 use async_trait::async_trait;
+use bytes::Bytes;
 use log::debug;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
+use self::answer::Answer;
+use self::behaviour::Fault;
+pub use self::behaviour::{BadSetting, Behaviour};
+use self::conversation::{Late, Turn};
+use self::http::{Head, Outcome};
+use self::routes::{Operation, Route};
 use crate::dialects::Dialect;
 use crate::error::{Failure, Kind, Refusal};
-use answer::Answer;
-use behaviour::Fault;
-pub use behaviour::{BadSetting, Behaviour};
-use bytes::Bytes;
-use conversation::{Late, Turn};
-use http::{Head, Outcome};
-use routes::{Operation, Route};
 
 /// The provider, ready to be given to a listening service. It speaks HTTP/1.1, and HTTP/2 without TLS (h2c).
 pub fn app(defaults: Behaviour) -> Simulator {
@@ -148,10 +148,10 @@ impl Simulator {
             (None, _) => None,
         };
         let answer = match operation {
-            Operation::Chat(place) => {
-                let turn = Turn::read(dialect, place.as_ref(), head.query.as_deref(), body)?;
-                return turn.answer(behaviour.tokens, late);
-            }
+            Operation::Chat(place) => match Turn::read(dialect, place.as_ref(), head.query.as_deref(), body) {
+                Ok(turn) => return turn.answer(behaviour.tokens, late),
+                Err(refusal) => Err(refusal),
+            },
             Operation::Count => conversation::count(dialect, body),
             Operation::Completions => openai::completions::answer(body, behaviour),
             Operation::Embeddings => openai::embeddings::answer(body),
@@ -204,8 +204,5 @@ fn planned(fault: &Fault) -> Failure {
         _ => None,
     };
     failure.code = code.map(str::to_owned);
-    if status == StatusCode::INTERNAL_SERVER_ERROR {
-        failure.kind = Kind::Internal;
-    }
     failure
 }

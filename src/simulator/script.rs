@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::answer::nonce;
 use super::schema::{self, Unsatisfiable};
 pub use pieces::{Pieces, count_words};
 
@@ -183,7 +184,7 @@ fn calls(ask: &Ask, tools: &[&Tool], mut budget: usize) -> Result<(Reply, Ending
         }
         budget -= 1 + input.len();
         length += 1 + input.len();
-        calls.push(Call { id: format!("{:024x}", fastrand::u128(..) >> 32), name: tool.name.to_string(), kind, input });
+        calls.push(Call { id: nonce(), name: tool.name.to_string(), kind, input });
     }
     Ok((Reply::Calls(calls), ending, length))
 }

@@ -270,6 +270,8 @@ async fn reasoning_comes_back_unaltered_or_not_at_all() {
         assert!(refused.text().contains("Invalid `signature`"), "{}", refused.text());
         content[0][member] = was;
     }
+    let budget = json!({"thinking": {"type": "enabled", "budget_tokens": 2000}});
+    assert_eq!(connection.post("/v1/messages", "", &joined([asked.clone(), budget])).await.status, 400);
     content[0].as_object_mut().unwrap().remove("signature");
     assert_eq!(connection.post("/v1/messages", "", &history(&content)).await.status, 400);
 }

@@ -5,9 +5,6 @@
 //! business: it reads requests in which they have been put in their place.
 
 mod answer;
-#[cfg(test)]
-#[path = "/tmp/r_probe.rs"]
-mod corpus_probe;
 mod failure;
 mod lenient;
 mod losses;

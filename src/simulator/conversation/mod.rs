@@ -14,15 +14,13 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 pub use frames::Late;
 
 use self::frames::Frames;
 use self::rules::Names;
 use self::telling::Telling;
-use super::answer::Answer;
+use super::answer::{Answer, nonce, now};
 use super::routes::InPath;
 use super::script;
 use crate::dialects::{Asked, Dialect, Reply, count, ir};
@@ -37,16 +35,7 @@ pub struct Turn {
 
 impl Turn {
     /// Reads a request. `place`: what the path says; `query`: how the dialect wants its stream, perhaps.
-    pub fn read(dialect: Dialect, place: Option<&InPath>, query: Option<&str>, body: &Bytes) -> Result<Self, Failure> {
-        Self::read_request(dialect, place, query, body).map_err(|refusal| Failure::from(&refusal))
-    }
-
-    fn read_request(
-        dialect: Dialect,
-        place: Option<&InPath>,
-        query: Option<&str>,
-        body: &Bytes,
-    ) -> Result<Self, Refusal> {
+    pub fn read(dialect: Dialect, place: Option<&InPath>, query: Option<&str>, body: &Bytes) -> Result<Self, Refusal> {
         let rest = rules::without_history(dialect, body);
         let Asked { mut request, mut reply } = dialect.client().read_request(rest.as_ref().unwrap_or(body))?;
         if rest.is_some() {
@@ -59,7 +48,7 @@ impl Turn {
         }
         rules::check(dialect, &request)?;
         reply.model.clone_from(&request.model);
-        reply.nonce = format!("{:024x}", fastrand::u128(..) >> 32);
+        reply.nonce = nonce();
         reply.created = now();
         reply.is_array = dialect == Dialect::Gemini && !query.is_some_and(wants_events);
         Ok(Self { dialect, request, reply })
@@ -95,8 +84,9 @@ impl Turn {
 }
 
 /// How long a conversation is.
-pub fn count(dialect: Dialect, body: &[u8]) -> Result<Answer, Refusal> {
-    let asked = count::read_request(dialect, body)?;
+pub fn count(dialect: Dialect, body: &Bytes) -> Result<Answer, Refusal> {
+    let rest = rules::without_history(dialect, body);
+    let asked = count::read_request(dialect, rest.as_ref().unwrap_or(body))?;
     let body = count::write_count(dialect, telling::count(ask::prompt_tokens(&asked.request)));
     Ok(Answer::Whole { content_type: "application/json", body })
 }
@@ -104,10 +94,4 @@ pub fn count(dialect: Dialect, body: &[u8]) -> Result<Answer, Refusal> {
 /// Whether a query asks for server-sent events.
 fn wants_events(query: &str) -> bool {
     query.split('&').any(|pair| pair == "alt=sse")
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }

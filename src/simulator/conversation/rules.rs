@@ -1,4 +1,5 @@
-//! What each dialect calls things, and what its real API demands beyond what a reader must know.
+//! What each dialect calls things, and what its real API demands beyond what a reader must know: platform.claude.com ("Extended
+//! thinking"), ai.google.dev ("Thought signatures"), the API reference of OpenAI.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use crate::dialects::{Dialect, ir};
 use crate::error::Refusal;
 
 const MOST_CHOICES: u32 = 128;
+const LEAST_BUDGET: u64 = 1024;
 
 /// The members that may be to blame.
 pub struct Names {
@@ -69,13 +71,24 @@ pub fn check(dialect: Dialect, request: &ir::Request) -> Result<(), Refusal> {
     if request.n.is_some_and(|choices| choices == 0 || choices > MOST_CHOICES) {
         return Err(bad_value(Names::of(dialect).choices, "is not between 1 and 128"));
     }
-    if dialect == Dialect::Anthropic && request.max_tokens.is_none() {
-        return Err(missing("max_tokens"));
-    }
     match dialect {
         // Whoever speaks chat checks no seals.
-        Dialect::OpenaiChat => Ok(()),
-        _ => seals::check(dialect, request),
+        Dialect::OpenaiChat => return Ok(()),
+        Dialect::Anthropic => check_limits(request)?,
+        _ => {}
+    }
+    seals::check(dialect, request)
+}
+
+/// Anthropic's: there must be a limit, and room below it for what is thought.
+fn check_limits(request: &ir::Request) -> Result<(), Refusal> {
+    let limit = request.max_tokens.ok_or_else(|| missing("max_tokens"))?;
+    match request.thinking.and_then(|thinking| thinking.budget).map(u64::try_from) {
+        Some(Ok(..LEAST_BUDGET)) => Err(bad_value("thinking.budget_tokens", "is less than 1024")),
+        Some(Ok(budget)) if budget >= limit => {
+            Err(bad_value("max_tokens", "is not greater than `thinking.budget_tokens`"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 
 fn turn(dialect: Dialect, body: &Value, late: Option<Late>) -> Result<Answer, Failure> {
-    let turn = Turn::read(dialect, None, None, &Bytes::from(body.to_string()))?;
-    turn.answer(None, late)
+    let turn = Turn::read(dialect, None, None, &Bytes::from(body.to_string()));
+    turn.map_err(|refusal| Failure::from(&refusal))?.answer(None, late)
 }
 
 fn whole(dialect: Dialect, body: Value) -> Result<Value, Failure> {

@@ -120,7 +120,7 @@ impl Response<'_> {
                 clippy::cast_sign_loss,
                 reason = "a cast to whole seconds saturates"
             )]
-            created: self.created_at.map(|seconds| seconds as u64),
+            created: self.created_at.map(|seconds| seconds as u64).filter(|created| *created > 0),
             // Before the answer it is what was asked for, `auto`; what became of it is told at the end.
             service_tier: self.service_tier.clone().filter(|tier| tier != "auto"),
             fingerprint: None,

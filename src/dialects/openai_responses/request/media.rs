@@ -105,7 +105,9 @@ pub fn write<'a>(media: &'a Media, habits: &Habits, losses: &mut Losses) -> Opti
                 Source::Base64(data) => {
                     (Some(written::Url::Data { mime: mime.as_deref().unwrap_or("image/png"), data }), None)
                 }
-                Source::Url(_) if !habits.fetches_urls => return lost(Feature::ImageUrls, losses),
+                Source::Url(_) if !habits.fetches_urls || !media.is_on_the_web() => {
+                    return lost(Feature::ImageUrls, losses);
+                }
                 Source::Url(url) => (Some(written::Url::Plain(url)), None),
                 Source::FileId(id) => (None, Some(id.as_str())),
                 Source::Text(_) => return lost(Feature::Media, losses),
@@ -116,7 +118,9 @@ pub fn write<'a>(media: &'a Media, habits: &Habits, losses: &mut Losses) -> Opti
             let empty = written::File { detail, ..written::File::default() };
             let file = match source {
                 Source::Text(text) => return Some(written::Content::InputText { text }),
-                Source::Url(_) if !habits.fetches_urls => return lost(Feature::FileUrls, losses),
+                Source::Url(_) if !habits.fetches_urls || !media.is_on_the_web() => {
+                    return lost(Feature::FileUrls, losses);
+                }
                 Source::Url(url) => written::File { file_url: Some(url), ..empty },
                 Source::FileId(id) => written::File { file_id: Some(id), ..empty },
                 Source::Base64(data) => {
