@@ -67,14 +67,19 @@ def genai_client(translating_gateway):
         yield client
 
 
-@pytest.fixture
-def bedrock_client(translating_gateway):
+@pytest.fixture(scope="session")
+def amazon_session():
+    """Reads the service's description once for all tests."""
     boto3 = pytest.importorskip("boto3")
-    config = pytest.importorskip("botocore.config").Config(retries={"total_max_attempts": 1})
-    # It sends a bearer by TLS only. So it signs, by a key that is nobody's, and a header of its own tells ours.
+    # It sends a bearer by TLS only. So it signs, by a key that is nobody's; a header of its own tells ours.
     nobody = {"aws_access_key_id": "nobody", "aws_secret_access_key": "nothing", "region_name": "us-east-1"}
-    session = boto3.session.Session(**nobody)
-    client = session.client("bedrock-runtime", endpoint_url=translating_gateway.root, config=config)
+    return boto3.session.Session(**nobody)
+
+
+@pytest.fixture
+def bedrock_client(translating_gateway, amazon_session):
+    config = pytest.importorskip("botocore.config").Config(retries={"total_max_attempts": 1})
+    client = amazon_session.client("bedrock-runtime", endpoint_url=translating_gateway.root, config=config)
     client.meta.events.register("before-call", lambda params, **_: params["headers"].update({"x-api-key": KEY}))
     yield client
     client.close()
