@@ -43,7 +43,7 @@ enum Source {
 
 enum Sink {
     Stream(Box<dyn EventWriter>),
-    Whole { dialect: Dialect, reply: Box<Reply>, fold: Fold },
+    Whole { dialect: Dialect, reply: Box<Reply>, fold: Box<Fold> },
 }
 
 impl Translate {
@@ -58,7 +58,7 @@ impl Translate {
         let sink = if wants_stream {
             Sink::Stream(client.client().stream_writer(&reply))
         } else {
-            Sink::Whole { dialect: client, reply: Box::new(reply), fold: Fold::default() }
+            Sink::Whole { dialect: client, reply: Box::new(reply), fold: Box::default() }
         };
         Self { source, sink, usage: None, failure: None, has_started: false, has_ended: false, is_finished: false }
     }
@@ -141,7 +141,7 @@ impl Rewrite for Translate {
         match &mut self.sink {
             Sink::Stream(_) => Ok(out.freeze()),
             Sink::Whole { dialect, reply, fold } => {
-                let response = std::mem::take(fold).finish()?;
+                let response = std::mem::take(&mut **fold).finish()?;
                 Ok(dialect.client().write_response(&response, reply))
             }
         }

@@ -5,10 +5,14 @@
 //! Start (Open Delta* Close | Usage)* Finish+ Usage* End        and, anywhere after Start:  … Failed End
 //! ```
 //!
-//! Each choice has at most one block open at a time, counted from 0; every choice finishes once, with no block open.
+//! Each choice has at most one block open at a time, counted from 0; every choice finishes once, with no block open. There are
+//! at most [`MOST_CHOICES`] of them, whatever a provider says.
 
 use super::{Annotation, Json, Part, Seal, Usage};
 use crate::error::Failure;
+
+/// No dialect lets anybody ask for more alternatives. A number from the wire must not decide how much memory we take.
+pub const MOST_CHOICES: usize = 128;
 
 #[derive(Debug, Clone)]
 pub enum Event {
@@ -171,7 +175,7 @@ impl Grammar {
                 Ok(())
             }
             Event::Open(at, part) => {
-                let choice = self.choice(at.choice);
+                let choice = self.choice(at.choice)?;
                 if choice.is_finished {
                     return Err("the choice has finished");
                 }
@@ -183,7 +187,7 @@ impl Grammar {
                 Ok(())
             }
             Event::Delta(at, delta) => {
-                let choice = self.choice(at.choice);
+                let choice = self.choice(at.choice)?;
                 match choice.open {
                     Some(kind) if choice.blocks == at.block + 1 && fits(kind, delta) => Ok(()),
                     Some(_) if choice.blocks == at.block + 1 => Err("this kind of block has no such piece"),
@@ -191,14 +195,14 @@ impl Grammar {
                 }
             }
             Event::Close(at) => {
-                let choice = self.choice(at.choice);
+                let choice = self.choice(at.choice)?;
                 if choice.open.take().is_none() || choice.blocks != at.block + 1 {
                     return Err("the block is not open");
                 }
                 Ok(())
             }
             Event::Finish(index, _) => {
-                let choice = self.choice(*index);
+                let choice = self.choice(*index)?;
                 if choice.is_finished || choice.open.is_some() {
                     return Err("a choice finishes once, with no block open");
                 }
@@ -208,13 +212,15 @@ impl Grammar {
         }
     }
 
-    fn choice(&mut self, index: u32) -> &mut ChoiceState {
+    fn choice(&mut self, index: u32) -> Result<&mut ChoiceState, &'static str> {
         let index = index as usize;
+        if index >= MOST_CHOICES {
+            return Err("nobody asks for so many choices");
+        }
         if self.choices.len() <= index {
             self.choices.resize_with(index + 1, ChoiceState::default);
         }
-        #[expect(clippy::indexing_slicing, reason = "it was just made to be there")]
-        &mut self.choices[index]
+        self.choices.get_mut(index).ok_or("there is no such choice")
     }
 }
 
@@ -240,5 +246,22 @@ fn fits(kind: OpenKind, delta: &Delta) -> bool {
         Delta::Seal(_) => matches!(kind, OpenKind::Reasoning | OpenKind::Call),
         Delta::Annotation(_) | Delta::Logprobs(_) => kind == OpenKind::Text,
         Delta::Audio(_) | Delta::Transcript(_) => kind == OpenKind::Media,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finishing(choice: u32) -> [Event; 3] {
+        [Event::Start(Start::default()), Event::Finish(choice, Reason::Stop.into()), Event::End]
+    }
+
+    #[test]
+    fn choices_are_few() {
+        assert_eq!(check(&finishing(0)), Ok(()));
+        let least = check(&finishing(MOST_CHOICES as u32)).expect_err("too many");
+        assert!(least.contains("so many choices"), "{least}");
+        assert!(check(&finishing(u32::MAX)).is_err());
     }
 }

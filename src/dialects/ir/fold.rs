@@ -1,5 +1,6 @@
 //! From a stream of events to the whole answer, and back.
 
+use super::event::MOST_CHOICES;
 use super::{At, Choice, Delta, Event, Part, Response, Source};
 use crate::error::Failure;
 
@@ -17,13 +18,21 @@ impl Fold {
                 self.response.usage = start.usage;
                 self.response.start = start;
             }
-            Event::Open(at, part) => self.choice(at.choice).parts.push(part),
+            Event::Open(at, part) => {
+                if let Some(choice) = self.choice(at.choice) {
+                    choice.parts.push(part);
+                }
+            }
             Event::Delta(at, delta) => {
                 if let Some(part) = self.part(at) {
                     extend(part, delta);
                 }
             }
-            Event::Finish(choice, finish) => self.choice(choice).finish = finish,
+            Event::Finish(choice, finish) => {
+                if let Some(choice) = self.choice(choice) {
+                    choice.finish = finish;
+                }
+            }
             Event::Usage(usage) => self.response.usage = Some(usage),
             Event::Failed(failure) => self.failure = Some(failure),
             Event::Close(_) | Event::End => {}
@@ -38,17 +47,17 @@ impl Fold {
         }
     }
 
-    fn choice(&mut self, index: u32) -> &mut Choice {
+    /// The choice with this number. The grammar rules out that there is none.
+    fn choice(&mut self, index: u32) -> Option<&mut Choice> {
         let index = index as usize;
-        if self.response.choices.len() <= index {
+        if index < MOST_CHOICES && self.response.choices.len() <= index {
             self.response.choices.resize_with(index + 1, Choice::default);
         }
-        #[expect(clippy::indexing_slicing, reason = "it was just made to be there")]
-        &mut self.response.choices[index]
+        self.response.choices.get_mut(index)
     }
 
     fn part(&mut self, at: At) -> Option<&mut Part> {
-        self.choice(at.choice).parts.get_mut(at.block as usize)
+        self.choice(at.choice)?.parts.get_mut(at.block as usize)
     }
 }
 
@@ -113,4 +122,23 @@ fn tell(events: &mut Vec<Event>, at: At, mut part: Part) {
     events.push(Event::Open(at, part));
     events.extend(deltas.into_iter().map(|delta| Event::Delta(at, delta)));
     events.push(Event::Close(at));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialects::ir::{Reason, Text};
+
+    #[test]
+    fn a_number_from_the_wire_takes_no_memory() {
+        let mut fold = Fold::default();
+        let at = At { choice: u32::MAX, block: 0 };
+        fold.push(Event::Open(at, Part::Text(Text::default())));
+        fold.push(Event::Delta(at, Delta::Text("x".to_owned())));
+        fold.push(Event::Finish(u32::MAX, Reason::Stop.into()));
+        fold.push(Event::Finish(1, Reason::Length.into()));
+        let response = fold.finish().expect("an answer");
+        assert_eq!(response.choices.len(), 2);
+        assert_eq!(response.choices[1].finish.reason, Reason::Length);
+    }
 }

@@ -1,12 +1,16 @@
 //! Answers → events. Each answer says a bit more; what belongs together is put together.
 
+use serde_json::value::RawValue;
+
+use super::super::raw;
 use super::super::request::read::{media, opaque};
 use super::super::seals;
 use super::aligned::Aligned;
 use super::finish::{self, Meaning};
-use super::partial_args::Node;
+use super::partial_args::Arguments;
 use super::wire::{Answer, Candidate, FunctionCall, Part as WirePart};
 use super::{grounding, logprobs, usage};
+use crate::dialects::ir::event::MOST_CHOICES;
 use crate::dialects::ir::{
     At, Delta, Event, Finish, Json, MediaKind, Part, Reasoning, Seal, Source, Start, Text, ToolCall, Usage,
 };
@@ -15,10 +19,13 @@ use crate::error::{Failure, Kind};
 /// Where an answer stands of which some has been read.
 #[derive(Debug, Default)]
 pub struct Assembler {
-    has_started: bool,
+    /// Whether the start was told.
+    pub has_started: bool,
     choices: Vec<Choice>,
-    usage: Option<Usage>,
+    /// The latest `usageMetadata`.
+    counts: Option<Json>,
     blocked: Option<Finish>,
+    has_too_many: bool,
 }
 
 #[derive(Debug, Default)]
@@ -46,34 +53,42 @@ enum Open {
     Thought,
     Audio(Aligned),
     /// A call whose arguments come in pieces.
-    Call(Node),
+    Call(Arguments),
 }
 
 impl Assembler {
     pub fn take(&mut self, answer: Answer, events: &mut Vec<Event>) {
-        let (usage, service_tier) = answer.usage_metadata.as_ref().map(usage::read).unwrap_or_default();
+        self.counts = answer.usage_metadata.filter(usage::says_something).or(self.counts.take());
         if !self.has_started {
             self.has_started = true;
-            let created = answer.create_time.as_ref().and_then(|time| seconds(time));
-            let (id, model) = (answer.response_id, answer.model_version);
+            let (usage, service_tier) = self.usage();
+            let id = answer.response_id.as_deref().and_then(raw::as_text);
+            let model = answer.model_version.as_deref().and_then(raw::as_text);
+            let created = answer.create_time.as_deref().and_then(seconds);
             events.push(Event::Start(Start { id, model, created, service_tier, fingerprint: None, usage }));
         }
-        self.usage = usage.or(self.usage);
         self.blocked = answer.prompt_feedback.and_then(finish::blocked).or(self.blocked.take());
         for (at, candidate) in (0..).zip(answer.candidates) {
-            self.choice(candidate.index.unwrap_or(at)).take(candidate, events);
+            match self.choice(candidate.index.unwrap_or(at)) {
+                Some(choice) => choice.take(candidate, events),
+                None => self.has_too_many = true,
+            }
         }
     }
 
-    fn choice(&mut self, name: u32) -> &mut Choice {
+    fn usage(&self) -> (Option<Usage>, Option<String>) {
+        self.counts.as_ref().map(usage::read).unwrap_or_default()
+    }
+
+    /// The choice that the provider calls so; `None` if it is one too many.
+    fn choice(&mut self, name: u32) -> Option<&mut Choice> {
         let known = self.choices.iter().position(|choice| choice.name == name);
-        let at = known.unwrap_or_else(|| {
-            let index = u32::try_from(self.choices.len()).unwrap_or(u32::MAX);
+        let at = known.unwrap_or(self.choices.len());
+        if at == self.choices.len() && at < MOST_CHOICES {
+            let index = u32::try_from(at).unwrap_or(u32::MAX);
             self.choices.push(Choice { name, index, ..Choice::default() });
-            self.choices.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "it was found, or just made to be there")]
-        &mut self.choices[at]
+        }
+        self.choices.get_mut(at)
     }
 
     /// The answer has ended. One that came as a stream must have said so itself.
@@ -84,7 +99,7 @@ impl Assembler {
                     choice.end(events);
                 }
                 events.extend(finishes);
-                events.extend(self.usage.map(Event::Usage));
+                events.extend(self.usage().0.map(Event::Usage));
             }
             Err(failure) => {
                 if !self.has_started {
@@ -98,6 +113,9 @@ impl Assembler {
 
     fn outcome(&mut self, is_stream: bool) -> Result<Vec<Event>, Failure> {
         let broken = |message: &str| Err(Failure::of_kind(Kind::Upstream, message));
+        if self.has_too_many {
+            return broken("The provider's answer holds more candidates than anybody asks for.");
+        }
         match (&self.choices[..], self.blocked.take()) {
             (_, Some(finish)) if self.choices.iter().all(|choice| choice.finish.is_none()) => {
                 let choices = self.choices.iter().map(|choice| choice.index).max().unwrap_or(0);
@@ -213,7 +231,7 @@ impl Choice {
             let id = id.filter(|id| !id.is_empty()).unwrap_or_else(invented_id);
             let call = Part::ToolCall(ToolCall { id, name, seal, ..ToolCall::default() });
             self.has_calls = true;
-            self.open(call, Open::Call(Node::empty_object()), events);
+            self.open(call, Open::Call(Arguments::default()), events);
             if !will_continue && partial_args.is_empty() {
                 let arguments = args.map_or_else(|| "{}".to_owned(), |args| Box::<str>::from(args).into());
                 events.push(Event::Delta(self.at(), Delta::Arguments(arguments)));
@@ -222,8 +240,8 @@ impl Choice {
                 return;
             }
         }
-        if let Some(Open::Call(node)) = &mut self.open {
-            partial_args.into_iter().for_each(|piece| node.put(piece));
+        if let Some(Open::Call(arguments)) = &mut self.open {
+            partial_args.into_iter().for_each(|piece| arguments.put(piece));
             if !will_continue {
                 self.close(events);
             }
@@ -307,8 +325,7 @@ fn invented_id() -> String {
 }
 
 /// RFC 3339 → seconds since 1970.
-fn seconds(time: &Json) -> Option<u64> {
-    let time: String = serde_json::from_str(time.get()).ok()?;
-    let time = humantime::parse_rfc3339_weak(&time).ok()?;
+fn seconds(time: &RawValue) -> Option<u64> {
+    let time = humantime::parse_rfc3339_weak(&raw::as_text(time)?).ok()?;
     Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
 }

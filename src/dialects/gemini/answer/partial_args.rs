@@ -6,8 +6,10 @@ use serde_json::Number;
 use super::super::raw;
 use crate::dialects::wire::null_as_default;
 
-/// More elements than this are not left out by any model.
-const LONGEST_LIST: usize = 100_000;
+/// No model writes more values into one call. A path could ask for any number of them, so they are counted.
+const MOST_VALUES: usize = 1 << 16;
+/// JSON that is nested deeper is not read by anybody.
+const DEEPEST: usize = 100;
 
 #[derive(Debug, Default, Clone, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -21,9 +23,16 @@ pub struct PartialArg {
 }
 
 /// What has come so far.
+#[derive(Debug)]
+pub struct Arguments {
+    root: Node,
+    /// So many values may still be made.
+    room: usize,
+}
+
 #[derive(Debug, Default, Serialize)]
 #[serde(untagged)]
-pub enum Node {
+enum Node {
     #[default]
     Null,
     Bool(bool),
@@ -34,66 +43,73 @@ pub enum Node {
     Object(Vec<(String, Node)>),
 }
 
-impl Node {
-    pub fn empty_object() -> Self {
-        Self::Object(Vec::new())
+impl Default for Arguments {
+    fn default() -> Self {
+        Self { root: Node::Object(Vec::new()), room: MOST_VALUES }
     }
+}
 
+impl Arguments {
+    /// Puts a piece where it belongs. One that belongs nowhere is passed over.
     pub fn put(&mut self, piece: PartialArg) {
         let Some(place) = self.at(&piece.json_path) else { return };
         match (piece.string_value, piece.number_value, piece.bool_value) {
             (Some(more), ..) => match place {
-                Self::Text(text) => text.push_str(&more),
-                other => *other = Self::Text(more),
+                Node::Text(text) => text.push_str(&more),
+                other => *other = Node::Text(more),
             },
-            (None, Some(number), _) => *place = Self::Number(whole(number)),
-            (None, None, Some(value)) => *place = Self::Bool(value),
-            (None, None, None) => *place = Self::Null,
+            (None, Some(number), _) => *place = Node::Number(whole(number)),
+            (None, None, Some(value)) => *place = Node::Bool(value),
+            (None, None, None) => *place = Node::Null,
         }
     }
 
     /// As JSON text.
     pub fn text(&self) -> String {
-        Box::<str>::from(raw::json(self)).into()
+        Box::<str>::from(raw::json(&self.root)).into()
     }
 
     /// The place at a path, made if it is not there.
-    fn at(&mut self, path: &str) -> Option<&mut Self> {
+    fn at(&mut self, path: &str) -> Option<&mut Node> {
         let mut rest = path.strip_prefix('$')?;
-        let mut node = self;
-        while !rest.is_empty() {
+        let mut node = &mut self.root;
+        for _ in 0..DEEPEST {
+            if rest.is_empty() {
+                return Some(node);
+            }
             let (step, after) = step(rest)?;
             node = match step {
-                Step::Name(name) => node.member(name),
-                Step::Index(index) => node.item(index)?,
+                Step::Name(name) => node.member(name, &mut self.room)?,
+                Step::Index(index) => node.item(index, &mut self.room)?,
             };
             rest = after;
         }
-        Some(node)
+        None
     }
+}
 
-    fn member(&mut self, name: String) -> &mut Self {
+impl Node {
+    fn member(&mut self, name: String, room: &mut usize) -> Option<&mut Self> {
         if !matches!(self, Self::Object(_)) {
-            *self = Self::empty_object();
+            *self = Self::Object(Vec::new());
         }
-        let Self::Object(members) = self else { return self };
-        let at = members.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
+        let Self::Object(members) = self else { return None };
+        let known = members.iter().position(|(known, _)| *known == name);
+        if known.is_none() {
+            *room = room.checked_sub(1)?;
             members.push((name, Self::Null));
-            members.len() - 1
-        });
-        #[expect(clippy::indexing_slicing, reason = "it was found, or just made to be there")]
-        &mut members[at].1
+        }
+        let at = known.unwrap_or(members.len() - 1);
+        members.get_mut(at).map(|(_, node)| node)
     }
 
-    fn item(&mut self, index: usize) -> Option<&mut Self> {
-        if index > LONGEST_LIST {
-            return None;
-        }
+    fn item(&mut self, index: usize, room: &mut usize) -> Option<&mut Self> {
         if !matches!(self, Self::List(_)) {
             *self = Self::List(Vec::new());
         }
         let Self::List(items) = self else { return None };
         if items.len() <= index {
+            *room = room.checked_sub(index.checked_add(1)? - items.len())?;
             items.resize_with(index + 1, Self::default);
         }
         items.get_mut(index)
@@ -142,7 +158,7 @@ mod tests {
 
     #[test]
     fn pieces_find_their_places() {
-        let mut node = Node::empty_object();
+        let mut arguments = Arguments::default();
         for piece in [
             r#"{"jsonPath":"$.list[0].amount","stringValue":"16 ","willContinue":true}"#,
             r#"{"jsonPath":"$.list[0].amount","stringValue":"oz"}"#,
@@ -153,8 +169,22 @@ mod tests {
             r#"{"jsonPath":"nonsense","stringValue":"x"}"#,
             r#"{"jsonPath":"$.list[99999999999]","stringValue":"x"}"#,
         ] {
-            node.put(serde_json::from_str(piece).expect("a piece"));
+            arguments.put(serde_json::from_str(piece).expect("a piece"));
         }
-        assert_eq!(node.text(), r#"{"list":[{"amount":"16 oz"},null,2],"a.b":true,"none":null,"half":0.5}"#);
+        assert_eq!(arguments.text(), r#"{"list":[{"amount":"16 oz"},null,2],"a.b":true,"none":null,"half":0.5}"#);
+    }
+
+    #[test]
+    fn paths_that_ask_for_too_much_lead_nowhere() {
+        let mut arguments = Arguments::default();
+        let put = |arguments: &mut Arguments, json_path: String| {
+            arguments.put(PartialArg { json_path, bool_value: Some(true), ..PartialArg::default() });
+        };
+        put(&mut arguments, format!("${}", "[0]".repeat(1_000_000)));
+        put(&mut arguments, format!("$.a[{}]", usize::MAX));
+        (0..100).for_each(|at| put(&mut arguments, format!("$.b{at}[65000]")));
+        let text = arguments.text();
+        assert!(text.len() < 400_000, "{}", text.len());
+        serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
     }
 }

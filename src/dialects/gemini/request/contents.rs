@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::super::parts::{Blob, Content, FileData, FunctionCall, FunctionResponse, OutPart, Part as Out};
 use super::super::{media, raw, seals};
 use crate::dialects::ir::{
-    CallKind, Feature, Json, Losses, Media, MediaKind, Message, Opaque, Part, Reasoning, Role, Seal, Source, ToolCall,
+    CallKind, Feature, Losses, Media, MediaKind, Message, Opaque, Part, Reasoning, Role, Seal, Source, ToolCall,
     ToolResult,
 };
 use crate::dialects::{Dialect, Recipient, wire};
@@ -188,12 +188,12 @@ impl<'a> Writer<'a, '_> {
                 let message = "A tool's result belongs to no tool call in the messages before it; Gemini's API needs the name of the called function.";
                 return Err(Refusal::invalid(message));
             };
-            let mut text: Option<String> = None;
+            let mut texts = Vec::new();
             let mut attached = Vec::new();
             for part in &result.content {
                 match part {
-                    Part::Text(more) => text.get_or_insert_default().push_str(&more.text),
-                    Part::Refusal(more) => text.get_or_insert_default().push_str(more),
+                    Part::Text(text) => texts.push(text.text.as_str()),
+                    Part::Refusal(text) => texts.push(text),
                     Part::Media(media) => attached.extend(self.media(media).map(OutPart::from)),
                     Part::CachePoint(_) => self.losses.note(Feature::CacheMarks),
                     Part::Opaque(opaque) => self.foreign(opaque),
@@ -207,7 +207,7 @@ impl<'a> Writer<'a, '_> {
                 beside.extend(attached);
                 Vec::new()
             };
-            let response = response(result, text);
+            let response = response(result, &texts);
             let id = self.signs_calls.then_some(result.call_id.as_str());
             let function_response = Some(FunctionResponse { id, name, response, parts });
             out.push(Out { function_response, ..Out::default() }.into());
@@ -243,7 +243,7 @@ impl<'a> Writer<'a, '_> {
         match &media.source {
             Source::Base64(data) => inline(mime.unwrap_or_else(|| media::sniffed(data, media.kind)), data),
             Source::Url(uri) if media::is_kept_by_google(uri) || media::is_youtube(uri) => file(mime, uri.into()),
-            Source::Url(uri) if self.fetches_urls => {
+            Source::Url(uri) if self.fetches_urls && media.is_on_the_web() => {
                 file(Some(mime.unwrap_or_else(|| media::by_extension(uri, media.kind))), uri.into())
             }
             Source::Url(_) => {
@@ -341,15 +341,20 @@ impl<'a> Turn<'a> {
 }
 
 /// What a function answered: an object as it is, anything else as Google's documentation names it.
-fn response(result: &ToolResult, text: Option<String>) -> Cow<'static, RawValue> {
-    let Some(text) = text else { return raw::empty_object() };
+fn response<'a>(result: &ToolResult, texts: &[&'a str]) -> Cow<'a, RawValue> {
+    let text = match texts {
+        [] => return raw::empty_object(),
+        [text] => Cow::Borrowed(*text),
+        texts => Cow::Owned(texts.join("\n")),
+    };
     if result.is_error {
         return raw::named_object(&[("error", text)]);
     }
-    if text.trim_start().starts_with('{')
-        && let Ok(object) = serde_json::from_str::<Json>(&text)
-    {
-        return Cow::Owned(object);
+    match &text {
+        Cow::Borrowed(text) if text.trim_start().starts_with('{') => match serde_json::from_str(text) {
+            Ok(object) => Cow::Borrowed(object),
+            Err(_) => raw::named_object(&[("output", text)]),
+        },
+        _ => raw::named_object(&[("output", text)]),
     }
-    raw::named_object(&[("output", text)])
 }

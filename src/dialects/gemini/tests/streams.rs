@@ -196,3 +196,17 @@ fn a_broken_stream_ends_in_an_error() {
     assert!(array.ends_with(&format!(",\r\n{error}\n]")), "{array}");
     assert!(serde_json::from_str::<Vec<serde_json::Value>>(&array).is_ok());
 }
+
+#[test]
+fn nobody_asks_for_so_many_candidates() {
+    let flood: String = (0..=event::MOST_CHOICES)
+        .map(|index| {
+            format!(
+                r#"{{"candidates":[{{"index":{index},"content":{{"parts":[{{"text":"a"}}]}},"finishReason":"STOP"}}]}}"#
+            ) + "\n"
+        })
+        .collect();
+    let events = events_of([sse(&flood, "\n").as_bytes()]);
+    event::check(&events).expect("the grammar");
+    assert!(fold(events).expect_err("a failure").message.contains("more candidates"));
+}

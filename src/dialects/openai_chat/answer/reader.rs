@@ -6,6 +6,7 @@ use super::choice::Choice;
 use super::wire::{self, Chunk};
 use crate::dialects::errors::read_any_failure;
 use crate::dialects::framing::{Frame, FrameKind};
+use crate::dialects::ir::event::MOST_CHOICES;
 use crate::dialects::ir::{Event, Fold, Reason, Response, Start, Usage};
 use crate::dialects::openai_chat::finish::{self, Ending};
 use crate::dialects::openai_chat::loose::read;
@@ -13,9 +14,6 @@ use crate::dialects::openai_chat::usage::Counts;
 use crate::dialects::wire::read_answer;
 use crate::dialects::{EventReader, Unanswered};
 use crate::error::{Failure, Garbled, Kind};
-
-/// No request asks for more alternatives than this.
-const MOST_CHOICES: usize = 128;
 
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -111,6 +109,9 @@ impl Reader {
                 },
                 events,
             );
+        }
+        if choices.len() > MOST_CHOICES {
+            return self.fail(Garbled::new("it has more choices than anybody asks for").into(), events);
         }
         for (position, choice) in choices.into_iter().enumerate() {
             if let Some(error) = choice.error() {

@@ -219,6 +219,11 @@ fn many_alternatives() {
     assert_eq!(told(&text), "start 1.0:text 'b' 0.0:text 'a' 'b' close close 0=Stop 1=Length end");
     let far = sse(&[r#"{"choices":[{"index":4000000000,"delta":{"content":"a"},"finish_reason":"stop"}]}"#]);
     assert_eq!(told(&far), "start 0.0:text 'a' close 0=Stop end");
+    let choice = r#"{"delta":{"content":"a"},"finish_reason":"stop"}"#;
+    let flood = sse(&[&format!(r#"{{"choices":[{}]}}"#, vec![choice; event::MOST_CHOICES + 1].join(","))]);
+    let events = read_in(&[flood.as_bytes()]);
+    event::check(&events).expect("the grammar");
+    assert!(matches!(&events[1], Event::Failed(_)));
 }
 
 fn written(events: Vec<Event>, reply: &Reply) -> String {
