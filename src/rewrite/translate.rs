@@ -32,6 +32,7 @@ pub struct Translate {
     usage: Option<Usage>,
     failure: Option<Failure>,
     has_started: bool,
+    has_ended: bool,
     is_finished: bool,
 }
 
@@ -59,11 +60,16 @@ impl Translate {
         } else {
             Sink::Whole { dialect: client, reply: Box::new(reply), fold: Box::default() }
         };
-        Self { source, sink, usage: None, failure: None, has_started: false, is_finished: false }
+        Self { source, sink, usage: None, failure: None, has_started: false, has_ended: false, is_finished: false }
     }
 
     fn take(&mut self, events: Vec<Event>, out: &mut BytesMut) {
         for event in events {
+            // Whoever broke it off may not be the only one to say so.
+            if self.has_ended {
+                return;
+            }
+            self.has_ended = matches!(event, Event::End);
             if !std::mem::replace(&mut self.has_started, true) && !matches!(event, Event::Start(_)) {
                 // It broke off before it said anything.
                 self.put(Event::Start(Start::default()), out);

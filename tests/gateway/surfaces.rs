@@ -166,11 +166,6 @@ async fn every_sdk_gets_its_own_list_of_models() {
     }
     let (status, error) = get("/v1beta/models/nothing", &[]).await;
     assert_eq!((status, &error["error"]["status"]), (404, &"NOT_FOUND".into()));
-    // Which SDK it is shows in its errors, too.
-    let (status, error) = get("/v1/models/nothing", &anthropic).await;
-    assert_eq!((status, &error["type"]), (404, &"error".into()), "{error}");
-    let (status, error) = get("/v1/models/nothing", &google).await;
-    assert_eq!((status, &error["error"]["status"]), (404, &"NOT_FOUND".into()), "{error}");
 }
 
 /// Whatever an SDK may be told to use as its base, with or without a version, with a slash too many.

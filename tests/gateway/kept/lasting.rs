@@ -1,6 +1,7 @@
 //! How long it is kept, and what happens when it cannot be.
 
 use super::{Client, error, heard, lines, parsed, provider, setup};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -10,13 +11,14 @@ async fn a_restart_forgets_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kept.db").to_str().expect("UTF-8").to_owned();
     let start = || setup(&upstream).env("NARTHEX_STORE_PATH", &path).start();
-    let first_run = start().await;
+    let mut first_run = start().await;
     let first = Client::of(&first_run).turn("chat/m", None, "one").await;
     let streamed = Client::of(&first_run)
         .create(json!({"model": "chat/m", "input": "two", "stream": true, "previous_response_id": first["id"]}))
         .await;
-    // Not told to stop: killed.
-    drop(first_run);
+    // Told to stop, it first writes down what it has answered.
+    first_run.signal(Signal::SIGTERM);
+    assert!(first_run.ended().await.success());
     let second_run = start().await;
     let client = Client::of(&second_run);
     assert_eq!(parsed(&client.get(&first["id"], "").await.body), first);

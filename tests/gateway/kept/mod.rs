@@ -30,16 +30,17 @@ pub async fn provider() -> Upstream {
     let count = AtomicUsize::new(0);
     Upstream::start(move |request| {
         let (wire, is_stream) = Wire::asked(request);
-        let text = format!("answer {}", count.fetch_add(1, Ordering::Relaxed) + 1);
-        said(wire, is_stream, &text)
+        let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+        said(wire, is_stream, number, &format!("answer {number}"))
     })
     .await
 }
 
-/// An answer of a provider that speaks chat or messages.
-pub fn said(wire: Wire, is_stream: bool, text: &str) -> Reply {
+/// An answer. Only chat has the same id each time.
+pub fn said(wire: Wire, is_stream: bool, number: usize, text: &str) -> Reply {
     let escaped = json!(crate::support::wire::TEXT).to_string();
-    let replaced = |body: &str| body.replace(escaped.trim_matches('"'), text);
+    let replaced =
+        |body: &str| body.replace(escaped.trim_matches('"'), text).replace("resp_1", &format!("resp_own{number}"));
     match is_stream {
         false => Reply::json(200, replaced(&wire.answer())),
         true => {
