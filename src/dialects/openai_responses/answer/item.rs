@@ -1,6 +1,7 @@
 //! The items of an answer, as we write them.
 
 use serde::Serialize;
+use serde::de::IgnoredAny;
 
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Annotation, CallKind, Json, Reasoning, ReasoningKind, Seal, ToolCall};
@@ -152,6 +153,10 @@ impl Item {
 
     pub fn finish(&mut self, how: Status) {
         match self {
+            // A call that was cut off cannot be carried out.
+            Self::FunctionCall { status, arguments, .. } if serde_json::from_str::<IgnoredAny>(arguments).is_err() => {
+                *status = Status::Incomplete;
+            }
             Self::Message { status, .. } | Self::FunctionCall { status, .. } | Self::CustomToolCall { status, .. } => {
                 *status = how;
             }
