@@ -188,12 +188,15 @@ impl<'a> Writer<'a, '_> {
                 let message = "A tool's result belongs to no tool call in the messages before it; Gemini's API needs the name of the called function.";
                 return Err(Refusal::invalid(message));
             };
-            let mut text: Option<String> = None;
+            let mut texts: Vec<Cow<'_, str>> = Vec::new();
             let mut attached = Vec::new();
             for part in &result.content {
                 match part {
-                    Part::Text(more) => text.get_or_insert_default().push_str(&more.text),
-                    Part::Refusal(more) => text.get_or_insert_default().push_str(more),
+                    Part::Text(more) => texts.push(Cow::Borrowed(&more.text)),
+                    Part::Refusal(more) => texts.push(Cow::Borrowed(more)),
+                    Part::Media(Media { source: Source::Text(text), name, .. }) => {
+                        texts.push(wire::titled(name.as_deref(), text));
+                    }
                     Part::Media(media) => attached.extend(self.media(media).map(OutPart::from)),
                     Part::CachePoint(_) => self.losses.note(Feature::CacheMarks),
                     Part::Opaque(opaque) => self.foreign(opaque),
@@ -207,7 +210,7 @@ impl<'a> Writer<'a, '_> {
                 beside.extend(attached);
                 Vec::new()
             };
-            let response = response(result, text);
+            let response = response(result, (!texts.is_empty()).then(|| texts.join("\n\n")));
             let id = self.signs_calls.then_some(result.call_id.as_str());
             let function_response = Some(FunctionResponse { id, name, response, parts });
             out.push(Out { function_response, ..Out::default() }.into());
@@ -260,7 +263,7 @@ impl<'a> Writer<'a, '_> {
                     None
                 }
             },
-            Source::Text(text) => Some(Out::text(text)),
+            Source::Text(text) => Some(Out::text(wire::titled(media.name.as_deref(), text))),
         }
     }
 
