@@ -137,6 +137,8 @@ impl Writer {
         match part {
             Part::ToolCall(call) => {
                 if let Some(seal) = &call.seal {
+                    // Its own block: closing a call that had no arguments would write some.
+                    self.block = Block::Silent(Kind::Reasoning);
                     self.seal(seal, out);
                     self.close(out);
                 }
