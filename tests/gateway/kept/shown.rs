@@ -27,7 +27,9 @@ async fn a_response_is_shown_as_it_was_answered() {
         assert_eq!(error(&streamed).0, 400);
     }
     assert_eq!(talk.upstream.requests().len(), 2, "the provider is not asked again");
-    assert_eq!(talk.gateway.access_lines(3).await[1]["operation"], "stored response");
+    let lines = talk.gateway.access_lines(14).await;
+    let shown = lines.iter().filter(|line| line["operation"] == "stored response");
+    assert_eq!((lines.len(), shown.count()), (14, 12));
 }
 
 #[tokio::test]

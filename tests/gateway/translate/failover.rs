@@ -56,10 +56,9 @@ async fn another_dialect_takes_over() {
                 let tried = failed.requests().len();
                 assert!(tried >= 1, "{first:?} was asked");
                 let lines = gateway.access_lines(6).await;
-                assert_eq!(
-                    (&lines[0]["attempts"], &lines[0]["outcome"], &lines[0]["status"]),
-                    (&2.into(), &"ok".into(), &200.into())
-                );
+                assert!(lines.iter().all(|line| line["outcome"] == "ok" && line["status"] == 200), "{lines:?}");
+                // The first request found it; the others found it cooling down.
+                assert_eq!(lines.iter().filter(|line| line["attempts"] == 2).count(), tried, "{lines:?}");
                 assert!(lines.iter().all(|line| line.get("error").is_none_or(serde_json::Value::is_null)), "{lines:?}");
             }
         }
