@@ -198,6 +198,8 @@ pub struct Habits {
     pub fetches_urls: bool,
     /// Chat: whether it takes `video_url`.
     pub has_video: bool,
+    /// Chat: whether it wants Google's seals of calls back (`extra_content`).
+    pub keeps_google_seals: bool,
     /// Chat: whether it draws images when `modalities` asks for them.
     pub draws: bool,
 }
@@ -230,6 +232,7 @@ impl Habits {
         has_cache_marks: false,
         fetches_urls: true,
         has_video: false,
+        keeps_google_seals: false,
         draws: false,
     };
 

@@ -129,7 +129,7 @@ pub static TABLE: &[Provider] = &[
         name: "gemini",
         title: "Google Gemini",
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
-        habits: &Habits { fetches_urls: false, ..Habits::COMPATIBLE },
+        habits: &Habits { fetches_urls: false, keeps_google_seals: true, ..Habits::COMPATIBLE },
         operations: &[
             GenerateContent,
             Chat,

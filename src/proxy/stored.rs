@@ -119,7 +119,7 @@ pub fn keeping(ctx: &Exchange, target: &Target, is_native: bool, inner: Box<dyn 
                 object: answered.object,
             }),
         };
-        // By our clock: some providers' answers are from 1970.
+        // Our own clock: it is ours that says when it has been kept long enough.
         let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         let (id, previous) = (answered.id, remembered.wishes.previous);
         store.keep(StoredResponse { id, tenant, instance, model, created, previous, kept });
