@@ -1,5 +1,6 @@
 //! What the dialects' readers and writers have in common.
 
+use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -89,6 +90,20 @@ pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &
         written.get_mut(at).into_iter().for_each(|byte| *byte = b' ');
     }
     out.put_slice(b"\n\n");
+}
+
+/// A document of plain text where texts have no titles.
+pub fn titled<'a>(title: Option<&str>, text: &'a str) -> Cow<'a, str> {
+    title.map_or(Cow::Borrowed(text), |title| Cow::Owned(format!("{title}:\n\n{text}")))
+}
+
+/// What stands around the text of a custom tool's call where calls take objects only.
+pub const CUSTOM_INPUT: (&str, &str) = ("{\"input\":\"", "\"}");
+
+/// A text as it stands in JSON, without its quotes.
+pub fn escaped(text: &str) -> String {
+    let quoted = serde_json::Value::from(text).to_string();
+    quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
 }
 
 /// A member that may be a text or a list.

@@ -141,7 +141,9 @@ fn reasoned(block: ReasoningContent) -> Option<Part> {
 
 fn cited_text(block: CitationsContent) -> Option<Part> {
     let text = block.content.unwrap_or_default().into_iter().filter_map(|item| item.text).collect::<String>();
-    let annotations: Vec<_> = block.citations.unwrap_or_default().into_iter().map(annotation).collect();
+    let span = Some((0, text.chars().count() as u64));
+    let whole = |raw| Annotation { span, ..annotation(raw) };
+    let annotations: Vec<_> = block.citations.unwrap_or_default().into_iter().map(whole).collect();
     let is_empty = text.is_empty() && annotations.is_empty();
     (!is_empty).then(|| Part::Text(Text { text, annotations, logprobs: Vec::new() }))
 }

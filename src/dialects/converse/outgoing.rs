@@ -164,15 +164,19 @@ pub enum Location<'a> {
 }
 
 impl<'a> Citation<'a> {
-    pub fn of(annotation: &'a ir::Annotation) -> Self {
+    /// `None`: what is known of the source cannot be told here.
+    pub fn of(annotation: &'a ir::Annotation) -> Option<Self> {
         let ir::Annotation { url, title, quote, span: _, native } = annotation;
-        match native {
-            Some(native) if native.dialect == crate::dialects::Dialect::Converse => Self::Verbatim(&native.value),
-            _ => Self::Told {
+        match (native, url, title, quote) {
+            (Some(native), ..) if native.dialect == crate::dialects::Dialect::Converse => {
+                Some(Self::Verbatim(&native.value))
+            }
+            (_, None, None, None) => None,
+            _ => Some(Self::Told {
                 title: title.as_deref(),
                 source_content: quote.as_deref().map(|text| [TextItem { text }]),
                 location: url.as_deref().map(|url| Location::Web { url }),
-            },
+            }),
         }
     }
 }

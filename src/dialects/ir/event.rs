@@ -17,8 +17,8 @@ pub const MOST_CHOICES: usize = 128;
 #[derive(Debug, Clone)]
 pub enum Event {
     Start(Start),
-    /// A block begins. The part is empty, but for what is known from the first: the kind, a call's id and name, the whole
-    /// of what does not come in pieces ([`Part::Opaque`], [`Part::Media`] other than audio).
+    /// A block begins. The part is empty, but for what is known from the first: the kind, a call's id, name and seal, the whole of
+    /// what does not come in pieces ([`Part::Opaque`], [`Part::Media`]). Texts, arguments and the seals of reasoning come in pieces.
     Open(At, Part),
     Delta(At, Delta),
     Close(At),
@@ -225,6 +225,16 @@ impl Grammar {
 }
 
 fn kind(part: &Part) -> Result<OpenKind, &'static str> {
+    let is_empty = match part {
+        Part::Text(text) => text.text.is_empty() && text.annotations.is_empty() && text.logprobs.is_empty(),
+        Part::Refusal(text) => text.is_empty(),
+        Part::Reasoning(reasoning) => reasoning.text.is_empty() && reasoning.seal.is_none(),
+        Part::ToolCall(call) => call.arguments.is_empty(),
+        _ => true,
+    };
+    if !is_empty {
+        return Err("what comes in pieces has none when it begins");
+    }
     Ok(match part {
         Part::Text(_) => OpenKind::Text,
         Part::Refusal(_) => OpenKind::Words,
@@ -263,5 +273,13 @@ mod tests {
         let least = check(&finishing(MOST_CHOICES as u32)).expect_err("too many");
         assert!(least.contains("so many choices"), "{least}");
         assert!(check(&finishing(u32::MAX)).is_err());
+    }
+
+    #[test]
+    fn blocks_begin_empty() {
+        let seal = Some(crate::dialects::ir::Seal::redacted(crate::dialects::Dialect::Anthropic, "x"));
+        let sealed = Part::Reasoning(crate::dialects::ir::Reasoning { seal, ..Default::default() });
+        let events = [Event::Start(Start::default()), Event::Open(At::default(), sealed)];
+        assert!(check(&events).expect_err("a seal").contains("when it begins"));
     }
 }

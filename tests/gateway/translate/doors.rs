@@ -44,8 +44,8 @@ impl Doors {
     }
 
     fn last(&self) -> String {
-        let runs = self.upstream.requests().into_iter().filter(|request| request.method == "POST");
-        runs.last().expect("a request").path
+        let mut runs = self.upstream.requests().into_iter().filter(|request| request.method == "POST");
+        runs.next_back().expect("a request").path
     }
 }
 

@@ -142,15 +142,12 @@ async fn nonsense_that_comes_late_is_no_answer_either() {
         let body = provider.error(503, "they say no");
         let gate = Gate::closed();
         let (held, sent) = (gate.clone(), body.clone());
-        let hub = Hub::answering(move |request| {
-            let head = match request.headers.get("x-title") {
-                Some("chunked") => Reply::chunked(200, &[JSON]).pause(&held).chunk(&sent).end(),
-                _ => {
-                    let length = sent.len().to_string();
-                    Reply::head(200, &[JSON, ("content-length", &length)]).pause(&held).bytes(&sent)
-                }
-            };
-            head
+        let hub = Hub::answering(move |request| match request.headers.get("x-title") {
+            Some("chunked") => Reply::chunked(200, &[JSON]).pause(&held).chunk(&sent).end(),
+            _ => {
+                let length = sent.len().to_string();
+                Reply::head(200, &[JSON, ("content-length", &length)]).pause(&held).bytes(&sent)
+            }
         })
         .await;
         for client in Wire::ALL.into_iter().filter(|client| *client != provider) {

@@ -7,7 +7,7 @@ mod told;
 use super::upstream::{Received, Reply};
 use frames::frame;
 use serde_json::json;
-#[allow(unused_imports, reason = "each test target uses its own part of this")]
+#[allow(unused_imports, reason = "not every test of those that share this looks at what was told")]
 pub use told::Told;
 
 /// What every provider here says. It has what is easily broken: quotes, a line's end, characters of two to four bytes.

@@ -6,7 +6,7 @@ use super::super::citation;
 use super::super::members::Members;
 use super::wire::{Block, Delta as Piece};
 use crate::dialects::{Dialect, ir};
-use ir::{At, CallKind, Delta, Event, Opaque, Part, Reasoning, Seal, ToolCall};
+use ir::{Annotation, At, CallKind, Delta, Event, Opaque, Part, Reasoning, Seal, ToolCall};
 
 /// The block that is being read, and how many there were.
 #[derive(Debug, Default)]
@@ -20,9 +20,19 @@ pub struct Assembly {
 /// Text and reasoning are opened when there is some.
 #[derive(Debug)]
 enum Open {
-    Text { is_told: bool },
-    Reasoning { is_told: bool },
-    Call { input: String, has_pieces: bool },
+    /// Citations are told at its end: then it is known how long it is.
+    Text {
+        is_told: bool,
+        length: u64,
+        citations: Vec<Annotation>,
+    },
+    Reasoning {
+        is_told: bool,
+    },
+    Call {
+        input: String,
+        has_pieces: bool,
+    },
     Native(Native),
 }
 
@@ -114,8 +124,12 @@ impl Assembly {
     pub fn end(&mut self, events: &mut Vec<Event>) {
         let at = self.at();
         match self.open.take() {
-            None | Some(Open::Text { is_told: false } | Open::Reasoning { is_told: false }) => return,
-            Some(Open::Text { .. } | Open::Reasoning { .. }) => {}
+            None | Some(Open::Text { is_told: false, .. } | Open::Reasoning { is_told: false }) => return,
+            Some(Open::Reasoning { .. }) => {}
+            Some(Open::Text { length, citations, .. }) => {
+                let whole = |citation| Annotation { span: Some((0, length)), ..citation };
+                events.extend(citations.into_iter().map(|it| Event::Delta(at, Delta::Annotation(whole(it)))));
+            }
             Some(Open::Call { input, has_pieces }) => {
                 if !has_pieces {
                     events.push(Event::Delta(at, Delta::Arguments(input)));
@@ -137,10 +151,13 @@ impl Assembly {
     pub fn text(&mut self, more: String, events: &mut Vec<Event>) {
         if !matches!(self.open, Some(Open::Text { .. })) {
             self.end(events);
-            self.open = Some(Open::Text { is_told: false });
+            self.open = Some(Open::Text { is_told: false, length: 0, citations: Vec::new() });
         }
         if !more.is_empty() {
             self.tell_text(events);
+            if let Some(Open::Text { length, .. }) = &mut self.open {
+                *length += more.chars().count() as u64;
+            }
             events.push(Event::Delta(self.at(), Delta::Text(more)));
         }
     }
@@ -148,11 +165,13 @@ impl Assembly {
     fn citation(&mut self, raw: &RawValue, events: &mut Vec<Event>) {
         self.text(String::new(), events);
         self.tell_text(events);
-        events.push(Event::Delta(self.at(), Delta::Annotation(citation::read(raw))));
+        if let Some(Open::Text { citations, .. }) = &mut self.open {
+            citations.push(citation::read(raw));
+        }
     }
 
     fn tell_text(&mut self, events: &mut Vec<Event>) {
-        if let Some(Open::Text { is_told: is_told @ false }) = &mut self.open {
+        if let Some(Open::Text { is_told: is_told @ false, .. }) = &mut self.open {
             *is_told = true;
             events.push(Event::Open(self.at(), Part::Text(ir::Text::default())));
         }

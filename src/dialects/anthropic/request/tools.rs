@@ -154,8 +154,11 @@ pub fn choice<'a>(
 fn web_search<'a>(search: &'a WebSearch, losses: &mut Losses) -> Tool<'a> {
     let WebSearch { context_size, location, allowed_domains, blocked_domains, max_uses } = search;
     let has_both = !allowed_domains.is_empty() && !blocked_domains.is_empty();
-    if context_size.is_some() || has_both {
-        losses.note(Feature::WebSearch);
+    if context_size.is_some() {
+        losses.note_named(Feature::WebSearch, "web_search.search_context_size");
+    }
+    if has_both {
+        losses.note_named(Feature::WebSearch, "web_search.blocked_domains");
     }
     Tool::Known(Box::new(Fields {
         kind: Some("web_search_20250305"),

@@ -10,9 +10,9 @@ use serde_json::value::RawValue;
 use super::super::answer::{Ending, Shown, Totals};
 use super::super::block::{self, Block, Fields};
 use super::super::citation;
-use crate::dialects::wire::write_event;
+use crate::dialects::wire::{self, write_event};
 use crate::dialects::{Dialect, EventWriter, Reply, ir};
-use ir::{Delta, Event, Finish, Part, Seal, SealKind, Start, ToolCall, Usage};
+use ir::{CallKind, Delta, Event, Finish, Part, Seal, SealKind, Start, ToolCall, Usage};
 
 #[derive(Debug)]
 pub struct Writer {
@@ -39,7 +39,7 @@ enum Open {
     Thinking,
     /// A call that has not begun to say what with: its seal, which goes before it, may still come.
     Call(ToolCall),
-    ToolUse,
+    ToolUse(CallKind),
 }
 
 #[derive(Serialize)]
@@ -219,10 +219,15 @@ impl Writer {
             return;
         }
         self.begin_call(out);
-        if matches!(self.open, Open::ToolUse) {
-            let piece = Piece { kind: "input_json_delta", partial_json: Some(text), ..Piece::default() };
-            self.piece(piece, out);
+        match self.open {
+            Open::ToolUse(CallKind::Function) => self.input(text, out),
+            Open::ToolUse(CallKind::Custom) => self.input(&wire::escaped(text), out),
+            _ => {}
         }
+    }
+
+    fn input(&self, json: &str, out: &mut BytesMut) {
+        self.piece(Piece { kind: "input_json_delta", partial_json: Some(json), ..Piece::default() }, out);
     }
 
     fn seal(&mut self, seal: Seal, out: &mut BytesMut) {
@@ -237,7 +242,7 @@ impl Writer {
             }
             Open::Thinking => self.sign(&seal, out),
             Open::Call(call) => call.seal = Some(seal),
-            Open::Nothing | Open::Text | Open::ToolUse => {}
+            Open::Nothing | Open::Text | Open::ToolUse(_) => {}
         }
     }
 
@@ -263,11 +268,17 @@ impl Writer {
         let (id, name) = (Some(Cow::Borrowed(call.id.as_str())), Some(call.name.as_str()));
         let input = serde_json::from_str::<&RawValue>("{}").ok().map(Cow::Borrowed);
         let fields = Fields { kind: "tool_use", id, name, input, ..Fields::default() };
-        self.show(Block::of(fields), Open::ToolUse, out);
+        self.show(Block::of(fields), Open::ToolUse(call.kind), out);
+        if call.kind == CallKind::Custom {
+            self.input(wire::CUSTOM_INPUT.0, out);
+        }
     }
 
     fn close(&mut self, out: &mut BytesMut) {
         self.begin_call(out);
+        if matches!(self.open, Open::ToolUse(CallKind::Custom)) {
+            self.input(wire::CUSTOM_INPUT.1, out);
+        }
         match self.open {
             Open::Nothing | Open::Thought => self.open = Open::Nothing,
             _ => self.stop(out),

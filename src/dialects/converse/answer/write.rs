@@ -30,12 +30,15 @@ pub fn write(response: &Response) -> Bytes {
 
 fn add<'a>(content: &mut Vec<Block<'a>>, part: &'a Part) {
     match part {
-        Part::Text(text) if !text.annotations.is_empty() => {
-            let citations = text.annotations.iter().map(Citation::of).collect();
+        Part::Text(text) => {
+            let citations: Vec<_> = text.annotations.iter().filter_map(Citation::of).collect();
+            if citations.is_empty() {
+                return content.extend(said(&text.text));
+            }
             let content_of = [TextItem { text: &text.text }];
             content.push(Block::CitationsContent(CitationsContent { content: content_of, citations }));
         }
-        Part::Text(ir::Text { text, .. }) | Part::Refusal(text) => content.extend(said(text)),
+        Part::Refusal(text) => content.extend(said(text)),
         Part::Reasoning(reasoning) => content.push(Block::ReasoningContent(reasoned(reasoning))),
         Part::ToolCall(call) => {
             if let Some(seal) = &call.seal {

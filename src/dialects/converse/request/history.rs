@@ -237,7 +237,8 @@ fn spoken(said: &ir::Text, role: Role) -> Option<Block<'_>> {
     if !is_cited || said.text.trim().is_empty() {
         return text(&said.text);
     }
-    let citations = said.annotations.iter().filter(|annotation| is_native(annotation)).map(Citation::of).collect();
+    let citations =
+        said.annotations.iter().filter(|annotation| is_native(annotation)).filter_map(Citation::of).collect();
     Some(Block::CitationsContent(CitationsContent { content: [TextItem { text: &said.text }], citations }))
 }
 

@@ -11,7 +11,9 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use super::super::blocks::{SERVER_TOOL, opaque};
 use super::super::media;
-use crate::dialects::ir::{At, Delta, Event, Json, Media, MediaKind, Part, Reasoning, Source, Text, ToolCall};
+use crate::dialects::ir::{
+    Annotation, At, Delta, Event, Json, Media, MediaKind, Part, Reasoning, Source, Text, ToolCall,
+};
 
 /// Blocks that are open or wait for it.
 #[derive(Debug, Default)]
@@ -34,7 +36,11 @@ struct Block {
 
 #[derive(Debug)]
 enum Kind {
-    Text,
+    /// What a text rests on is told at its end: then it is known how long it is.
+    Text {
+        characters: u64,
+        citations: Vec<Annotation>,
+    },
     Reasoning,
     Call {
         /// Until it is opened.
@@ -71,7 +77,7 @@ impl Queue {
     /// A piece of text or reasoning. Pieces open their blocks.
     pub fn words(&mut self, index: u64, is_reasoning: bool, delta: Delta, events: &mut Vec<Event>) {
         let is_kind = |kind: &Kind| match kind {
-            Kind::Text => !is_reasoning,
+            Kind::Text { .. } => !is_reasoning,
             Kind::Reasoning => is_reasoning,
             _ => false,
         };
@@ -82,7 +88,8 @@ impl Queue {
                 if let Some(other) = found {
                     other.is_stopped = true;
                 }
-                let kind = if is_reasoning { Kind::Reasoning } else { Kind::Text };
+                let text = Kind::Text { characters: 0, citations: Vec::new() };
+                let kind = if is_reasoning { Kind::Reasoning } else { text };
                 self.push(index, kind, vec![delta]);
             }
         }
@@ -160,10 +167,12 @@ impl Queue {
                     self.opened += 1;
                 }
                 let at = At { choice: 0, block: self.opened - 1 };
-                events.extend(block.pending.drain(..).map(|delta| Event::Delta(at, delta)));
+                let pending = block.pending.drain(..).filter_map(|delta| block.kind.hold(delta));
+                events.extend(pending.map(|delta| Event::Delta(at, delta)));
                 if !block.is_stopped && (is_last || !block.kind.may_end()) {
                     return;
                 }
+                events.extend(block.kind.citations().map(|it| Event::Delta(at, Delta::Annotation(it))));
                 events.push(Event::Close(at));
             }
             self.blocks.pop_front();
@@ -179,15 +188,39 @@ impl Kind {
                 Part::ToolCall(ToolCall { id: std::mem::take(id), name: std::mem::take(name), ..Default::default() })
             }
             Self::Reasoning => Part::Reasoning(Reasoning::default()),
-            Self::Text | Self::Gathered(_) => Part::Text(Text::default()),
+            Self::Text { .. } | Self::Gathered(_) => Part::Text(Text::default()),
         }
+    }
+
+    /// What can be told of a piece by now.
+    fn hold(&mut self, delta: Delta) -> Option<Delta> {
+        match (self, delta) {
+            (Self::Text { citations, .. }, Delta::Annotation(citation)) => {
+                citations.push(citation);
+                None
+            }
+            (Self::Text { characters, .. }, Delta::Text(text)) => {
+                *characters += text.chars().count() as u64;
+                Some(Delta::Text(text))
+            }
+            (_, delta) => Some(delta),
+        }
+    }
+
+    /// All of the text rests on them.
+    fn citations(&mut self) -> impl Iterator<Item = Annotation> + use<> {
+        let (length, citations) = match self {
+            Self::Text { characters, citations } => (*characters, std::mem::take(citations)),
+            _ => (0, Vec::new()),
+        };
+        citations.into_iter().map(move |citation| Annotation { span: Some((0, length)), ..citation })
     }
 
     /// Whether it may be closed because something else begins.
     fn may_end(&self) -> bool {
         match self {
             Self::Call { arguments, .. } => serde_json::from_str::<IgnoredAny>(arguments).is_ok(),
-            Self::Text | Self::Reasoning => true,
+            Self::Text { .. } | Self::Reasoning => true,
             Self::Gathered(_) => false,
         }
     }

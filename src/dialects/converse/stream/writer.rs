@@ -13,7 +13,7 @@ use super::super::media;
 use super::super::outgoing::{Citation, Media, Metrics, Source, Usage};
 use crate::dialects::framing::FrameKind;
 use crate::dialects::framing::event_stream::write_frame;
-use crate::dialects::ir::{Delta, Event, MediaKind, Part, Seal, SealKind, Usage as Counts};
+use crate::dialects::ir::{CallKind, Delta, Event, MediaKind, Part, Seal, SealKind, Usage as Counts};
 use crate::dialects::{Dialect, EventWriter, wire};
 
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct Writer {
     /// Of the block that is written, or will be next: those that show nothing have none.
     index: u32,
     block: Block,
+    /// Whether anything of the call's input was written.
+    has_input: bool,
     usage: Counts,
     is_ended: bool,
 }
@@ -38,7 +40,7 @@ enum Block {
 enum Kind {
     Text,
     Reasoning,
-    Call,
+    Call(CallKind),
     /// What cannot be shown, but for the words in it.
     Other,
 }
@@ -118,6 +120,7 @@ impl Writer {
             started: Instant::now(),
             index: 0,
             block: Block::Silent(Kind::Other),
+            has_input: false,
             usage: Counts::default(),
             is_ended: false,
         }
@@ -127,7 +130,7 @@ impl Writer {
         let kind = match part {
             Part::Text(_) | Part::Refusal(_) => Kind::Text,
             Part::Reasoning(_) => Kind::Reasoning,
-            Part::ToolCall(_) => Kind::Call,
+            Part::ToolCall(call) => Kind::Call(call.kind),
             Part::Media(_) | Part::ToolResult(_) | Part::CachePoint(_) | Part::Opaque(_) => Kind::Other,
         };
         self.block = Block::Silent(kind);
@@ -139,6 +142,7 @@ impl Writer {
                 }
                 self.start(Opening::ToolUse { tool_use_id: &call.id, name: &call.name }, out);
                 self.block = Block::Written(kind);
+                self.has_input = false;
             }
             Part::Media(shown) if shown.kind == MediaKind::Image => {
                 if let Some(Media { format, source }) = media::image(shown) {
@@ -159,13 +163,26 @@ impl Writer {
             }
             (Kind::Reasoning, Delta::Text(text)) => self.piece(Piece::ReasoningContent(Reasoning::Text(text)), out),
             (Kind::Reasoning, Delta::Seal(seal)) => self.seal(seal, out),
-            (Kind::Call, Delta::Arguments(input)) => self.piece(Piece::ToolUse { input }, out),
+            (Kind::Call(CallKind::Function), Delta::Arguments(input)) => self.input(input, out),
+            (Kind::Call(CallKind::Custom), Delta::Arguments(text)) => {
+                if !self.has_input {
+                    self.input(wire::CUSTOM_INPUT.0, out);
+                }
+                self.input(&wire::escaped(text), out);
+            }
             (Kind::Text, Delta::Annotation(annotation)) => {
-                self.piece(Piece::Citation(Citation::of(annotation)), out);
+                if let Some(citation) = Citation::of(annotation) {
+                    self.piece(Piece::Citation(citation), out);
+                }
             }
             // No SDK of this dialect could show it.
             _ => {}
         }
+    }
+
+    fn input(&mut self, input: &str, out: &mut BytesMut) {
+        self.has_input = true;
+        self.piece(Piece::ToolUse { input }, out);
     }
 
     /// A seal that is all there is of its block has its own place.
@@ -188,6 +205,13 @@ impl Writer {
     }
 
     fn close(&mut self, out: &mut BytesMut) {
+        // Clients parse what they get.
+        match self.block {
+            Block::Written(Kind::Call(CallKind::Function)) if !self.has_input => self.input("{}", out),
+            Block::Written(Kind::Call(CallKind::Custom)) if self.has_input => self.input(wire::CUSTOM_INPUT.1, out),
+            Block::Written(Kind::Call(CallKind::Custom)) => self.input(r#"{"input":""}"#, out),
+            _ => {}
+        }
         if let Block::Written(kind) = self.block {
             event(out, "contentBlockStop", &BlockStop { content_block_index: self.index });
             self.index += 1;

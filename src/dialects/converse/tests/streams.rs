@@ -78,11 +78,11 @@ fn the_words_of_a_stream() {
         ("contentBlockDelta", r#"{"contentBlockIndex":0,"delta":{"reasoningContent":{"signature":"c2ln"}}}"#),
         ("contentBlockStop", r#"{"contentBlockIndex":0}"#),
         ("contentBlockDelta", r#"{"contentBlockIndex":1,"delta":{"text":"Grüße"}}"#),
+        ("contentBlockDelta", r#"{"contentBlockIndex":1,"delta":{"text":"!"}}"#),
         (
             "contentBlockDelta",
             r#"{"contentBlockIndex":1,"delta":{"citation":{"title":"T","sourceContent":[{"text":"q"}]}}}"#,
         ),
-        ("contentBlockDelta", r#"{"contentBlockIndex":1,"delta":{"text":"!"}}"#),
         ("contentBlockStop", r#"{"contentBlockIndex":1}"#),
         ("contentBlockStart", r#"{"contentBlockIndex":2,"start":{"toolUse":{"toolUseId":"t1","name":"f"}}}"#),
         ("contentBlockDelta", r#"{"contentBlockIndex":2,"delta":{"toolUse":{"input":"{\"a\": "}}}"#),

@@ -296,8 +296,8 @@ impl Choice {
         events.push(Event::Close(self.at()));
         if let Some(seal) = self.seal.take() {
             self.blocks += 1;
-            let reasoning = Reasoning { seal: Some(seal), ..Reasoning::default() };
-            events.extend([Event::Open(self.at(), Part::Reasoning(reasoning)), Event::Close(self.at())]);
+            let open = Event::Open(self.at(), Part::Reasoning(Reasoning::default()));
+            events.extend([open, Event::Delta(self.at(), Delta::Seal(seal)), Event::Close(self.at())]);
         }
     }
 

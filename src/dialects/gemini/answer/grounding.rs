@@ -180,7 +180,8 @@ pub fn write(annotations: &[Placed], text: &str) -> Option<Json> {
         return Some(native.value.clone());
     }
     let mut out = OutGrounding { grounding_chunks: Vec::new(), grounding_supports: Vec::new() };
-    for (annotation, offset) in annotations {
+    let says_something = |(it, _): &&Placed| it.url.is_some() || it.title.is_some();
+    for (annotation, offset) in annotations.iter().filter(says_something) {
         let Annotation { url, title, quote: _, span, native: _ } = annotation;
         let web = OutPlace { uri: url.as_deref(), title: title.as_deref() };
         let known = out.grounding_chunks.iter().position(|chunk| chunk.web == web);
@@ -192,7 +193,7 @@ pub fn write(annotations: &[Placed], text: &str) -> Option<Json> {
             out.grounding_supports.push(OutSupport { segment, grounding_chunk_indices: vec![at] });
         }
     }
-    (!annotations.is_empty()).then(|| raw::json(&out))
+    (!out.grounding_chunks.is_empty()).then(|| raw::json(&out))
 }
 
 /// From characters to bytes.

@@ -188,12 +188,15 @@ impl<'a> Writer<'a, '_> {
                 let message = "A tool's result belongs to no tool call in the messages before it; Gemini's API needs the name of the called function.";
                 return Err(Refusal::invalid(message));
             };
-            let mut texts = Vec::new();
+            let mut texts: Vec<Cow<'a, str>> = Vec::new();
             let mut attached = Vec::new();
             for part in &result.content {
                 match part {
-                    Part::Text(text) => texts.push(text.text.as_str()),
-                    Part::Refusal(text) => texts.push(text),
+                    Part::Text(more) => texts.push(Cow::Borrowed(&more.text)),
+                    Part::Refusal(more) => texts.push(Cow::Borrowed(more)),
+                    Part::Media(Media { source: Source::Text(text), name, .. }) => {
+                        texts.push(wire::titled(name.as_deref(), text));
+                    }
                     Part::Media(media) => attached.extend(self.media(media).map(OutPart::from)),
                     Part::CachePoint(_) => self.losses.note(Feature::CacheMarks),
                     Part::Opaque(opaque) => self.foreign(opaque),
@@ -207,7 +210,7 @@ impl<'a> Writer<'a, '_> {
                 beside.extend(attached);
                 Vec::new()
             };
-            let response = response(result, &texts);
+            let response = response(result, texts);
             let id = self.signs_calls.then_some(result.call_id.as_str());
             let function_response = Some(FunctionResponse { id, name, response, parts });
             out.push(Out { function_response, ..Out::default() }.into());
@@ -260,7 +263,7 @@ impl<'a> Writer<'a, '_> {
                     None
                 }
             },
-            Source::Text(text) => Some(Out::text(text)),
+            Source::Text(text) => Some(Out::text(wire::titled(media.name.as_deref(), text))),
         }
     }
 
@@ -341,11 +344,11 @@ impl<'a> Turn<'a> {
 }
 
 /// What a function answered: an object as it is, anything else as Google's documentation names it.
-fn response<'a>(result: &ToolResult, texts: &[&'a str]) -> Cow<'a, RawValue> {
-    let text = match texts {
-        [] => return raw::empty_object(),
-        [text] => Cow::Borrowed(*text),
-        texts => Cow::Owned(texts.join("\n")),
+fn response<'a>(result: &ToolResult, mut texts: Vec<Cow<'a, str>>) -> Cow<'a, RawValue> {
+    let text = match texts.len() {
+        0 => return raw::empty_object(),
+        1 => texts.swap_remove(0),
+        _ => Cow::Owned(texts.join("\n\n")),
     };
     if result.is_error {
         return raw::named_object(&[("error", text)]);

@@ -60,6 +60,7 @@ enum Open {
     Thought {
         kind: ReasoningKind,
         has_text: bool,
+        id: Option<String>,
     },
     Call {
         kind: CallKind,
@@ -201,7 +202,7 @@ impl Writer {
             }
             Part::Reasoning(reasoning) if self.reply.shows_thoughts => {
                 self.choice(choice).thoughts += 1;
-                Open::Thought { kind: reasoning.kind, has_text: false }
+                Open::Thought { kind: reasoning.kind, has_text: false, id: reasoning.id }
             }
             Part::Media(media) if media.kind == MediaKind::Audio => {
                 let data = match media.source {
@@ -277,13 +278,14 @@ impl Writer {
                 self.chunk(choice, out, |_| {}, &behind);
             }
             (Open::Refusal, Delta::Text(text)) => self.text(choice, "refusal", &text, out),
-            (Open::Thought { kind, has_text }, Delta::Text(text)) => {
+            (Open::Thought { kind, has_text, .. }, Delta::Text(text)) => {
                 *has_text = true;
                 let (kind, index) = (*kind, known.thoughts.saturating_sub(1));
                 self.thought(choice, kind, index, &text, out);
             }
-            (Open::Thought { kind, has_text }, Delta::Seal(seal)) => {
+            (Open::Thought { kind, has_text, id }, Delta::Seal(seal)) => {
                 let detail = Detail::of_seal(&seal, *kind, *has_text, known.thoughts.saturating_sub(1));
+                let detail = Detail { id: id.take().or(detail.id), ..detail };
                 self.rare(choice, &RareDelta { reasoning_details: vec![detail], ..RareDelta::default() }, out);
             }
             (Open::Call { kind, lacks_arguments }, Delta::Arguments(arguments)) => {

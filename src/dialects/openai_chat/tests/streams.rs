@@ -133,7 +133,10 @@ fn reasoning_in_every_place() {
         &delta(r#"{"content":"x"}"#),
         &finish("stop"),
     ]);
-    assert_eq!(told(&text), "start 0.0:thought 'a' 'b' #f::s close 0.1:thought close 0.2:text 'x' close 0=Stop end");
+    assert_eq!(
+        told(&text),
+        "start 0.0:thought 'a' 'b' #f::s close 0.1:thought #f:rs_1:d close 0.2:text 'x' close 0=Stop end"
+    );
     let mistral = delta(r#"{"content":[{"type":"thinking","thinking":[{"type":"text","text":"hm"}]}]}"#);
     let text = sse(&[&mistral, &delta(r#"{"reasoning":"!"}"#), &finish("stop")]);
     assert_eq!(told(&text), "start 0.0:thought 'hm' '!' close 0=Stop end");

@@ -1,5 +1,6 @@
 //! The items of an answer, as we write them.
 
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 use serde_json::value::to_raw_value;
@@ -155,6 +156,10 @@ impl Item {
 
     pub fn finish(&mut self, how: Status) {
         match self {
+            // A call that was cut off cannot be carried out.
+            Self::FunctionCall { status, arguments, .. } if serde_json::from_str::<IgnoredAny>(arguments).is_err() => {
+                *status = Status::Incomplete;
+            }
             Self::Message { status, .. } | Self::FunctionCall { status, .. } | Self::CustomToolCall { status, .. } => {
                 *status = how;
             }

@@ -162,6 +162,9 @@ pub fn annotation(raw: Json) -> ir::Annotation {
         url: Option<String>,
         #[serde(deserialize_with = "lenient::text")]
         title: Option<String>,
+        /// Of files.
+        #[serde(deserialize_with = "lenient::text")]
+        filename: Option<String>,
         #[serde(deserialize_with = "lenient::whole")]
         start_index: Option<Whole>,
         #[serde(deserialize_with = "lenient::whole")]
@@ -170,7 +173,7 @@ pub fn annotation(raw: Json) -> ir::Annotation {
     let known: Known = serde_json::from_str(raw.get()).unwrap_or_default();
     ir::Annotation {
         url: known.url,
-        title: known.title,
+        title: known.title.or(known.filename),
         quote: None,
         span: known.start_index.zip(known.end_index).map(|(start, end)| (start.0, end.0)),
         native: Some(Opaque {

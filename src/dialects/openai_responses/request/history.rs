@@ -72,7 +72,9 @@ impl<'a> History<'a, '_> {
         let mut list = Vec::with_capacity(parts.len());
         for part in parts {
             match part {
-                Part::Text(Text { text, .. }) | Part::Refusal(text) => list.push(Content::InputText { text }),
+                Part::Text(Text { text, .. }) | Part::Refusal(text) => {
+                    list.push(Content::InputText { text: Cow::Borrowed(text) });
+                }
                 Part::Media(media) => list.extend(media::write(media, self.habits, self.losses)),
                 Part::CachePoint(_) => self.losses.note(Feature::CacheMarks),
                 Part::Opaque(opaque) => self.opaque(opaque),
@@ -151,8 +153,7 @@ impl<'a> History<'a, '_> {
     }
 
     fn result(&mut self, result: &'a ToolResult) {
-        // Whether it is an error is for its text to say: there is no other place.
-        let ToolResult { call_id, name: _, kind, content, is_error: _ } = result;
+        let ToolResult { call_id, name: _, kind, content, is_error } = result;
         let output = match self.contents(content) {
             Some(Contents::List(mut list)) => {
                 // Audio is for messages alone.
@@ -165,7 +166,10 @@ impl<'a> History<'a, '_> {
             }
             output => output,
         };
-        let output = output.unwrap_or(Contents::Text(Cow::Borrowed("")));
+        let mut output = output.unwrap_or(Contents::Text(Cow::Borrowed("")));
+        if *is_error {
+            output.prefix("Error: ");
+        }
         let is_custom = *kind == CallKind::Custom || self.custom.contains(&call_id.as_str());
         self.items.push(match is_custom {
             true => Item::CustomToolCallOutput { call_id, output },

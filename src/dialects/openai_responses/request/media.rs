@@ -4,7 +4,7 @@ use super::wire::{Content, Item};
 use super::written;
 use crate::dialects::Habits;
 use crate::dialects::ir::{Feature, Losses, Media, MediaKind, Part, Source};
-use crate::dialects::wire::parse_data_url;
+use crate::dialects::wire::{parse_data_url, titled};
 use crate::error::Refusal;
 
 pub fn image(content: Content, at: std::fmt::Arguments<'_>) -> Result<Part, Refusal> {
@@ -117,7 +117,7 @@ pub fn write<'a>(media: &'a Media, habits: &Habits, losses: &mut Losses) -> Opti
         MediaKind::File => {
             let empty = written::File { detail, ..written::File::default() };
             let file = match source {
-                Source::Text(text) => return Some(written::Content::InputText { text }),
+                Source::Text(text) => return Some(written::Content::InputText { text: titled(name, text) }),
                 Source::Url(_) if !habits.fetches_urls || !media.is_on_the_web() => {
                     return lost(Feature::FileUrls, losses);
                 }

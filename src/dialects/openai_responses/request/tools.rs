@@ -1,5 +1,6 @@
 //! Tools and the choice among them, both ways.
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{wire, written};
@@ -53,12 +54,13 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
     let name = name.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].name` is missing.")).param("tools"))?;
     Ok(match kind.as_str() {
         "custom" => Tool::Custom { name, description: tool.description, format: tool.format },
-        // Here a function is strict unless it says otherwise; in chat completions it is the other way round.
+        // Here a function is strict unless it says otherwise; in chat completions it is the other way round. But nobody who said
+        // nothing is refused: what strictness has no room for is not strict.
         _ => Tool::Function {
             name,
             description: tool.description,
+            strict: tool.strict.or_else(|| (!is_boxed).then(|| is_closed(tool.parameters.as_ref()))),
             parameters: tool.parameters,
-            strict: tool.strict.or((!is_boxed).then_some(true)),
         },
     })
 }
@@ -72,6 +74,29 @@ fn unboxed(mut tool: wire::Tool) -> wire::Tool {
         tool.strict = tool.strict.or(function.strict);
     }
     tool
+}
+
+/// Whether a schema lists every member of its objects, as strict ones must.
+fn is_closed(schema: Option<&Json>) -> bool {
+    let schema = schema.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
+    schema.is_some_and(|schema| schema.get("type").is_some_and(|kind| kind == "object") && objects_are_closed(&schema))
+}
+
+fn objects_are_closed(schema: &Value) -> bool {
+    let of_object = match schema.get("properties").and_then(Value::as_object) {
+        Some(properties) => {
+            let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            schema.get("additionalProperties") == Some(&Value::Bool(false))
+                && properties.keys().all(|name| required.iter().any(|known| known == name))
+        }
+        None => true,
+    };
+    of_object
+        && match schema {
+            Value::Object(members) => members.values().all(objects_are_closed),
+            Value::Array(items) => items.iter().all(objects_are_closed),
+            _ => true,
+        }
 }
 
 pub fn read_choice(

@@ -102,11 +102,24 @@ pub enum Contents<'a> {
     List(Vec<Content<'a>>),
 }
 
+impl Contents<'_> {
+    /// Puts words before the first text, for what has no other place.
+    pub fn prefix(&mut self, words: &'static str) {
+        match self {
+            Self::Text(text) => text.to_mut().insert_str(0, words),
+            Self::List(list) => match list.first_mut() {
+                Some(Content::InputText { text }) => text.to_mut().insert_str(0, words),
+                _ => list.insert(0, Content::InputText { text: Cow::Borrowed(words) }),
+            },
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Content<'a> {
     InputText {
-        text: &'a str,
+        text: Cow<'a, str>,
     },
     Refusal {
         refusal: &'a str,

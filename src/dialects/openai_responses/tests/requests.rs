@@ -170,7 +170,7 @@ fn settings_go_there_and_back() {
 }
 
 #[test]
-fn a_text_is_a_message_and_functions_are_strict_unless_they_say_otherwise() {
+fn a_text_is_a_message_and_functions_with_open_schemas_are_not_strict() {
     let request = read(&json!({"model": "m", "input": "hi", "max_output_tokens": 64.0, "tools": [
         {"type": "function", "name": "f"},
         {"type": "function", "name": "g", "strict": false},
@@ -188,7 +188,7 @@ fn a_text_is_a_message_and_functions_are_strict_unless_they_say_otherwise() {
     let tools: Vec<_> = tools.collect();
     assert_eq!(
         tools,
-        [("f", Some(true), None), ("g", Some(false), None), ("h", None, Some("d")), ("i", None, Some("d"))]
+        [("f", Some(false), None), ("g", Some(false), None), ("h", None, Some("d")), ("i", None, Some("d"))]
     );
     let (body, _) = write(&Request { tools: request.tools[2..3].to_vec(), ..Request::default() }, "m");
     assert_eq!(

@@ -75,8 +75,7 @@ impl Choice {
         }
         match seal {
             Some(seal) if seal.kind == SealKind::Redacted => {
-                let reasoning = Reasoning { seal: Some(seal), id, ..Reasoning::default() };
-                self.place(Piece::Whole(Part::Reasoning(reasoning)), events);
+                self.place(Piece::Redacted(Reasoning { id, ..Reasoning::default() }, seal), events);
             }
             Some(seal) => self.place(Piece::Seal { of, id, seal }, events),
             None => {}

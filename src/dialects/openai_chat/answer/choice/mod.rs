@@ -64,6 +64,8 @@ enum Piece {
     },
     /// Something that comes at once.
     Whole(Part),
+    /// Reasoning that is nothing but its seal.
+    Redacted(Reasoning, Seal),
     Call(usize),
     Arguments(usize, String),
     CallSeal(usize, Seal),
@@ -223,6 +225,11 @@ impl Choice {
                 self.close(events);
                 let at = self.next();
                 events.extend([Event::Open(at, part), Event::Close(at)]);
+            }
+            Piece::Redacted(reasoning, seal) => {
+                self.close(events);
+                let (open, seal) = (Event::Open(self.next(), Part::Reasoning(reasoning)), Delta::Seal(seal));
+                events.extend([open, Event::Delta(self.last(), seal), Event::Close(self.last())]);
             }
             Piece::Call(call) => {
                 self.close(events);

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::Writer;
 use super::body::{AudioIn, CacheControl, Content, File, Part, Url};
 use crate::dialects::ir::{CacheMark, Feature, Media, MediaKind, Source};
-use crate::dialects::wire::data_url;
+use crate::dialects::wire::{self, data_url};
 
 impl Writer<'_> {
     pub fn media<'a>(&mut self, media: &'a Media) -> Option<Part<'a>> {
@@ -130,7 +130,7 @@ pub fn cache_control(mark: &CacheMark) -> CacheControl<'_> {
 
 fn document<'a>(name: Option<&str>, words: Cow<'a, str>) -> Part<'a> {
     match name {
-        Some(name) => text(format!("{name}:\n\n{words}")),
+        Some(_) => text(wire::titled(name, &words).into_owned()),
         None => text(words),
     }
 }
