@@ -145,3 +145,37 @@ async fn garbage_is_a_failure_like_any_other() {
     let line = two.gateway.access_lines(1).await.remove(0);
     assert_eq!((&line["outcome"], &line["error"]), (&"ok".into(), &serde_json::Value::Null), "{line}");
 }
+
+/// Each try is counted where it was made, with what became of it, and the tokens once.
+#[tokio::test]
+async fn tries_are_counted() {
+    for (failure, outcome) in [
+        (Reply::json(529, Wire::Messages.error(529, "busy")), "refused"),
+        (Reply::json(200, Wire::Messages.error(529, "busy")), "refused"),
+        (Reply::default().cut(), "failed"),
+    ] {
+        for is_stream in [false, true] {
+            if is_stream && outcome == "refused" {
+                // An error under a status of success has begun to be answered by then.
+                continue;
+            }
+            let two = two((Wire::Messages, failure.clone()), (Wire::Chat, Wire::reply)).await;
+            let answer = ask(&two.gateway, Wire::Gemini, "ours", is_stream).await;
+            assert!(is_text(&understood(Wire::Gemini, is_stream, &answer)));
+            two.gateway.access_lines(1).await;
+            let metrics = two.gateway.metrics().await;
+            for expected in [
+                format!("narthex_attempts_total{{instance=\"a\",outcome=\"{outcome}\"}} 1"),
+                "narthex_attempts_total{instance=\"b\",outcome=\"answered\"} 1".to_owned(),
+                "narthex_in_flight{instance=\"a\"} 0".to_owned(),
+                "narthex_in_flight{instance=\"b\"} 0".to_owned(),
+                "narthex_instance_cooling{instance=\"a\"} 1".to_owned(),
+            ] {
+                assert!(metrics.contains(&expected), "{expected}, stream: {is_stream}\n{metrics}");
+            }
+            let is_input = |line: &&str| line.starts_with("narthex_tokens_total") && line.contains("kind=\"input\"");
+            let tokens: Vec<_> = metrics.lines().filter(is_input).filter_map(|line| line.rsplit(' ').next()).collect();
+            assert_eq!(tokens, ["11"]);
+        }
+    }
+}
