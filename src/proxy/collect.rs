@@ -185,6 +185,8 @@ pub fn may_be_bettered(failure: &Failure) -> bool {
 
 async fn give(session: &mut Session, ctx: &mut Exchange, mut header: Box<ResponseHeader>, body: Bytes) -> Result<()> {
     answer::response_filter(session, &mut header, ctx)?;
+    // The provider's connection may be HTTP/2; in a header of that version the client's cannot be written.
+    header.set_version(Version::HTTP_11);
     header.remove_header(&header::TRANSFER_ENCODING);
     header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
     ctx.answer.bytes = body.len();

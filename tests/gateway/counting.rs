@@ -252,7 +252,9 @@ async fn gemini_clients_get_embeddings_of_others() {
         json!({"requests": [{"model": "models/e", "content": content("first")}, {"content": content("second")}]});
     let answer = gateway.post("/v1beta/models/e:batchEmbedContents", body.to_string()).await;
     assert_eq!(answer.text(), r#"{"embeddings":[{"values":[0.10,-1.0e-3]},{"values":[0.30,4]}]}"#);
-    let line = gateway.access_lines(3).await.remove(2);
+    let lines = gateway.access_lines(3).await;
+    let is_batch = |line: &&Value| line["path"].as_str().is_some_and(|path| path.ends_with(":batchEmbedContents"));
+    let line = lines.iter().find(is_batch).expect("a line");
     assert_eq!((&line["input_tokens"], &line["status"]), (&9.into(), &200.into()), "{line}");
     // Fewer than were asked for, and something else than text.
     let body = json!({"requests": [{"content": content("first")}, {"content": content("third")}]});

@@ -1,8 +1,10 @@
 //! Providers over real TLS: their certificates are checked, their names sent, HTTP/2 is spoken where both can.
 
 use crate::support::gateway::{Gateway, Provider, Setup, openai};
+use crate::support::soon;
 use crate::support::upstream::{Reply, Upstream};
 use crate::support::upstream2;
+use crate::support::wire::{TEXT, Told, Wire};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,23 +76,35 @@ async fn http1_over_tls() {
         let settings = secure(upstream.address, host).replace(", models: [m], models_mode: allowlist", "");
         let gateway = trusting(&authority, vec![("up", settings)]).await;
         assert_eq!(gateway.models(&[]).await, ["up/m"]);
-        for _ in 0..2 {
-            let answer = gateway.post("/v1/chat/completions", REQUEST).await;
-            assert_eq!((answer.head.status, answer.text()), (200, "{}"));
-        }
-        let requests = upstream.requests();
+        // A connection is free a moment after its answer has arrived.
+        let asking_again = async {
+            loop {
+                let answer = gateway.post("/v1/chat/completions", REQUEST).await;
+                assert_eq!((answer.head.status, answer.text()), (200, "{}"));
+                let requests = upstream.requests();
+                if requests.len() > 2 && requests[requests.len() - 2].connection == requests[requests.len() - 1].connection
+                {
+                    return requests;
+                }
+            }
+        };
+        let requests = soon("a connection to be used again", asking_again).await;
         let request = requests.last().expect("a request");
         assert_eq!(request.text(), REQUEST);
         assert_eq!(request.headers.get("host"), Some(format!("{host}:{}", upstream.address.port()).as_str()));
         assert!(upstream.server_names().iter().all(|asked| asked.as_deref() == name), "{:?}", upstream.server_names());
-        assert_eq!(requests[1].connection, requests[2].connection, "connections are used again");
     }
 }
 
 #[tokio::test]
 async fn http2_over_tls() {
     let authority = Authority::new();
-    let reply = |status, piece| upstream2::Reply { status, pieces: vec![piece], trailer: None };
+    let reply = |status, piece: &'static str| upstream2::Reply {
+        status,
+        content_type: "application/octet-stream",
+        pieces: vec![piece.into()],
+        trailer: None,
+    };
     let tls = || authority.server("localhost", &["h2", "http/1.1"], false);
     let busy = upstream2::Upstream::start_tls(tls(), reply(429, "{\"busy\":1}")).await;
     let fine = upstream2::Upstream::start_tls(tls(), reply(200, "{\"fine\":1}")).await;
@@ -116,6 +130,64 @@ async fn http2_over_tls() {
     let answer = gateway.post("/p/b/files", "some bytes").await;
     assert_eq!(answer.text(), "{\"fine\":1}");
     assert_eq!(fine.received(4).await[3], "some bytes");
+}
+
+/// Translated, whole and streamed, with the end told by the last piece, by a trailer, or by the head.
+#[tokio::test]
+async fn translation_over_http2() {
+    let authority = Authority::new();
+    let wire = Wire::Messages;
+    for trailer in [None, Some(("x-sum", "1"))] {
+        for is_stream in [false, true] {
+            let (content_type, pieces) = match is_stream {
+                true => (wire.stream_type(), wire.stream().into_iter().map(Into::into).collect()),
+                false => ("application/json", vec![wire.answer().into()]),
+            };
+            let busy = upstream2::Reply { status: 529, content_type: "application/json", pieces: Vec::new(), trailer };
+            let fine = upstream2::Reply { status: 200, content_type, pieces, trailer };
+            let empty = upstream2::Reply { pieces: Vec::new(), ..fine.clone() };
+            let half = upstream2::Reply { pieces: fine.pieces[..fine.pieces.len() / 2].to_vec(), ..fine.clone() };
+            let mut upstreams = Vec::new();
+            for reply in [busy, fine, empty, half] {
+                let tls = authority.server("localhost", &["h2", "http/1.1"], false);
+                upstreams.push(upstream2::Upstream::start_tls(tls, reply).await);
+            }
+            let names = ["busy", "fine", "empty", "half"];
+            let instances = names.iter().zip(&upstreams).map(|(name, upstream)| {
+                (*name, secure(upstream.address, "localhost").replace("type: openai", "type: anthropic"))
+            });
+            let gateway = trusting(&authority, instances.collect()).await;
+            let ask = async |client: Wire, model: &str, words: &str| {
+                let (path, body) = client.asking(model, words, is_stream);
+                gateway.post(&path, body).await
+            };
+            let context = format!("trailer: {trailer:?}, stream: {is_stream}");
+            for client in [Wire::Chat, Wire::Converse] {
+                for words in ["hi", &"long ".repeat(100_000)] {
+                    let answer = ask(client, "fine/m", words).await;
+                    assert_eq!((answer.head.status, answer.whole), (200, true), "{context}");
+                    let told = match is_stream {
+                        true => Told::of_stream(client, &answer.body),
+                        false => Told::of(client, answer.text()),
+                    };
+                    assert_eq!((told.text.as_str(), told.is_finished), (TEXT, true), "{context}");
+                }
+                let answer = ask(client, "busy/m", "hi").await;
+                assert_eq!(answer.head.status, 529, "{context}");
+                let error: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+                assert!(!client.message_of(&error).is_empty(), "{context}: {error}");
+                for model in ["empty/m", "half/m"] {
+                    let answer = ask(client, model, "hi").await;
+                    if is_stream && answer.head.status == 200 {
+                        let told = Told::of_stream(client, &answer.body);
+                        assert_eq!((told.errors.len(), told.ends), (1, 0), "{context}: {model} {told:?}");
+                    } else {
+                        assert_eq!(answer.head.status, 502, "{context}: {model}");
+                    }
+                }
+            }
+        }
+    }
 }
 
 /// Nobody who cannot prove who he is sees a byte of a request; another instance serves it.

@@ -17,15 +17,15 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-const SERVED: Reply = Reply { status: 200, pieces: Vec::new(), trailer: None };
+const SERVED: Reply = Reply { status: 200, content_type: "text/plain", pieces: Vec::new(), trailer: None };
 
 #[tokio::test]
 async fn a_body_is_replaced_and_replayed() {
     static LARGE: [u8; 1_000_000] = [b'x'; 1_000_000];
     let ways = [(Body::Length(&LARGE), Happened::Directly), (Body::Chunked(&[&LARGE]), Happened::ByStandIn)];
     for (body, way) in ways {
-        let busy = Upstream::start(Reply { status: 429, pieces: vec!["{}"], ..SERVED }).await;
-        let free = Upstream::start(Reply { pieces: vec!["served"], ..SERVED }).await;
+        let busy = Upstream::start(Reply { status: 429, pieces: vec!["{}".into()], ..SERVED }).await;
+        let free = Upstream::start(Reply { pieces: vec!["served".into()], ..SERVED }).await;
         let targets = [busy.address, free.address].map(|target| *http2_peer(target));
         let (rewriter, record) = Rewriter::among(targets);
         let proxy = start_proxy(rewriter).await;
@@ -42,7 +42,7 @@ async fn a_body_is_replaced_and_replayed() {
 /// On HTTP/1.1 the filter would be called, and could fill the void.
 #[tokio::test]
 async fn a_request_without_a_body_cannot_be_given_one() {
-    let upstream = Upstream::start(Reply { pieces: vec!["served"], ..SERVED }).await;
+    let upstream = Upstream::start(Reply { pieces: vec!["served".into()], ..SERVED }).await;
     let (proxy, hooks) = noting(upstream.address);
     let proxy = start_proxy(proxy).await;
     let mut client = Client::connect(proxy.address).await;
@@ -56,7 +56,7 @@ async fn a_request_without_a_body_cannot_be_given_one() {
 #[tokio::test]
 async fn trailers_take_the_place_of_the_bodys_end() {
     let upstream =
-        Upstream::start(Reply { pieces: vec!["served"], trailer: Some(("x-checksum", "1")), ..SERVED }).await;
+        Upstream::start(Reply { pieces: vec!["served".into()], trailer: Some(("x-checksum", "1")), ..SERVED }).await;
     let (proxy, hooks) = noting(upstream.address);
     let proxy = start_proxy(proxy).await;
     let expected = [Hook::RequestBody, Hook::AnswerBody { end: false }, Hook::Trailers];
@@ -78,7 +78,7 @@ async fn trailers_take_the_place_of_the_bodys_end() {
 #[tokio::test]
 async fn a_stand_in_passes_trailers_on() {
     let upstream =
-        Upstream::start(Reply { pieces: vec!["served"], trailer: Some(("x-checksum", "1")), ..SERVED }).await;
+        Upstream::start(Reply { pieces: vec!["served".into()], trailer: Some(("x-checksum", "1")), ..SERVED }).await;
     let (rewriter, record) = Rewriter::among([*http2_peer(upstream.address)]);
     let proxy = start_proxy(rewriter).await;
     let large = [b'x'; 100_000];

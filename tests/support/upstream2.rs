@@ -20,11 +20,12 @@ pub struct Upstream {
     accepting: JoinHandle<()>,
 }
 
-/// What to send: pieces of a body, then a trailer if there is one.
+/// What to send: pieces of a body, then a trailer if there is one. Without either the head is the end.
 #[derive(Clone)]
 pub struct Reply {
     pub status: u16,
-    pub pieces: Vec<&'static str>,
+    pub content_type: &'static str,
+    pub pieces: Vec<Bytes>,
     pub trailer: Option<(&'static str, &'static str)>,
 }
 
@@ -100,14 +101,16 @@ async fn answer(
     }
     bodies.send_modify(|bodies| bodies.push(body.into()));
 
-    let head = Response::builder().status(reply.status);
+    let is_all = reply.pieces.is_empty() && reply.trailer.is_none();
+    let head = Response::builder().status(reply.status).header("content-type", reply.content_type);
+    let head = if is_all { head.header("content-length", "0") } else { head };
     let head = head.body(()).expect("head");
-    let Ok(mut sending) = respond.send_response(head, false) else {
+    let Ok(mut sending) = respond.send_response(head, is_all) else {
         return;
     };
     for (at, piece) in reply.pieces.iter().enumerate() {
         let last = reply.trailer.is_none() && at + 1 == reply.pieces.len();
-        let _ = sending.send_data(Bytes::from_static(piece.as_bytes()), last);
+        let _ = sending.send_data(piece.clone(), last);
     }
     if let Some((name, value)) = reply.trailer {
         let mut trailers = HeaderMap::new();

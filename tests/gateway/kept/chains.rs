@@ -281,3 +281,22 @@ async fn counting_sees_the_whole_conversation() {
     let (alone, continued) = (count(Value::Null).await, count(first["id"].clone()).await);
     assert!(continued > alone + 400, "{alone} {continued}");
 }
+
+/// Long ones, whose length nobody knows beforehand, are kept like any.
+#[tokio::test]
+async fn long_turns_are_kept_too() {
+    let talk = Talk::start().await;
+    let mut previous = Value::Null;
+    for is_stream in [true, false, true] {
+        let words = "long ".repeat(30_000);
+        let asking = json!({"model": "chat/m", "input": words, "stream": is_stream, "previous_response_id": previous})
+            .to_string();
+        let body = Body::Chunked(&[asking.as_bytes()]);
+        let answer = talk.gateway.client().await.exchange("POST", "/v1/responses", &[JSON], body).await;
+        assert_eq!(answer.head.status, 200);
+        let response = if is_stream { completed(answer.text()).expect("a response") } else { parsed(&answer.body) };
+        assert_eq!(parsed(&talk.client().get(&response["id"], "").await.body), response);
+        previous = response["id"].clone();
+    }
+    assert_eq!(talk.heard().len(), 5);
+}

@@ -30,6 +30,8 @@ async fn a_restart_forgets_nothing() {
     // Two at a time may use it.
     let beside = start().await;
     let third = Client::of(&beside).turn("chat/m", Some(&streamed), "beside").await;
+    // Whoever asks the one that answered waits until it is written; then the other finds it as well.
+    assert_eq!(Client::of(&beside).get(&third["id"], "").await.head.status, 200);
     assert_eq!(client.get(&third["id"], "").await.head.status, 200);
 }
 

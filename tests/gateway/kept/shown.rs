@@ -1,6 +1,8 @@
 //! What is kept can be asked for, listed, deleted; by whoever it belongs to.
 
 use super::{Client, Talk, error, parsed, provider, setup};
+use crate::support::gateway::Setup;
+use crate::support::wire::Wire;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -27,7 +29,9 @@ async fn a_response_is_shown_as_it_was_answered() {
         assert_eq!(error(&streamed).0, 400);
     }
     assert_eq!(talk.upstream.requests().len(), 2, "the provider is not asked again");
-    assert_eq!(talk.gateway.access_lines(3).await[1]["operation"], "stored response");
+    let lines = talk.gateway.access_lines(14).await;
+    let shown = lines.iter().filter(|line| line["operation"] == "stored response");
+    assert_eq!((lines.len(), shown.count()), (14, 12));
 }
 
 #[tokio::test]
@@ -190,4 +194,35 @@ async fn a_conversation_is_not_compacted_by_us() {
     let first = client.turn("chat/m", None, "hello").await;
     let compacted = compact(json!({"model": "chat/m", "previous_response_id": first["id"]})).await;
     assert_eq!(compacted["output"].as_array().map(Vec::len), Some(2), "{compacted}");
+}
+
+/// What exists only where a provider has it is refused where none does, and passed on where one may.
+#[tokio::test]
+async fn what_only_a_provider_has_is_not_pretended() {
+    let upstream = provider().await;
+    let azure = format!(
+        "type: azure, base_url: \"http://{}\", api_key: secret, models: [m], models_mode: allowlist",
+        upstream.address
+    );
+    let chat = Wire::Chat.instance(&format!("http://{}", upstream.address));
+    let gateway = Setup::instances([("az", azure), ("chat", chat)]).start().await;
+    let client = Client::of(&gateway);
+    for (member, value) in [
+        ("background", json!(true)),
+        ("conversation", json!("conv_1")),
+        ("conversation", json!({"id": "conv_1"})),
+        ("prompt", json!({"id": "pmpt_1"})),
+    ] {
+        let asking = |model: &str| {
+            let mut asking = json!({"model": model, "input": "x"});
+            asking[member] = value.clone();
+            asking
+        };
+        let count = upstream.requests().len();
+        let (status, code, param) = client.refused(asking("chat/m")).await;
+        assert_eq!((status, code, param), (400, "unsupported_parameter".into(), member.into()));
+        assert_eq!(upstream.requests().len(), count, "nobody was asked");
+        client.create(asking("az/m")).await;
+        assert_eq!(parsed(&upstream.requests()[count].body)[member], value);
+    }
 }

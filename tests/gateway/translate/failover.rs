@@ -2,6 +2,7 @@
 
 use super::{ask, json, refused, understood};
 use crate::support::gateway::{Gateway, Setup};
+use crate::support::soon;
 use crate::support::upstream::{Received, Reply, Upstream};
 use crate::support::wire::{TEXT, Told, Wire};
 
@@ -56,8 +57,9 @@ async fn another_dialect_takes_over() {
                 let tried = failed.requests().len();
                 assert!(tried >= 1, "{first:?} was asked");
                 let lines = gateway.access_lines(6).await;
-                assert!(lines.iter().any(|line| line["attempts"] == 2), "{lines:?}");
                 assert!(lines.iter().all(|line| line["outcome"] == "ok" && line["status"] == 200), "{lines:?}");
+                // The first request found it; the others found it cooling down.
+                assert_eq!(lines.iter().filter(|line| line["attempts"] == 2).count(), tried, "{lines:?}");
                 assert!(lines.iter().all(|line| line.get("error").is_none_or(serde_json::Value::is_null)), "{lines:?}");
             }
         }
@@ -143,4 +145,46 @@ async fn garbage_is_a_failure_like_any_other() {
     assert_eq!(answer.head.headers.get("x-narthex-attempts"), Some("2"));
     let line = two.gateway.access_lines(1).await.remove(0);
     assert_eq!((&line["outcome"], &line["error"]), (&"ok".into(), &serde_json::Value::Null), "{line}");
+}
+
+/// Each try is counted where it was made, with what became of it, and the tokens once.
+#[tokio::test]
+async fn tries_are_counted() {
+    for (failure, outcome) in [
+        (Reply::json(529, Wire::Messages.error(529, "busy")), "refused"),
+        (Reply::json(200, Wire::Messages.error(529, "busy")), "refused"),
+        (Reply::default().cut(), "failed"),
+    ] {
+        for is_stream in [false, true] {
+            if is_stream && outcome == "refused" {
+                // An error under a status of success has begun to be answered by then.
+                continue;
+            }
+            let two = two((Wire::Messages, failure.clone()), (Wire::Chat, Wire::reply)).await;
+            let answer = ask(&two.gateway, Wire::Gemini, "ours", is_stream).await;
+            assert!(is_text(&understood(Wire::Gemini, is_stream, &answer)));
+            // The line is written a moment before all is over.
+            let over = async {
+                loop {
+                    let metrics = two.gateway.metrics().await;
+                    if metrics.contains("narthex_in_flight{instance=\"b\"} 0") {
+                        return metrics;
+                    }
+                }
+            };
+            two.gateway.access_lines(1).await;
+            let metrics = soon("the exchange to be over", over).await;
+            for expected in [
+                format!("narthex_attempts_total{{instance=\"a\",outcome=\"{outcome}\"}} 1"),
+                "narthex_attempts_total{instance=\"b\",outcome=\"answered\"} 1".to_owned(),
+                "narthex_in_flight{instance=\"a\"} 0".to_owned(),
+                "narthex_instance_cooling{instance=\"a\"} 1".to_owned(),
+            ] {
+                assert!(metrics.contains(&expected), "{expected}, stream: {is_stream}\n{metrics}");
+            }
+            let is_input = |line: &&str| line.starts_with("narthex_tokens_total") && line.contains("kind=\"input\"");
+            let tokens: Vec<_> = metrics.lines().filter(is_input).filter_map(|line| line.rsplit(' ').next()).collect();
+            assert_eq!(tokens, ["11"]);
+        }
+    }
 }

@@ -10,6 +10,7 @@ mod failures;
 mod forward;
 mod lanes;
 mod losses;
+mod relayed;
 mod shapes;
 
 use crate::support::gateway::{Gateway, Setup};
