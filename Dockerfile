@@ -8,7 +8,9 @@ COPY Cargo.toml Cargo.lock ./
 COPY src src
 RUN cargo build --locked --release --bin narthex
 # What the image's user may read: a folder for config.yaml, owned by nobody in particular.
-RUN mkdir -p /image/app /image/etc/ssl/certs \
+# And one for what is kept for clients, owned by the image's user.
+RUN mkdir -p /image/app /image/data /image/etc/ssl/certs \
+    && chown 65532:65532 /image/data \
     && cp target/release/narthex /image/narthex \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
 
@@ -18,6 +20,8 @@ WORKDIR /app
 USER 65532:65532
 # Every interface of the container; without a key the gateway makes one and prints it.
 ENV NARTHEX_LISTEN=0.0.0.0
+# Mount a volume here to keep stored responses beyond the container.
+ENV NARTHEX_STORE_PATH=/data/narthex.db
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=6s --start-period=20s --retries=3 CMD ["/narthex", "health"]
 ENTRYPOINT ["/narthex"]

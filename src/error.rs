@@ -107,7 +107,9 @@ impl Kind {
             413 => Self::TooLarge,
             429 | 498 => Self::RateLimited,
             503 | 529 => Self::Unavailable,
+            424 => Self::Upstream,
             400..=499 => Self::InvalidRequest,
+            500 => Self::Internal,
             _ => Self::Upstream,
         }
     }

@@ -8,7 +8,9 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::workload::{EVENTS, Workload, answer};
+use crate::provider::EVENTS;
+use crate::wire::{Told, Wire};
+use crate::workload::{Side, Workload};
 use crate::{Outcome, http};
 
 /// Who is asked, how, and what must come back.
@@ -22,12 +24,12 @@ pub struct Call {
 enum Expected {
     /// These very bytes.
     Exactly(Vec<u8>),
-    /// All events in order, and `[DONE]`; a usage event may stand between them.
-    Events(Vec<u8>),
-    /// An upstream whose words are not known here: JSON with `choices`.
-    AnyWhole,
-    /// Likewise: events up to `[DONE]`.
-    AnyStream,
+    /// All events in order, and the last one; a usage event may stand between them.
+    Events { events: Vec<u8>, end: &'static [u8] },
+    /// What the upstream says, in other words.
+    Translated { wire: Wire, is_stream: bool, told: Told },
+    /// An upstream whose words are not known here: a text, and the end of its wire format.
+    Anything { wire: Wire, is_stream: bool },
 }
 
 /// Moments of one exchange.
@@ -44,19 +46,22 @@ pub struct Connection {
 }
 
 impl Call {
-    pub fn new(address: SocketAddr, key: &str, model: &str, workload: &Workload, known: bool) -> Call {
-        let body = workload.body(model);
+    pub fn new(address: SocketAddr, key: &str, side: Side, workload: &Workload, known: bool) -> Call {
+        let (wire, provider, is_stream) = (workload.wire(side), workload.provider, workload.is_stream());
+        let body = workload.body(side);
         let request = format!(
-            "POST /v1/chat/completions HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
+            "POST {} HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {key}\r\n\
              content-type: application/json\r\naccept: */*\r\nuser-agent: narthex-bench\r\n\
              content-length: {}\r\n\r\n{body}",
+            wire.path(),
             body.len()
         );
-        let expected = match (known, workload.is_stream()) {
-            (true, false) => Expected::Exactly(answer::whole().into_bytes()),
-            (true, true) => Expected::Events(answer::events().concat().into_bytes()),
-            (false, false) => Expected::AnyWhole,
-            (false, true) => Expected::AnyStream,
+        let expected = match is_stream {
+            _ if !known => Expected::Anything { wire, is_stream },
+            true if wire != provider.wire => Expected::Translated { wire, is_stream, told: provider.tells_stream() },
+            false if wire != provider.wire => Expected::Translated { wire, is_stream, told: provider.tells_whole() },
+            true => Expected::Events { events: provider.events().concat().into_bytes(), end: provider.end.as_bytes() },
+            false => Expected::Exactly(provider.whole().into_bytes()),
         };
         Call { address, request: request.into_bytes(), expected }
     }
@@ -125,20 +130,25 @@ impl Connection {
 
     fn check(&self) -> Outcome<()> {
         let body = self.body.as_slice();
-        let ends = body.ends_with(answer::DONE.as_bytes());
-        let whole = match &self.call.expected {
-            Expected::Exactly(bytes) => body == bytes,
-            Expected::Events(events) => {
+        let read = |wire: Wire, is_stream| if is_stream { wire.read_stream(body) } else { wire.read(body) };
+        let fault = match &self.call.expected {
+            Expected::Exactly(bytes) => (body != bytes).then(|| "not the answer that the upstream gave".to_owned()),
+            Expected::Events { events, end } => {
                 let sent = memmem::find_iter(body, b"data: {").count();
-                body.starts_with(events) && ends && (sent == EVENTS || sent == EVENTS + 1)
+                let is_whole = body.starts_with(events) && body.ends_with(end) && sent <= EVENTS + 1;
+                (!is_whole).then(|| "not the events that the upstream gave".to_owned())
             }
-            Expected::AnyWhole => memmem::find(body, br#""choices""#).is_some() && body.ends_with(b"}"),
-            Expected::AnyStream => memmem::find(body, b"data: {").is_some() && ends,
+            Expected::Translated { wire, is_stream, told } => match read(*wire, *is_stream) {
+                Ok(read) => (read != *told).then(|| format!("not what the upstream said but {read:?}")),
+                Err(why) => Some(why.to_string()),
+            },
+            Expected::Anything { wire, is_stream } => match read(*wire, *is_stream) {
+                Ok(read) => read.text.is_empty().then(|| "an answer without a word".to_owned()),
+                Err(why) => Some(why.to_string()),
+            },
         };
-        if whole {
-            return Ok(());
-        }
+        let Some(fault) = fault else { return Ok(()) };
         let shown = String::from_utf8_lossy(body.get(..2_000).unwrap_or(body)).into_owned();
-        Err(format!("not the answer that the upstream gave ({} bytes): {shown}", body.len()).into())
+        Err(format!("{fault} ({} bytes): {shown}", body.len()).into())
     }
 }

@@ -4,8 +4,8 @@
 //! on the machine drifts for both, and reads what the kernel says that each proxy's process used. How to read the result is
 //! in `docs/benchmarks.md`.
 //!
-//! - `workload`: what is sent and what must come back
-//! - `upstream`: the built-in provider
+//! - `workload`: what is sent; `wire`: in which words, and where an answer says what
+//! - `upstream`: the built-in provider; `provider`: what it answers
 //! - `client`, `http`: one connection that checks every answer
 //! - `load`: closed loop and open loop
 //! - `subject`: the processes; `process`: their CPU time and memory
@@ -15,10 +15,12 @@ mod client;
 mod http;
 mod load;
 mod process;
+mod provider;
 mod report;
 mod run;
 mod subject;
 mod upstream;
+mod wire;
 mod workload;
 
 use std::net::SocketAddr;

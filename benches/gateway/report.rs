@@ -8,6 +8,7 @@ use crate::{Arguments, UpstreamKind};
 /// CPU of one workload: for each proxy, microseconds per request in each round.
 pub struct CpuRow {
     pub workload: String,
+    pub goal: f64,
     pub yardstick: Vec<f64>,
     pub candidate: Vec<f64>,
 }
@@ -82,7 +83,7 @@ impl Report {
             writeln!(
                 out,
                 "\n### CPU per request (µs, least – **median** – most of the rounds)\n\n\
-                 | workload | bare Pingora | {} | ratio |\n|---|---|---|---|",
+                 | workload | bare Pingora | {} | ratio | goal |\n|---|---|---|---|---|",
                 self.candidate
             )?;
         }
@@ -91,7 +92,7 @@ impl Report {
             let ratios: Vec<f64> = pairs.map(|(ours, theirs)| ours / theirs).collect();
             let (theirs, ours) = (spread(&row.yardstick, 1), spread(&row.candidate, 1));
             let ratio = spread(&ratios, 2);
-            writeln!(out, "| {} | {theirs} | {ours} | {ratio} |", row.workload)?;
+            writeln!(out, "| {} | {theirs} | {ours} | {ratio} | {} |", row.workload, row.goal)?;
         }
         for moment in ["whole answer", "first event"] {
             let rows: Vec<_> = self.latency.iter().filter(|r| r.moment == moment).collect();

@@ -8,7 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::Outcome;
-use crate::workload::{INSTANCE, MODEL};
+use crate::provider::{ANTHROPIC, COMPATIBLE, MODEL, OPENAI};
+use crate::workload::Side;
 
 const KEY: &str = "bench-key";
 
@@ -18,8 +19,8 @@ pub struct Target {
     pub name: &'static str,
     pub address: SocketAddr,
     pub key: &'static str,
-    /// The model as it is named to this target.
-    pub model: String,
+    /// What it is sent.
+    pub side: Side,
     pub role: Role,
     /// The proxy's process, where there is one to measure.
     pub pid: Option<u32>,
@@ -50,7 +51,7 @@ pub struct Launcher {
 
 impl Target {
     pub fn direct(address: SocketAddr) -> Target {
-        Target { name: "direct", address, key: KEY, model: MODEL.into(), role: Role::Direct, pid: None }
+        Target { name: "direct", address, key: KEY, side: Side::Upstream, role: Role::Direct, pid: None }
     }
 }
 
@@ -74,11 +75,17 @@ impl Launcher {
         let (address, admin) = (free_address()?, free_address()?);
         let config = self.scratch.join("config.yaml");
         let threads = self.threads;
+        let providers = [OPENAI, COMPATIBLE, ANTHROPIC].map(|provider| {
+            format!(
+                "{}: {{type: {}, api_key: upstream-key, base_url: \"http://{upstream}/v1\", models: [{MODEL}]}}",
+                provider.instance, provider.kind
+            )
+        });
         let yaml = format!(
             "server: {{listen: \"{address}\", admin_listen: \"{admin}\", threads: {threads}, master_key: {KEY}}}\n\
-             providers: {{{INSTANCE}: {{type: openai, api_key: upstream-key, \
-             base_url: \"http://{upstream}/v1\", models: [{MODEL}]}}}}\n\
-             inventory: {{mode: allowlist}}\n"
+             providers: {{{}}}\n\
+             inventory: {{mode: allowlist}}\n",
+            providers.join(", ")
         );
         std::fs::write(&config, yaml)?;
         let mut process = self.start("narthex", binary, |command| {
@@ -87,7 +94,7 @@ impl Launcher {
         process.wait_until_ready(address, "/health/ready")?;
         let target = Target {
             name: "narthex",
-            model: format!("{INSTANCE}/{MODEL}"),
+            side: Side::Client,
             role: Role::Candidate,
             pid: Some(process.child.id()),
             ..Target::direct(address)

@@ -14,7 +14,7 @@ use memchr::memmem;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::workload::{MODEL, answer};
+use crate::provider::{ANTHROPIC, MODEL, OPENAI, Provider};
 use crate::{Outcome, http};
 
 pub struct Upstream {
@@ -78,34 +78,34 @@ impl Seen {
     }
 }
 
-/// The prepared bytes of every answer.
+/// The prepared bytes of one provider's answers.
 struct Answers {
+    path: &'static str,
     whole: Vec<u8>,
-    stream_head: &'static [u8],
     events: Vec<Vec<u8>>,
     usage: Vec<u8>,
-    done: Vec<u8>,
-    no_models: &'static [u8],
-    bad_request: &'static [u8],
+    end: Vec<u8>,
 }
 
+const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_bench\r\n\
+    transfer-encoding: chunked\r\n\r\n";
+const NO_MODELS: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 27\r\n\r\n\
+    {\"object\":\"list\",\"data\":[]}";
+const BAD_REQUEST: &[u8] = b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
 impl Answers {
-    fn prepare() -> Answers {
-        let whole = answer::whole();
+    fn prepare(provider: &Provider) -> Answers {
+        let whole = provider.whole();
         let head = format!(
             "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nx-request-id: req_bench\r\ncontent-length: {}\r\n\r\n",
             whole.len()
         );
         Answers {
+            path: provider.wire.path(),
             whole: (head + &whole).into_bytes(),
-            stream_head: b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nx-request-id: req_bench\r\n\
-                transfer-encoding: chunked\r\n\r\n",
-            events: answer::events().iter().map(|event| chunk(event)).collect(),
-            usage: chunk(&answer::usage_event()),
-            done: [chunk(answer::DONE), b"0\r\n\r\n".to_vec()].concat(),
-            no_models: b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 27\r\n\r\n\
-                {\"object\":\"list\",\"data\":[]}",
-            bad_request: b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+            events: provider.events().iter().map(|event| chunk(event)).collect(),
+            usage: if provider.usage.is_empty() { Vec::new() } else { chunk(provider.usage) },
+            end: [chunk(provider.end), b"0\r\n\r\n".to_vec()].concat(),
         }
     }
 }
@@ -115,7 +115,7 @@ fn chunk(text: &str) -> Vec<u8> {
 }
 
 async fn serve(listener: std::net::TcpListener, seen: Arc<Seen>) {
-    let answers = Arc::new(Answers::prepare());
+    let answers = Arc::new([&OPENAI, &ANTHROPIC].map(Answers::prepare));
     let listener = match TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => return eprintln!("upstream: {error}"),
@@ -124,30 +124,29 @@ async fn serve(listener: std::net::TcpListener, seen: Arc<Seen>) {
         let (answers, seen) = (Arc::clone(&answers), Arc::clone(&seen));
         tokio::spawn(async move {
             // A proxy that closes an idle connection is no failure of the run: the client's checks are what counts.
-            let _ = converse(stream, &answers, &seen).await;
+            let _ = converse(stream, answers.as_slice(), &seen).await;
         });
     }
 }
 
-async fn converse(mut stream: TcpStream, answers: &Answers, seen: &Seen) -> io::Result<()> {
+async fn converse(mut stream: TcpStream, answers: &[Answers], seen: &Seen) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut buffer = Vec::with_capacity(512 * 1024);
     loop {
         let Some(head_length) = read_head(&mut stream, &mut buffer).await? else {
             return Ok(());
         };
-        let (is_get, body_length) = {
-            let head = buffer.get(..head_length).unwrap_or_default();
-            let length = http::header(head, b"content-length").and_then(http::number);
-            (head.starts_with(b"GET "), length)
-        };
-        if is_get {
-            stream.write_all(answers.no_models).await?;
+        let head = buffer.get(..head_length).unwrap_or_default();
+        if head.starts_with(b"GET ") {
+            stream.write_all(NO_MODELS).await?;
             buffer.drain(..head_length);
             continue;
         }
-        let Some(body_length) = body_length else {
-            return stream.write_all(answers.bad_request).await;
+        let asked = head.strip_prefix(b"POST ").unwrap_or_default();
+        let answers = answers.iter().find(|answers| asked.starts_with(answers.path.as_bytes()));
+        let body_length = http::header(head, b"content-length").and_then(http::number);
+        let (Some(answers), Some(body_length)) = (answers, body_length) else {
+            return stream.write_all(BAD_REQUEST).await;
         };
         let end = head_length + body_length;
         while buffer.len() < end {
@@ -157,7 +156,7 @@ async fn converse(mut stream: TcpStream, answers: &Answers, seen: &Seen) -> io::
         }
         let body = buffer.get(head_length..end).unwrap_or_default();
         if !(body.starts_with(b"{") && body.ends_with(b"}")) {
-            return stream.write_all(answers.bad_request).await;
+            return stream.write_all(BAD_REQUEST).await;
         }
         seen.note(body);
         if mentions(body, br#""stream":true"#) {
@@ -172,7 +171,7 @@ async fn converse(mut stream: TcpStream, answers: &Answers, seen: &Seen) -> io::
 
 async fn send_events(stream: &mut TcpStream, answers: &Answers, with_usage: bool, seen: &Seen) -> io::Result<()> {
     let gap = Duration::from_micros(seen.event_gap_micros.load(Relaxed));
-    stream.write_all(answers.stream_head).await?;
+    stream.write_all(STREAM_HEAD).await?;
     for event in &answers.events {
         if !gap.is_zero() {
             tokio::time::sleep(gap).await;
@@ -183,7 +182,7 @@ async fn send_events(stream: &mut TcpStream, answers: &Answers, with_usage: bool
     if with_usage {
         stream.write_all(&answers.usage).await?;
     }
-    stream.write_all(&answers.done).await
+    stream.write_all(&answers.end).await
 }
 
 async fn read_head(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Option<usize>> {

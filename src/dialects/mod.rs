@@ -196,6 +196,12 @@ pub struct Habits {
     pub has_cache_marks: bool,
     /// Whether it fetches images and files by URL.
     pub fetches_urls: bool,
+    /// Chat: whether it takes `video_url`.
+    pub has_video: bool,
+    /// Chat: whether it wants Google's seals of calls back (`extra_content`).
+    pub keeps_google_seals: bool,
+    /// Chat: whether it draws images when `modalities` asks for them.
+    pub draws: bool,
 }
 
 /// How a chat provider is told how much to think (`reasoning_effort` and its like).
@@ -225,6 +231,9 @@ impl Habits {
         has_top_k: false,
         has_cache_marks: false,
         fetches_urls: true,
+        has_video: false,
+        keeps_google_seals: false,
+        draws: false,
     };
 
     /// What nearly every compatible server takes.

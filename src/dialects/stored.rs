@@ -98,7 +98,6 @@ fn reference(item: &Json) -> Option<String> {
 #[derive(Debug, Clone)]
 pub struct Answered {
     pub id: String,
-    pub created: u64,
     pub output: Vec<Json>,
     pub object: Json,
 }
@@ -110,8 +109,6 @@ impl Answered {
         struct Response {
             id: String,
             #[serde(default)]
-            created_at: f64,
-            #[serde(default)]
             output: Vec<Json>,
             status: Option<String>,
         }
@@ -119,14 +116,7 @@ impl Answered {
         if matches!(response.status.as_deref(), Some("failed" | "cancelled")) {
             return None;
         }
-        // The clock of any answer is a small positive number.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "a float is clamped when it is cast"
-        )]
-        let created = response.created_at as u64;
-        Some(Self { id: response.id, created, output: response.output, object: serde_json::from_slice(object).ok()? })
+        Some(Self { id: response.id, output: response.output, object: serde_json::from_slice(object).ok()? })
     }
 }
 
@@ -262,7 +252,7 @@ mod tests {
             let mut watch = Watch::new(true);
             stream.as_bytes().chunks(size).for_each(|chunk| watch.push(chunk));
             let answered = watch.take(false).expect("a response");
-            assert_eq!((answered.id.as_str(), answered.created, answered.output.len()), ("resp_1", 5, 1));
+            assert_eq!((answered.id.as_str(), answered.output.len()), ("resp_1", 1));
         }
         let mut whole = Watch::new(false);
         whole.push(br#"{"id":"resp_2","status":"completed","output":[]}"#);

@@ -6,7 +6,7 @@
 use super::azure::Azure;
 use super::urls::Joined;
 use super::{Auth, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
-use crate::dialects::Habits;
+use crate::dialects::{EffortHabit, Habits};
 use crate::endpoints::Operation::{
     self, BatchEmbedContents, Chat, Compact, Completions, Converse, CountContent, CountConverse, CountInput,
     CountMessages, EmbedContent, Embeddings, GenerateContent, ImageEdits, ImageGenerations, ImageVariations, Messages,
@@ -82,6 +82,13 @@ pub static TABLE: &[Provider] = &[
         name: "bailian",
         title: "Alibaba Cloud Model Studio (Bailian)",
         base_url: Some("https://dashscope-intl.aliyuncs.com/compatible-mode/v1"),
+        habits: &Habits {
+            effort: EffortHabit::Budget,
+            has_top_k: true,
+            has_cache_marks: true,
+            has_video: true,
+            ..Habits::COMPATIBLE
+        },
         operations: &[Chat, Responses, Messages, Embeddings, Rerank],
         keeps_responses: true,
         places: &[(Messages, Place::Below("/apps/anthropic/v1")), (Rerank, Place::Host("/compatible-api/v1/reranks"))],
@@ -107,6 +114,7 @@ pub static TABLE: &[Provider] = &[
         name: "deepseek",
         title: "DeepSeek",
         base_url: Some("https://api.deepseek.com"),
+        habits: &Habits { effort: EffortHabit::Switch, replays_reasoning: true, ..Habits::COMPATIBLE },
         operations: &[Chat, Completions, Responses, Messages],
         places: &[
             // Fill-in-the-middle is served by the beta surface only.
@@ -121,6 +129,7 @@ pub static TABLE: &[Provider] = &[
         name: "gemini",
         title: "Google Gemini",
         base_url: Some("https://generativelanguage.googleapis.com/v1beta/openai"),
+        habits: &Habits { fetches_urls: false, keeps_google_seals: true, ..Habits::COMPATIBLE },
         operations: &[
             GenerateContent,
             Chat,
@@ -147,6 +156,11 @@ pub static TABLE: &[Provider] = &[
         name: "groq",
         title: "Groq",
         base_url: Some("https://api.groq.com/openai/v1"),
+        habits: &Habits {
+            max_tokens: Some("max_completion_tokens"),
+            reasoning_text: "reasoning",
+            ..Habits::COMPATIBLE
+        },
         operations: &[Chat, Responses, Embeddings, Speech, Transcriptions, Translations],
         example: "llama-3.3-70b-versatile",
         ..OPENAI_COMPATIBLE
@@ -155,6 +169,12 @@ pub static TABLE: &[Provider] = &[
         name: "minimax",
         title: "MiniMax",
         base_url: Some("https://api.minimax.io/v1"),
+        habits: &Habits {
+            max_tokens: Some("max_completion_tokens"),
+            effort: EffortHabit::None,
+            has_cache_marks: true,
+            ..Habits::COMPATIBLE
+        },
         operations: &[Chat, Responses, Messages],
         places: &[(Messages, Place::Below("/anthropic/v1"))],
         native: Native { roots: &["anthropic"], auth: Auth::Bearer },
@@ -167,6 +187,7 @@ pub static TABLE: &[Provider] = &[
         title: "Ollama",
         base_url: Some("http://localhost:11434/v1"),
         key: Key::Optional,
+        habits: &Habits { reasoning_text: "reasoning", ..Habits::COMPATIBLE },
         operations: &[Chat, Completions, Responses, Messages, Embeddings, ImageGenerations, Speech, Transcriptions],
         native: Native { roots: &["api"], auth: Auth::Bearer },
         example: "llama3.2",
@@ -216,6 +237,16 @@ pub static TABLE: &[Provider] = &[
         name: "openrouter",
         title: "OpenRouter",
         base_url: Some("https://openrouter.ai/api/v1"),
+        habits: &Habits {
+            reasoning_text: "reasoning",
+            replays_reasoning: true,
+            effort: EffortHabit::Object,
+            has_top_k: true,
+            has_cache_marks: true,
+            has_video: true,
+            draws: true,
+            ..Habits::COMPATIBLE
+        },
         operations: &[Chat, Responses, Messages, Embeddings, Speech, Transcriptions, Rerank],
         native: Native { roots: &["api"], auth: Auth::Bearer },
         headers: &[
@@ -231,6 +262,7 @@ pub static TABLE: &[Provider] = &[
     Provider {
         name: "oracle",
         title: "Oracle Generative AI",
+        habits: &Habits { max_tokens: None, ..Habits::COMPATIBLE },
         operations: &[Chat, Responses],
         keeps_responses: true,
         model_list: None,
@@ -266,6 +298,7 @@ pub static TABLE: &[Provider] = &[
         title: "vLLM",
         base_url: Some("http://localhost:8000/v1"),
         key: Key::Optional,
+        habits: &Habits { has_top_k: true, has_video: true, ..Habits::COMPATIBLE },
         operations: &[
             Chat,
             Completions,
@@ -311,6 +344,14 @@ pub static TABLE: &[Provider] = &[
         name: "xiaomi",
         title: "Xiaomi MiMo",
         base_url: Some("https://api.xiaomimimo.com/v1"),
+        habits: &Habits {
+            max_tokens: Some("max_completion_tokens"),
+            replays_reasoning: true,
+            has_developer_role: true,
+            effort: EffortHabit::Switch,
+            has_video: true,
+            ..Habits::COMPATIBLE
+        },
         operations: &[Chat, Responses, Messages],
         places: &[(Messages, Place::Below("/anthropic/v1"))],
         native: Native { roots: &["anthropic"], auth: Auth::Bearer },
@@ -322,6 +363,7 @@ pub static TABLE: &[Provider] = &[
         name: "zai",
         title: "Z.ai",
         base_url: Some("https://api.z.ai/api/paas/v4"),
+        habits: &Habits { effort: EffortHabit::Switch, has_video: true, ..Habits::COMPATIBLE },
         operations: &[Chat, Messages, Embeddings, ImageGenerations, Speech, Transcriptions, Moderations],
         places: &[(Messages, Place::Below("/api/anthropic/v1"))],
         native: Native { roots: &["api"], auth: Auth::Bearer },

@@ -9,7 +9,7 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
-use super::{body, dispatch, headers, local, relay, stored};
+use super::{body, collect, dispatch, headers, local, relay, stored};
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
@@ -177,7 +177,8 @@ async fn run(
         local::without_provider(session, ctx).await?;
         return Ok(true);
     }
-    if read.earns_callback {
+    // What is collected needs no callback of Pingora's.
+    if read.earns_callback || collect::is_wanted(ctx) {
         return Ok(false);
     }
     relay::hand_over(session, ctx).await?;

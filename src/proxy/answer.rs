@@ -15,11 +15,16 @@ use super::headers::{
 use super::stored;
 use super::tries::{is_retryable, retry_after};
 use crate::endpoints::Operation;
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, Garbled, Kind};
 use crate::rewrite::{Failed, Forward, Rewrite, Translate, Translation, Whole, WithoutUsage};
 
 /// Marks an error that stands for a status which another try may better.
 pub const ANOTHER_TRY: ErrorType = ErrorType::Custom("AnotherTry");
+
+const AMAZONS_EVENTS: &str = "application/vnd.amazon.eventstream";
+
+/// Clients give up on headers that are too long, 8 KiB at least.
+const LONGEST_LIST: usize = 4000;
 
 /// `Err`, marked to be retried, for an answer that another target may better.
 pub fn upstream_response_filter(response: &mut ResponseHeader, ctx: &mut Exchange) -> Result<()> {
@@ -60,12 +65,29 @@ pub fn upstream_response_filter(response: &mut ResponseHeader, ctx: &mut Exchang
         }
         _ => rewrite,
     };
+    let empty = match (attempt.outgoing.lane.foreign(), &ctx.ask) {
+        (Some(provider), Ask::Run(run)) if run.wants_stream && is_empty(response) => Some(provider),
+        _ => None,
+    };
     let answer = &mut ctx.answer;
     answer.status = status;
     answer.first_byte = Some(ctx.started.elapsed());
     answer.is_event_stream = is_event_stream;
     answer.rewrite = rewrite;
+    if let Some(provider) = empty {
+        let failure = match response.status.is_success() {
+            true => Garbled::new("it is empty").into(),
+            false => provider.provider().read_failure(response.status, &response.headers, b""),
+        };
+        return Err(unanswered(&mut ctx.failure, failure));
+    }
     Ok(())
+}
+
+/// Whether no body will follow, and so no hook for bodies will be called.
+fn is_empty(response: &ResponseHeader) -> bool {
+    matches!(response.status.as_u16(), 204 | 304)
+        || response.headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0")
 }
 
 /// An answer of another dialect than the client's. It is read whatever it is: what makes no sense becomes a failure.
@@ -79,8 +101,7 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
         Lane::Count { .. } => Box::new(Whole::count(provider, client)),
         Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
         Lane::Translate { .. } | Lane::Forward { .. } => {
-            let is_stream =
-                is_type(response, "text/event-stream") || is_type(response, "application/vnd.amazon.eventstream");
+            let is_stream = is_type(response, "text/event-stream") || is_type(response, AMAZONS_EVENTS);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
             let wants_stream = run.wants_stream;
             Box::new(Translate::new(Translation { provider, is_stream, client, wants_stream, reply }))
@@ -97,7 +118,8 @@ fn rewrite(response: &ResponseHeader, attempt: &Attempt, is_event_stream: bool) 
     if is_event_stream && attempt.outgoing.lane.counts_for_us() {
         return Some(Box::<WithoutUsage>::default());
     }
-    (is_event_stream || is_type(response, "application/json")).then(|| Box::<Forward>::default() as Box<dyn Rewrite>)
+    let is_told = is_event_stream || is_type(response, "application/json") || is_type(response, AMAZONS_EVENTS);
+    is_told.then(|| Box::<Forward>::default() as Box<dyn Rewrite>)
 }
 
 fn is_type(response: &ResponseHeader, wanted: &str) -> bool {
@@ -123,7 +145,7 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
     let knows_chunks = session.req_header().version >= Version::HTTP_11;
     let nominated = headers::nominated(&response.headers);
     for (name, value) in &response.headers {
-        if *name == header::CONTENT_TYPE && is_translated {
+        if is_translated && matches!(*name, header::CONTENT_TYPE | header::CONTENT_ENCODING) {
             continue;
         }
         if *name == X_REQUEST_ID {
@@ -175,11 +197,23 @@ fn translated_headers(answer: &mut ResponseHeader, run: &Run, dropped: &[String]
         answer.insert_header(X_AMZN_ERRORTYPE, class)?;
     }
     if !dropped.is_empty() {
-        // Names of unknown members are the client's own words.
-        let names = dropped.join(", ").replace(|c: char| !(c.is_ascii_graphic() || c == ' '), "?");
-        answer.insert_header(X_NARTHEX_DROPPED, names)?;
+        answer.insert_header(X_NARTHEX_DROPPED, listed(dropped))?;
     }
     Ok(())
+}
+
+/// Names for a header. Those of unknown members are the client's own words: they may be anything, and any number.
+fn listed(names: &[String]) -> String {
+    let mut list = String::new();
+    for (at, name) in names.iter().enumerate() {
+        if list.len() + name.len() > LONGEST_LIST {
+            list.push_str(&format!("{}more: {}", if at > 0 { ", " } else { "" }, names.len() - at));
+            break;
+        }
+        list.push_str(if at > 0 { ", " } else { "" });
+        list.extend(name.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }));
+    }
+    list
 }
 
 /// `Err`: there is no answer in what the provider sent.

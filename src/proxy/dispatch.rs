@@ -40,6 +40,8 @@ pub async fn upstream_peer(
     ctx: &mut Exchange,
     dns: &Arc<Dns>,
 ) -> pingora_core::Result<Box<HttpPeer>> {
+    // What the try before was told is news no more.
+    ctx.failure = None;
     loop {
         let Some(target) = ctx.tries.next().await else {
             return Err(Error::explain(ErrorType::InternalError, "no target is left"));
@@ -121,7 +123,8 @@ pub fn door(run: &Run, target: &Target) -> Option<Operation> {
 
 /// Whether tools are offered to a model that is to think before it uses them.
 fn offers_tools_to_thinker(object: &Object) -> bool {
-    object.get("tools").is_some_and(|tools| tools.len() > "[]".len())
+    let tools = object.get("tools").or_else(|| object.get("toolConfig"));
+    tools.is_some_and(|tools| tools.len() > "[]".len())
         && object.get("reasoning_effort").is_none_or(|effort| *effort != *b"\"none\"")
 }
 

@@ -8,7 +8,7 @@ use pingora_proxy::{FailToProxy, Session};
 use super::answer::ANOTHER_TRY;
 use super::context::{Ask, Exchange};
 use super::dns::Dns;
-use super::local;
+use super::{collect, local};
 use crate::error::{Failure, Kind, Refusal};
 
 /// Marks an error that stands for a failure which is in the exchange already.
@@ -49,6 +49,13 @@ pub fn error_while_proxy(
     };
     let is_early = session.response_written().is_none_or(|header| header.status.is_informational());
     let is_theirs = *error.esource() != ErrorSource::Downstream;
+    // It was judged by its status before; only what came under a status of success is news.
+    let is_final = *error.etype() == KNOWN
+        && (ctx.answer.status >= 400 || !ctx.failure.as_ref().is_some_and(collect::may_be_bettered));
+    if is_final {
+        error.set_retry(false);
+        return error;
+    }
     if !is_replayable || !is_early || !is_theirs {
         if is_theirs {
             note_broken_answer(ctx, &error);
@@ -66,6 +73,15 @@ pub fn error_while_proxy(
     // Having waited that long once, a client does not want to wait again.
     error.set_retry(is_worth_it && *error.etype() != ErrorType::ReadTimedout);
     error
+}
+
+/// Takes note of an answer that was a failure in spite of its status; another try has been prepared.
+pub fn note_refused(ctx: &Exchange, failure: &Failure) {
+    let Some(attempt) = &ctx.attempt else { return };
+    let upstream = &attempt.target.upstream;
+    upstream.health.note_failure(failure.retry_after);
+    ctx.gateway.metrics.attempt(upstream.name(), "refused");
+    log::warn!("{}: try {} of request {}: {failure}", upstream.name(), ctx.tries.made(), ctx.request_id);
 }
 
 fn note_broken_answer(ctx: &Exchange, error: &Error) {

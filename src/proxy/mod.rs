@@ -8,6 +8,7 @@ mod admin;
 mod admit;
 mod answer;
 mod body;
+mod collect;
 mod context;
 mod dispatch;
 mod dns;
@@ -32,6 +33,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
+use collect::Collector;
 use context::Exchange;
 use dns::Dns;
 pub use server::{Sockets, StartError, run, run_simulator};
@@ -45,6 +47,7 @@ type ResponseHeader = pingora::http::ResponseHeader;
 pub struct Proxy {
     gateway: Arc<Gateway>,
     dns: Arc<Dns>,
+    collector: Collector,
 }
 
 #[async_trait]
@@ -63,7 +66,14 @@ impl ProxyHttp for Proxy {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
-        admit::request_filter(session, ctx).await
+        if admit::request_filter(session, ctx).await? {
+            return Ok(true);
+        }
+        if collect::is_wanted(ctx) {
+            collect::run(session, ctx, &self.dns, &self.collector).await?;
+            return Ok(true);
+        }
+        Ok(false)
     }
 
     async fn upstream_peer(&self, session: &mut Session, ctx: &mut Exchange) -> Result<Box<HttpPeer>> {

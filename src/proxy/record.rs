@@ -22,6 +22,8 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
         error.is_some_and(|error| *error.esource() == ErrorSource::Downstream) && ctx.failure.is_none();
     let status = if is_client_gone && written == 0 { 0 } else { written };
     let duration = ctx.started.elapsed();
+    let told = || ctx.answer.rewrite.as_ref().and_then(|rewrite| rewrite.failure());
+    let failure = ctx.failure.as_ref().or_else(told).map(|failure| failure.message.as_str());
     let usage = ctx.answer.rewrite.as_ref().and_then(|rewrite| rewrite.usage());
     let target = ctx.attempt.as_ref().map(|attempt| &attempt.target);
     let instance = target.map(|target| target.upstream.name());
@@ -42,7 +44,6 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
         return;
     }
     let request = session.req_header();
-    let failure = ctx.failure.as_ref().map(|failure| failure.message.clone());
     ctx.gateway.access_log.write(&Line {
         time: SystemTime::now(),
         request_id: ctx.request_id.as_str(),
@@ -55,7 +56,7 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
         instance,
         upstream_model,
         status,
-        outcome: match (is_client_gone, error.is_some() || status >= 400) {
+        outcome: match (is_client_gone, error.is_some() || failure.is_some() || status >= 400) {
             (true, _) => "client_gone",
             (false, true) => "error",
             (false, false) => "ok",
@@ -67,7 +68,7 @@ pub fn logging(session: &mut Session, error: Option<&Error>, ctx: &mut Exchange)
         duration_ms: millis(duration),
         first_byte_ms: ctx.answer.first_byte.map(millis),
         usage,
-        error: failure.as_deref(),
+        error: failure,
     });
 }
 

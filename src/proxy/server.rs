@@ -19,6 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::Proxy;
 use super::admin::Admin;
+use super::collect::Collector;
 use super::dns::Dns;
 use super::refresh::{Connectors, Refresh};
 use crate::config::Config;
@@ -110,9 +111,12 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     let dns = Arc::new(Dns::default());
+    let collector = Collector::new(ConnectorOptions::from_server_conf(&server.configuration));
 
-    let mut proxy =
-        http_proxy_service(&server.configuration, Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns) });
+    let mut proxy = http_proxy_service(
+        &server.configuration,
+        Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns), collector },
+    );
     if let Some(app) = proxy.app_logic_mut() {
         let mut options = HttpServerOptions::default();
         options.h2c = true;

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use http::{Method, StatusCode};
@@ -118,7 +119,9 @@ pub fn keeping(ctx: &Exchange, target: &Target, is_native: bool, inner: Box<dyn 
                 object: answered.object,
             }),
         };
-        let (id, created, previous) = (answered.id, answered.created, remembered.wishes.previous);
+        // Our own clock: it is ours that says when it has been kept long enough.
+        let created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+        let (id, previous) = (answered.id, remembered.wishes.previous);
         store.keep(StoredResponse { id, tenant, instance, model, created, previous, kept });
     };
     Box::new(Keep::new(inner, run.wants_stream, Box::new(keep)))

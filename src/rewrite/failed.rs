@@ -19,12 +19,12 @@ pub struct Failed {
     client: Dialect,
     request_id: String,
     body: Rope,
-    is_finished: bool,
+    told: Option<Failure>,
 }
 
 impl Failed {
     pub fn new(status: StatusCode, headers: HeaderMap, provider: Dialect, client: Dialect, request_id: String) -> Self {
-        Self { status, headers, provider, client, request_id, body: Rope::default(), is_finished: false }
+        Self { status, headers, provider, client, request_id, body: Rope::default(), told: None }
     }
 }
 
@@ -37,15 +37,21 @@ impl Rewrite for Failed {
     }
 
     fn finish(&mut self) -> Result<Bytes, Failure> {
-        if std::mem::replace(&mut self.is_finished, true) {
+        if self.told.is_some() {
             return Ok(Bytes::new());
         }
         let body = self.body.to_bytes();
         let failure = self.provider.provider().read_failure(self.status, &self.headers, &body);
-        Ok(self.client.write_failure(&failure, &self.request_id))
+        let told = self.client.write_failure(&failure, &self.request_id);
+        self.told = Some(failure);
+        Ok(told)
     }
 
     fn usage(&self) -> Option<Usage> {
         None
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.told.as_ref()
     }
 }

@@ -53,4 +53,8 @@ impl Rewrite for Keep {
     fn usage(&self) -> Option<Usage> {
         self.inner.usage()
     }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.inner.failure()
+    }
 }

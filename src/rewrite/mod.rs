@@ -37,4 +37,9 @@ pub trait Rewrite: Send + Sync {
 
     /// The tokens that were counted, as far as the body has told.
     fn usage(&self) -> Option<Usage>;
+
+    /// What the client was told in place of an answer, or at its end.
+    fn failure(&self) -> Option<&Failure> {
+        None
+    }
 }

@@ -30,7 +30,9 @@ pub struct Translate {
     source: Source,
     sink: Sink,
     usage: Option<Usage>,
+    failure: Option<Failure>,
     has_started: bool,
+    has_ended: bool,
     is_finished: bool,
 }
 
@@ -41,7 +43,7 @@ enum Source {
 
 enum Sink {
     Stream(Box<dyn EventWriter>),
-    Whole { dialect: Dialect, reply: Box<Reply>, fold: Fold },
+    Whole { dialect: Dialect, reply: Box<Reply>, fold: Box<Fold> },
 }
 
 impl Translate {
@@ -56,13 +58,18 @@ impl Translate {
         let sink = if wants_stream {
             Sink::Stream(client.client().stream_writer(&reply))
         } else {
-            Sink::Whole { dialect: client, reply: Box::new(reply), fold: Fold::default() }
+            Sink::Whole { dialect: client, reply: Box::new(reply), fold: Box::default() }
         };
-        Self { source, sink, usage: None, has_started: false, is_finished: false }
+        Self { source, sink, usage: None, failure: None, has_started: false, has_ended: false, is_finished: false }
     }
 
     fn take(&mut self, events: Vec<Event>, out: &mut BytesMut) {
         for event in events {
+            // Whoever broke it off may not be the only one to say so.
+            if self.has_ended {
+                return;
+            }
+            self.has_ended = matches!(event, Event::End);
             if !std::mem::replace(&mut self.has_started, true) && !matches!(event, Event::Start(_)) {
                 // It broke off before it said anything.
                 self.put(Event::Start(Start::default()), out);
@@ -70,6 +77,7 @@ impl Translate {
             match &event {
                 Event::Usage(usage) => self.usage = Some(*usage),
                 Event::Start(start) => self.usage = start.usage,
+                Event::Failed(failure) => self.failure = Some(failure.clone()),
                 _ => {}
             }
             self.put(event, out);
@@ -133,7 +141,7 @@ impl Rewrite for Translate {
         match &mut self.sink {
             Sink::Stream(_) => Ok(out.freeze()),
             Sink::Whole { dialect, reply, fold } => {
-                let response = std::mem::take(fold).finish()?;
+                let response = std::mem::take(&mut **fold).finish()?;
                 Ok(dialect.client().write_response(&response, reply))
             }
         }
@@ -151,6 +159,10 @@ impl Rewrite for Translate {
 
     fn usage(&self) -> Option<Usage> {
         self.usage
+    }
+
+    fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 }
 

@@ -1,7 +1,7 @@
 //! An answer as it is handed over to the connection: bytes, and what its header needs.
 
 use std::ops::Range;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
@@ -28,10 +28,7 @@ impl Answer {
 
     /// A failure in the dialect's envelope.
     pub fn failed(dialect: Dialect, failure: &Failure, request_id: &str) -> Self {
-        let header = match dialect {
-            Dialect::Converse => Some(("x-amzn-errortype", exception(failure.status))),
-            _ => None,
-        };
+        let header = dialect.error_type(failure.kind).map(|class| ("x-amzn-errortype", class));
         let head = FailureHead { status: failure.status, retry_after: failure.retry_after, header };
         Self::Failed { head, body: dialect.write_failure(failure, request_id) }
     }
@@ -51,22 +48,6 @@ pub struct FailureHead {
     pub status: StatusCode,
     pub retry_after: Option<Duration>,
     pub header: Option<(&'static str, &'static str)>,
-}
-
-/// The class of exception that Bedrock's runtime answers with this status (its service model, `bedrock-runtime`
-/// 2023-09-30).
-fn exception(status: StatusCode) -> &'static str {
-    match status.as_u16() {
-        401 | 403 => "AccessDeniedException",
-        404 => "ResourceNotFoundException",
-        408 => "ModelTimeoutException",
-        409 => "ConflictException",
-        424 => "ModelErrorException",
-        429 => "ThrottlingException",
-        503 => "ServiceUnavailableException",
-        500.. => "InternalServerException",
-        _ => "ValidationException",
-    }
 }
 
 pub fn missing(name: &'static str) -> Refusal {
@@ -128,6 +109,17 @@ impl Events {
 
 /// Where the first event ends; `None`: with the bytes.
 pub type FindEnd = fn(&[u8]) -> Option<usize>;
+
+/// Seconds since 1970, as every answer tells them.
+pub fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
+}
+
+/// What makes an id its own.
+pub fn nonce() -> String {
+    format!("{:024x}", fastrand::u128(..) >> 32)
+}
 
 pub fn write_json(out: &mut BytesMut, value: &impl serde::Serialize) {
     #[expect(clippy::expect_used, reason = "memory takes every byte, and what is written here has string keys only")]

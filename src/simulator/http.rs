@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
 use http::header::{HeaderValue, TRANSFER_ENCODING};
-use http::{Method, StatusCode, Version};
+use http::{HeaderMap, Method, StatusCode, Version};
 use pingora::http::ResponseHeader;
 use pingora_core::Result;
 use pingora_core::protocols::http::ServerSession;
@@ -13,6 +13,7 @@ use pingora_core::protocols::http::ServerSession;
 use super::Behaviour;
 use super::answer::{Answer, Events};
 use super::headers::DialectHeaders;
+use crate::dialects::Dialect;
 use crate::error::{Kind, Refusal};
 
 pub const KEEPALIVE_SECONDS: u64 = 60;
@@ -29,8 +30,8 @@ pub struct Head {
     pub path: String,
     pub query: Option<String>,
     pub content_type: Option<HeaderValue>,
-    /// Whether it has the header that Anthropic's clients send.
-    pub is_anthropic: bool,
+    /// The dialect of the client, as far as its headers tell.
+    pub client: Dialect,
     /// The `x-simulate` header.
     pub simulate: Option<HeaderValue>,
     pub id: HeaderValue,
@@ -65,7 +66,7 @@ pub async fn receive(session: &mut ServerSession) -> Result<(Head, std::result::
         path: head.uri.path().to_owned(),
         query: head.uri.query().map(str::to_owned),
         content_type: head.headers.get(CONTENT_TYPE).cloned(),
-        is_anthropic: head.headers.contains_key("anthropic-version"),
+        client: client(&head.headers),
         simulate: head.headers.get("x-simulate").cloned(),
         id: head.headers.get("x-request-id").cloned().unwrap_or_else(new_id),
         received,
@@ -197,6 +198,17 @@ fn head(
         head.insert_header(*name, HeaderValue::from_static(value))?;
     }
     Ok(head)
+}
+
+/// Two vendors' clients send what no other does.
+fn client(headers: &HeaderMap) -> Dialect {
+    if headers.contains_key("anthropic-version") {
+        Dialect::Anthropic
+    } else if headers.contains_key("x-goog-api-key") {
+        Dialect::Gemini
+    } else {
+        Dialect::OpenaiChat
+    }
 }
 
 fn new_id() -> HeaderValue {

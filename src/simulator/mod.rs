@@ -2,7 +2,7 @@
 //!
 //! What it answers is decided in `script` (from what was asked, never from chance) and how fast, or how badly, in
 //! `behaviour`; neither knows a wire format. `conversation` answers in every dialect, by the readers and writers that the
-//! gateway has for its clients; what only one vendor has is in `openai` and `gemini`, and the lists of models in `models`.
+//! gateway has for its clients; what OpenAI has beside them is in `openai`, and the lists of models are in `models`.
 //! All of them are plain functions from bytes to bytes: only `http` touches a connection, and only it waits.
 //!
 //! Nothing else of the gateway belongs here: the simulator stands where a provider stands, on the other side of a socket.
@@ -10,7 +10,6 @@
 mod answer;
 mod behaviour;
 mod conversation;
-mod gemini;
 mod headers;
 mod http;
 mod models;
@@ -18,7 +17,6 @@ mod openai;
 mod routes;
 mod schema;
 mod script;
-mod vectors;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -27,20 +25,20 @@ use std::time::Duration;
 
 use ::http::StatusCode;
 use async_trait::async_trait;
+use bytes::Bytes;
 use log::debug;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
+use self::answer::Answer;
+use self::behaviour::Fault;
+pub use self::behaviour::{BadSetting, Behaviour};
+use self::conversation::{Late, Turn};
+use self::http::{Head, Outcome};
+use self::routes::{Operation, Route};
 use crate::dialects::Dialect;
 use crate::error::{Failure, Kind, Refusal};
-use answer::Answer;
-use behaviour::Fault;
-pub use behaviour::{BadSetting, Behaviour};
-use bytes::Bytes;
-use conversation::{Late, Turn};
-use http::{Head, Outcome};
-use routes::{Operation, Route};
 
 /// The provider, ready to be given to a listening service. It speaks HTTP/1.1, and HTTP/2 without TLS (h2c).
 pub fn app(defaults: Behaviour) -> Simulator {
@@ -103,7 +101,7 @@ impl HttpServerApp for Simulator {
 impl Simulator {
     async fn exchange(&self, session: &mut ServerSession) -> pingora_core::Result<Outcome> {
         let (head, body) = http::receive(session).await?;
-        let route = Route::of(&head.path, head.is_anthropic);
+        let route = Route::of(&head.path, head.client);
         let failed = |failure: &Failure| Answer::failed(route.dialect, failure, head.id());
         let refused = |refusal: &Refusal| failed(&refusal.into());
 
@@ -150,17 +148,14 @@ impl Simulator {
             (None, _) => None,
         };
         let answer = match operation {
-            Operation::Chat(_) if dialect == Dialect::OpenaiChat => openai::chat::answer(body, behaviour),
-            Operation::Chat(_) if dialect == Dialect::OpenaiResponses => openai::responses::answer(body, behaviour),
-            Operation::Chat(place) => {
-                let turn = Turn::read(dialect, place.as_ref(), head.query.as_deref(), body)?;
-                return turn.answer(behaviour.tokens, late);
-            }
-            Operation::Count(place) => conversation::count(dialect, place.as_ref(), body),
+            Operation::Chat(place) => match Turn::read(dialect, place.as_ref(), head.query.as_deref(), body) {
+                Ok(turn) => return turn.answer(behaviour.tokens, late),
+                Err(refusal) => Err(refusal),
+            },
+            Operation::Count => conversation::count(dialect, body),
             Operation::Completions => openai::completions::answer(body, behaviour),
             Operation::Embeddings => openai::embeddings::answer(body),
-            Operation::Embed => gemini::embed(body),
-            Operation::EmbedBatch => gemini::embed_batch(body),
+            Operation::GeminiEmbeddings { is_batch } => openai::embeddings::answer_gemini(body, *is_batch),
             Operation::Transcription => openai::audio::transcribe(head.content_type.as_ref(), body),
             Operation::Speech => openai::audio::speak(body),
             Operation::Moderation => openai::moderations::answer(body),
@@ -209,8 +204,5 @@ fn planned(fault: &Fault) -> Failure {
         _ => None,
     };
     failure.code = code.map(str::to_owned);
-    if status == StatusCode::INTERNAL_SERVER_ERROR {
-        failure.kind = Kind::Internal;
-    }
     failure
 }

@@ -19,12 +19,12 @@ pub enum Operation<'p> {
     /// A conversation is to go on.
     Chat(Option<InPath<'p>>),
     /// How long a conversation is, in tokens.
-    Count(Option<InPath<'p>>),
+    Count,
     Completions,
     Embeddings,
-    /// Gemini's embeddings: of one text, or of several.
-    Embed,
-    EmbedBatch,
+    GeminiEmbeddings {
+        is_batch: bool,
+    },
     Transcription,
     Speech,
     Moderation,
@@ -40,28 +40,27 @@ pub struct InPath<'p> {
 }
 
 impl<'p> Route<'p> {
-    /// By path, with or without the version prefix, because base URLs are written both ways. `is_anthropic`: the request
-    /// has the header that only Anthropic's clients send.
-    pub fn of(path: &'p str, is_anthropic: bool) -> Self {
-        let (is_anthropic, path) = match path.strip_prefix("/anthropic/") {
-            Some(_) => (true, path.strip_prefix("/anthropic").unwrap_or(path)),
-            None => (is_anthropic, path),
+    /// By path, with or without the version prefix, because base URLs are written both ways. `client`: whose paths those
+    /// are that several vendors have.
+    pub fn of(path: &'p str, client: Dialect) -> Self {
+        let (client, path) = match path.strip_prefix("/anthropic").filter(|rest| rest.starts_with('/')) {
+            Some(rest) => (Dialect::Anthropic, rest),
+            None => (client, path),
         };
-        let usual = if is_anthropic { Dialect::Anthropic } else { Dialect::OpenaiChat };
         let (dialect, operation) = match path.strip_prefix("/v1").unwrap_or(path) {
             "/chat/completions" => (Dialect::OpenaiChat, Operation::Chat(None)),
             "/responses" => (Dialect::OpenaiResponses, Operation::Chat(None)),
             "/messages" => (Dialect::Anthropic, Operation::Chat(None)),
-            "/responses/input_tokens" => (Dialect::OpenaiResponses, Operation::Count(None)),
-            "/messages/count_tokens" => (Dialect::Anthropic, Operation::Count(None)),
+            "/responses/input_tokens" => (Dialect::OpenaiResponses, Operation::Count),
+            "/messages/count_tokens" => (Dialect::Anthropic, Operation::Count),
             "/completions" => (Dialect::OpenaiChat, Operation::Completions),
             "/embeddings" => (Dialect::OpenaiChat, Operation::Embeddings),
             "/audio/transcriptions" | "/audio/translations" => (Dialect::OpenaiChat, Operation::Transcription),
             "/audio/speech" => (Dialect::OpenaiChat, Operation::Speech),
             "/moderations" => (Dialect::OpenaiChat, Operation::Moderation),
-            "/models" => (usual, Operation::Models),
+            "/models" => (client, Operation::Models),
             below => {
-                return in_path(path).unwrap_or_else(|| Self { dialect: usual, operation: model(below) });
+                return in_path(path).unwrap_or_else(|| Self { dialect: client, operation: model(below) });
             }
         };
         Self { dialect, operation: Some(operation) }
@@ -110,7 +109,7 @@ fn bedrock(rest: &str) -> Option<Operation<'_>> {
     match action {
         "converse" => Some(Operation::Chat(place(false))),
         "converse-stream" => Some(Operation::Chat(place(true))),
-        "count-tokens" => Some(Operation::Count(place(false))),
+        "count-tokens" => Some(Operation::Count),
         _ => None,
     }
 }
@@ -121,9 +120,9 @@ fn gemini(rest: &str) -> Option<Operation<'_>> {
     match action {
         "generateContent" => Some(Operation::Chat(place(false))),
         "streamGenerateContent" => Some(Operation::Chat(place(true))),
-        "countTokens" => Some(Operation::Count(place(false))),
-        "embedContent" => Some(Operation::Embed),
-        "batchEmbedContents" => Some(Operation::EmbedBatch),
+        "countTokens" => Some(Operation::Count),
+        "embedContent" => Some(Operation::GeminiEmbeddings { is_batch: false }),
+        "batchEmbedContents" => Some(Operation::GeminiEmbeddings { is_batch: true }),
         _ => None,
     }
 }
@@ -147,10 +146,10 @@ mod tests {
             ("/v1/chat/completions", OpenaiChat, Operation::Chat(None)),
             ("/chat/completions", OpenaiChat, Operation::Chat(None)),
             ("/v1/responses", OpenaiResponses, Operation::Chat(None)),
-            ("/v1/responses/input_tokens", OpenaiResponses, Operation::Count(None)),
+            ("/v1/responses/input_tokens", OpenaiResponses, Operation::Count),
             ("/messages", Anthropic, Operation::Chat(None)),
             ("/anthropic/v1/messages", Anthropic, Operation::Chat(None)),
-            ("/v1/messages/count_tokens", Anthropic, Operation::Count(None)),
+            ("/v1/messages/count_tokens", Anthropic, Operation::Count),
             ("/anthropic/v1/models", Anthropic, Operation::Models),
             ("/v1/models", OpenaiChat, Operation::Models),
             ("/v1/models/a%2Fb", OpenaiChat, Operation::Model("a/b".into())),
@@ -159,15 +158,15 @@ mod tests {
             ("/v1beta/models/m", Gemini, Operation::Model("m".into())),
             ("/v1beta/models/a/b:c:generateContent", Gemini, Operation::Chat(place("a/b:c", false))),
             ("/v1beta/models/m:streamGenerateContent", Gemini, Operation::Chat(place("m", true))),
-            ("/v1/publishers/google/models/m:countTokens", Gemini, Operation::Count(place("m", false))),
-            ("/v1beta/models/m:embedContent", Gemini, Operation::Embed),
+            ("/v1/publishers/google/models/m:countTokens", Gemini, Operation::Count),
+            ("/v1beta/models/m:embedContent", Gemini, Operation::GeminiEmbeddings { is_batch: false }),
             ("/model/a.b-v1%3A0/converse", Converse, Operation::Chat(place("a.b-v1:0", false))),
             ("/model/arn:x/y/converse-stream", Converse, Operation::Chat(place("arn:x/y", true))),
-            ("/model/m/count-tokens", Converse, Operation::Count(place("m", false))),
+            ("/model/m/count-tokens", Converse, Operation::Count),
         ] {
-            assert_eq!(Route::of(path, false), Route { dialect, operation: Some(operation) }, "{path}");
+            assert_eq!(Route::of(path, OpenaiChat), Route { dialect, operation: Some(operation) }, "{path}");
         }
-        assert_eq!(Route::of("/v1/models", true).dialect, Anthropic);
+        assert_eq!(Route::of("/v1/models", Gemini), Route { dialect: Gemini, operation: Some(Operation::Models) });
     }
 
     #[test]
@@ -181,7 +180,7 @@ mod tests {
             ("/model/m/dance", Converse),
             ("/model/m", Converse),
         ] {
-            let route = Route::of(path, false);
+            let route = Route::of(path, OpenaiChat);
             assert_eq!(route.dialect, dialect, "{path}");
             assert!(!matches!(route.operation, Some(Operation::Chat(_))), "{path}");
         }

@@ -15,6 +15,7 @@ use std::borrow::Cow;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::answer::nonce;
 use super::schema::{self, Unsatisfiable};
 pub use pieces::{Pieces, count_words};
 
@@ -70,20 +71,6 @@ pub enum Form<'a> {
 pub enum Effort {
     None,
     Tokens(usize),
-}
-
-impl Effort {
-    pub fn named(name: &str) -> Self {
-        match name {
-            "none" => Self::None,
-            "minimal" => Self::Tokens(2),
-            "low" => Self::Tokens(4),
-            "high" => Self::Tokens(16),
-            "xhigh" => Self::Tokens(32),
-            "max" => Self::Tokens(64),
-            _ => Self::Tokens(8),
-        }
-    }
 }
 
 /// The answer.
@@ -197,7 +184,7 @@ fn calls(ask: &Ask, tools: &[&Tool], mut budget: usize) -> Result<(Reply, Ending
         }
         budget -= 1 + input.len();
         length += 1 + input.len();
-        calls.push(Call { id: format!("{:024x}", fastrand::u128(..) >> 32), name: tool.name.to_string(), kind, input });
+        calls.push(Call { id: nonce(), name: tool.name.to_string(), kind, input });
     }
     Ok((Reply::Calls(calls), ending, length))
 }
@@ -340,7 +327,7 @@ mod tests {
     #[test]
     fn reasoning_is_paid_from_the_limit() {
         let mut thinking = ask("hello");
-        thinking.effort = Effort::named("low");
+        thinking.effort = Effort::Tokens(4);
         thinking.limit = Some(6);
         let script = write(&thinking, None).unwrap();
         assert_eq!(spoken(&script).text(), "You said:");

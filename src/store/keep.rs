@@ -1,7 +1,7 @@
 //! Keeping a response without making its client wait, such that whoever asks for it next finds it all the same.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
@@ -9,7 +9,10 @@ use super::{Store, StoredResponse};
 
 /// Responses that are being written. Whoever reads waits for those of its tenant first.
 #[derive(Debug, Default)]
-pub struct Pending(Mutex<HashMap<(Option<String>, String), watch::Receiver<()>>>);
+pub struct Pending(Mutex<Writes>);
+
+/// By tenant and response; the other end of the channel goes when it is written.
+type Writes = HashMap<(Option<String>, String), watch::Receiver<()>>;
 
 impl Store {
     /// Keeps a response in the background. A failure is logged: the client has its answer by then.
@@ -42,7 +45,7 @@ impl Store {
 }
 
 impl Pending {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(Option<String>, String), watch::Receiver<()>>> {
+    fn lock(&self) -> MutexGuard<'_, Writes> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

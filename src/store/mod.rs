@@ -16,6 +16,7 @@ mod responses;
 mod schema;
 mod sweep;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::value::RawValue;
@@ -46,13 +47,21 @@ pub struct Store {
     settings: StoreSettings,
     patience: Duration,
     database: OnceCell<Database>,
+    /// Whether opening has failed: then what is looked for may be something that could not be kept.
+    has_failed: AtomicBool,
     pending: Pending,
 }
 
 impl Store {
     /// A store in this place. Nothing is opened or made yet, so nothing can fail.
     pub fn new(settings: StoreSettings) -> Self {
-        Self { settings, patience: PATIENCE, database: OnceCell::new(), pending: Pending::default() }
+        Self {
+            settings,
+            patience: PATIENCE,
+            database: OnceCell::new(),
+            has_failed: AtomicBool::new(false),
+            pending: Pending::default(),
+        }
     }
 
     /// The same, but giving up on what other processes have locked after `patience` instead of 5 s.
@@ -62,12 +71,15 @@ impl Store {
 
     /// For writing: the file is made if it is not there. A failure is not remembered: the next call tries again.
     async fn open(&self) -> Result<&Database, StoreError> {
-        self.database.get_or_try_init(|| Database::open(&self.settings.place, self.patience)).await
+        let opened = self.database.get_or_try_init(|| Database::open(&self.settings.place, self.patience)).await;
+        self.has_failed.store(opened.is_err(), Ordering::Relaxed);
+        opened
     }
 
-    /// For reading: `None` when nothing has ever been written.
+    /// For reading: `None` when nothing has ever been written, nor should have been.
     async fn open_if_there(&self) -> Result<Option<&Database>, StoreError> {
         let is_there = self.database.initialized()
+            || self.has_failed.load(Ordering::Relaxed)
             || match &self.settings.place {
                 StorePlace::Memory => false,
                 StorePlace::File(path) => path.exists(),

@@ -21,5 +21,5 @@ lists=$project/tests/sdk
 
 . "$lists/environment.sh"
 need_python
-environment replay requirements.txt requirements-replay.txt
-"$kept/replay/bin/python" -m pytest -q -p no:cacheprovider -p no:asyncio -c /dev/null --rootdir "$here" "$here"
+environment vendors requirements.txt requirements-vendors.txt
+"$kept/vendors/bin/python" -m pytest -q -p no:cacheprovider -p no:asyncio -c /dev/null --rootdir "$here" "$here"

@@ -1,13 +1,14 @@
 #!/bin/sh
-# The official SDKs as clients of a real gateway: tests/sdk/run.sh path/to/narthex
+# The official SDKs as clients of a real gateway: tests/sdk/run.sh path/to/narthex [--full]
 #
 # What the tests need is installed once, below the target directory, in the pinned versions that stand beside this file.
-# Recorded traffic is replayed only where there is some: in NARTHEX_CORPUS, else in shared/corpus beside the project.
+# Recorded traffic is replayed only where there is some: in NARTHEX_CORPUS, else in shared/corpus beside the project. Of
+# what is translated it is a sample, unless --full asks for every recording behind every dialect, which takes minutes.
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 project=$(cd "$here/../.." && pwd)
-[ $# -eq 1 ] && [ -x "$1" ] || { echo "usage: $0 path/to/narthex (build it first: cargo build)" >&2; exit 2; }
+[ $# -ge 1 ] && [ -x "$1" ] || { echo "usage: $0 path/to/narthex [--full] (build it first: cargo build)" >&2; exit 2; }
 NARTHEX_BINARY=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")
 export NARTHEX_BINARY
 export PYTHONDONTWRITEBYTECODE=1
@@ -33,9 +34,9 @@ need npm npm
 node -e 'process.exit(+(Number(process.versions.node.split(".")[0]) < 20))' || { echo "$0: Node 20 or later is needed" >&2; exit 1; }
 
 cd "$here"
-echo "== Python: openai"
-environment openai requirements.txt
-"$kept/openai/bin/python" -m pytest --ignore=test_langchain.py
+echo "== Python: openai, anthropic, google-genai, boto3"
+environment vendors requirements.txt requirements-vendors.txt
+"$kept/vendors/bin/python" -m pytest --ignore=test_langchain.py
 
 echo "== Python: langchain-openai"
 environment langchain requirements-langchain.txt
@@ -49,8 +50,7 @@ cp "$here"/node/*.mjs "$kept/node/"
 
 echo "== Replay of recorded traffic"
 if [ -f "$corpus/replay_upstream.py" ]; then
-    environment replay requirements.txt requirements-replay.txt
-    "$kept/replay/bin/python" -m replay "$corpus"
+    "$kept/vendors/bin/python" -m replay "$corpus" ${2:+"$2"}
 else
     echo "skipped: there is no corpus in ../shared/corpus, nor in NARTHEX_CORPUS (${NARTHEX_CORPUS:-not set})"
 fi

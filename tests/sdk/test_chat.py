@@ -1,8 +1,10 @@
 """Chat completions by the Python SDK: whole, streamed, with tools, with a schema."""
 
+import base64
 import json
 
 import pydantic
+import pytest
 
 MODEL = "simulator"
 HELLO = [{"role": "user", "content": "Grüße, 世界 🙂"}]
@@ -150,3 +152,120 @@ def test_legacy_completions(client):
     chunks = list(chunks)
     assert "".join(chunk.choices[0].text for chunk in chunks).startswith("You said: one")
     assert chunks[-1].choices[0].finish_reason == "length"
+
+
+# The same client where the provider speaks another dialect.
+elsewhere = pytest.mark.parametrize("model", ["anthropic/simulator", "gemini/simulator", "bedrock/simulator"])
+
+
+@elsewhere
+def test_elsewhere_a_stream_is_the_whole_answer(openai_client, model):
+    whole = openai_client.chat.completions.create(model=model, messages=HELLO)
+    assert "Grüße, 世界 🙂" in whole.choices[0].message.content
+    assert whole.usage.total_tokens == whole.usage.prompt_tokens + whole.usage.completion_tokens > 0
+    options = {"include_usage": True}
+    with openai_client.chat.completions.stream(model=model, messages=HELLO, stream_options=options) as stream:
+        deltas = [event.delta for event in stream if event.type == "content.delta"]
+        final = stream.get_final_completion()
+    assert "".join(deltas) == final.choices[0].message.content == whole.choices[0].message.content
+    assert (final.choices[0].finish_reason, final.usage) == ("stop", whole.usage)
+
+
+@elsewhere
+def test_elsewhere_counts_come_only_when_asked_for(openai_client, model):
+    chunks = list(openai_client.chat.completions.create(model=model, messages=HELLO, stream=True))
+    assert all(chunk.choices and chunk.usage is None for chunk in chunks)
+    assert chunks[0].choices[0].delta.role == "assistant"
+
+
+@elsewhere
+@pytest.mark.parametrize("streamed", [False, True])
+def test_elsewhere_a_tool_loop(openai_client, model, streamed):
+    def ask(messages):
+        request = {"model": model, "messages": messages, "tools": [WEATHER, TIME]}
+        if not streamed:
+            return openai_client.chat.completions.create(**request).choices[0]
+        with openai_client.chat.completions.stream(**request) as stream:
+            return stream.get_final_completion().choices[0]
+
+    messages = [{"role": "user", "content": "Ask weather and clock, please."}]
+    asked = ask(messages)
+    assert asked.finish_reason == "tool_calls"
+    calls = asked.message.tool_calls
+    assert [call.function.name for call in calls] == ["weather", "clock"]
+    assert set(json.loads(calls[0].function.arguments)) == {"city"}
+    assert len({call.id for call in calls}) == 2
+    messages.append(asked.message.to_dict(exclude_none=True))
+    messages += [{"role": "tool", "tool_call_id": call.id, "content": f"said {call.function.name}"} for call in calls]
+    told = ask(messages)
+    assert told.finish_reason == "stop"
+    assert "said weather" in told.message.content and "said clock" in told.message.content
+
+
+@elsewhere
+def test_elsewhere_parse(openai_client, model):
+    answer = openai_client.chat.completions.parse(model=model, messages=HELLO, response_format=Solution)
+    assert isinstance(answer.choices[0].message.parsed, Solution)
+    with openai_client.chat.completions.stream(model=model, messages=HELLO, response_format=Solution) as stream:
+        streamed = stream.get_final_completion()
+    assert streamed.choices[0].message.parsed == answer.choices[0].message.parsed
+
+
+@elsewhere
+def test_elsewhere_a_parsed_tool_call(openai_client, model):
+    openai = pytest.importorskip("openai")
+    tools = [openai.pydantic_function_tool(Step)]
+    answer = openai_client.chat.completions.parse(model=model, messages=HELLO, tools=tools)
+    assert isinstance(answer.choices[0].message.tool_calls[0].function.parsed_arguments, Step)
+
+
+@elsewhere
+def test_elsewhere_an_image(openai_client, model):
+    url = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(60)).decode()
+    content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": "What is it?"}]
+    answer = openai_client.chat.completions.create(model=model, messages=[{"role": "user", "content": content}])
+    assert "68 bytes" in answer.choices[0].message.content
+
+
+@elsewhere
+def test_elsewhere_limits(openai_client, model):
+    answer = openai_client.chat.completions.create(model=model, messages=HELLO, max_completion_tokens=2)
+    assert answer.choices[0].finish_reason == "length"
+
+
+@elsewhere
+def test_elsewhere_reasoning_goes_round(openai_client, model):
+    answer = openai_client.chat.completions.create(model=model, messages=HELLO, reasoning_effort="low")
+    message = answer.choices[0].message.to_dict(exclude_none=True)
+    history = [*HELLO, message, {"role": "user", "content": "and now?"}]
+    told = openai_client.chat.completions.create(model=model, messages=history, reasoning_effort="low")
+    assert "and now?" in told.choices[0].message.content
+
+
+@elsewhere
+def test_elsewhere_errors_keep_their_class(openai_client, model):
+    openai = pytest.importorskip("openai")
+    classes = {
+        400: openai.BadRequestError,
+        401: openai.AuthenticationError,
+        403: openai.PermissionDeniedError,
+        404: openai.NotFoundError,
+        429: openai.RateLimitError,
+        503: openai.InternalServerError,
+    }
+    for status, expected in classes.items():
+        for stream in (False, True):
+            headers = {"x-simulate": f"error={status}"}
+            with pytest.raises(expected) as failed:
+                openai_client.chat.completions.create(
+                    model=model, messages=HELLO, stream=stream, extra_headers=headers
+                )
+            assert failed.value.status_code == status and failed.value.body["message"]
+
+
+@elsewhere
+def test_elsewhere_a_stream_that_breaks(openai_client, model):
+    openai = pytest.importorskip("openai")
+    headers = {"x-simulate": "cut=3"}
+    with pytest.raises(openai.APIError):
+        list(openai_client.chat.completions.create(model=model, messages=HELLO, stream=True, extra_headers=headers))

@@ -13,6 +13,7 @@ pub struct Client {
 }
 
 /// A request body, with the framing that it is sent in.
+#[derive(Clone)]
 pub enum Body<'a> {
     None,
     Length(&'a [u8]),

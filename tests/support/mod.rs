@@ -10,6 +10,7 @@ pub mod http2;
 pub mod pingora;
 pub mod upstream;
 pub mod upstream2;
+pub mod wire;
 
 use std::future::Future;
 use std::time::Duration;

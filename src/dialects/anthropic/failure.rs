@@ -150,7 +150,7 @@ mod tests {
         assert_eq!(told(502, "upstream is down"), (502, Kind::Upstream, "upstream is down".to_owned(), None));
         for body in ["", "<html>x</html>", "{}", "[]", r#"{"error":{}}"#, "{\"error\""] {
             let (status, kind, message, _) = told(500, body);
-            assert_eq!((status, kind), (500, Kind::Upstream), "{body:?}");
+            assert_eq!((status, kind), (500, Kind::Internal), "{body:?}");
             assert!(message.starts_with("The provider answered 500"), "{message}");
         }
     }

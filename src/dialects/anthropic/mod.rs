@@ -16,6 +16,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 pub(in crate::dialects) mod thinking;
+mod word;
 
 pub(in crate::dialects) use request::schema;
 

@@ -329,7 +329,7 @@ pub enum Structure<'a> {
         #[serde(skip_serializing_if = "Option::is_none")]
         description: Option<&'a str>,
         /// A text that is JSON.
-        schema: &'a str,
+        schema: Cow<'a, str>,
     },
 }
 

@@ -290,7 +290,7 @@ mod tests {
                 None,
                 "body.n.0: too big",
             ),
-            (500, r#"{"error":"text"}"#, Kind::Upstream, None, "text"),
+            (500, r#"{"error":"text"}"#, Kind::Internal, None, "text"),
             (503, "upstream connect error", Kind::Unavailable, None, "upstream connect error"),
         ] {
             let failure = read(status, body);

@@ -56,6 +56,14 @@ pub struct Media {
     pub id: Option<String>,
 }
 
+impl Media {
+    /// Whether it has a URL that anybody can fetch; `s3://…` and `gs://…` are for their owner's provider.
+    pub fn is_on_the_web(&self) -> bool {
+        let is_http = |url: &str| ["http://", "https://", "data:"].iter().any(|scheme| url.starts_with(scheme));
+        matches!(&self.source, Source::Url(url) if is_http(url))
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MediaKind {
     Image,

@@ -15,9 +15,13 @@ pub struct Words<'a>(pub Option<Cow<'a, str>>);
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Count(pub Option<u64>);
 
-/// A value of this shape, if it has it. Only in what is read from memory, not from a reader.
-#[derive(Debug)]
-pub struct Loose<T>(pub Option<T>);
+/// A value that is looked at later, if it is needed: see [`read`]. What is rare costs next to nothing this way.
+pub type Later<'a> = Option<&'a RawValue>;
+
+/// The value, if it has the shape that was hoped for.
+pub fn read<'a, T: Deserialize<'a>>(later: Later<'a>) -> Option<T> {
+    serde_json::from_str(later?.get()).ok()
+}
 
 impl Words<'_> {
     pub fn get(&self) -> Option<&str> {
@@ -26,12 +30,6 @@ impl Words<'_> {
 
     pub fn owned(self) -> Option<String> {
         self.0.map(Cow::into_owned)
-    }
-}
-
-impl<T> Default for Loose<T> {
-    fn default() -> Self {
-        Self(None)
     }
 }
 
@@ -44,13 +42,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Words<'a> {
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(AnyCount)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Loose<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(deserializer)?;
-        Ok(Self(serde_json::from_str(raw.get()).ok()))
     }
 }
 
@@ -130,18 +121,18 @@ mod tests {
         #[serde(default)]
         count: Count,
         #[serde(default)]
-        list: Loose<Vec<u8>>,
+        list: Later<'a>,
     }
 
     #[test]
     fn what_is_something_else_is_nothing() {
         for odd in ["null", "7.5", "-1", "true", "{\"a\":[1]}", "[{}]", "\"\""] {
             let text = format!(r#"{{"words":{odd},"count":{odd},"list":{odd}}}"#);
-            let read: Odd = serde_json::from_str(&text).expect("an object");
-            assert!(read.words.0.is_none() && read.count.0.is_none() && read.list.0.is_none(), "{odd}");
+            let odd: Odd = serde_json::from_str(&text).expect("an object");
+            assert!(odd.words.0.is_none() && odd.count.0.is_none() && read::<Vec<u8>>(odd.list).is_none(), "{text}");
         }
-        let read: Odd = serde_json::from_str(r#"{"words":"ab","count":3.0,"list":[1]}"#).expect("an object");
-        assert!(matches!(read.words.0, Some(Cow::Borrowed("ab"))));
-        assert_eq!((read.count.0, read.list.0), (Some(3), Some(vec![1])));
+        let odd: Odd = serde_json::from_str(r#"{"words":"ab","count":3.0,"list":[1]}"#).expect("an object");
+        assert!(matches!(odd.words.0, Some(Cow::Borrowed("ab"))));
+        assert_eq!((odd.count.0, read(odd.list)), (Some(3), Some(vec![1])));
     }
 }

@@ -20,6 +20,7 @@ pub const LOSSES: &[Loss] = &[
     Loss::dropped(Feature::MaxToolCalls, ""),
     Loss::refused(Feature::Media, "images and videos given as text"),
     Loss::dropped(Feature::Metadata, "but for OpenAI"),
+    Loss::dropped(Feature::Modalities, "images, where the provider draws none"),
     Loss::dropped(Feature::Names, "but for OpenAI"),
     Loss::dropped(Feature::Prediction, "but for OpenAI"),
     Loss::dropped(Feature::PresencePenalty, SAMPLING),
@@ -35,7 +36,7 @@ pub const LOSSES: &[Loss] = &[
     Loss::dropped(Feature::TopK, "where the provider does not know it"),
     Loss::dropped(Feature::TopP, SAMPLING),
     Loss::dropped(Feature::Verbosity, "but for OpenAI"),
-    Loss::refused(Feature::VideoInput, "at OpenAI"),
+    Loss::refused(Feature::VideoInput, "where the provider takes none"),
     Loss::dropped(Feature::WebSearch, "but for OpenAI's search models"),
 ];
 

@@ -1,6 +1,6 @@
-//! OpenAI's chat completions, `POST /v1/chat/completions`: the dialect that nearly everybody speaks, each in its own way. What its
-//! followers add or leave out is read liberally and written by what [`super::Habits`] says of the provider. Nothing here knows a
-//! provider by name, nor the legacy completions and embeddings, which are forwarded or have a room of their own.
+//! OpenAI's chat completions, `POST /v1/chat/completions`: the dialect that nearly everybody speaks, each in its own way. What
+//! its followers add or leave out is read liberally and written by what [`super::Habits`] says of the provider. Nothing here
+//! knows a provider by name, nor the legacy completions and embeddings: these are forwarded, or have a room of their own.
 
 mod answer;
 mod details;

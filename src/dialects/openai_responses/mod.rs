@@ -1,19 +1,22 @@
 //! OpenAI's Responses (`POST /v1/responses`), as clients speak it and as providers do.
 //!
-//! Requests are in [`request`], whole answers in [`answer`], streams in [`stream`], failures in [`failure`]; what requests may
-//! hold that has no place here is listed in [`losses`]. Stored answers, and ids that refer to them, are not the dialect's
+//! Requests are in `request`, whole answers in `answer`, streams in `stream`, failures in `failure`; what requests may
+//! hold that has no place here is listed in `losses`. Stored answers, and ids that refer to them, are not the dialect's
 //! business: it reads requests in which they have been put in their place.
 
 mod answer;
 mod failure;
+mod lenient;
 mod losses;
-mod number;
 mod request;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
+use super::errors::read_any_failure;
 use super::framing::Framing;
 use super::framing::sse::Sse;
 use super::ir;
@@ -66,7 +69,7 @@ impl ProviderDialect for OpenaiResponses {
     }
 
     fn read_failure(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-        failure::read(status, headers, body)
+        read_any_failure(status, headers, body)
     }
 
     fn losses(&self) -> &'static [Loss] {

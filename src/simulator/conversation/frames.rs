@@ -22,7 +22,7 @@ pub struct Frames {
 }
 
 /// What a frame usually takes at most.
-const BYTES_EACH: usize = 256;
+const BYTES_EACH: usize = 320;
 
 impl Frames {
     pub fn new(writer: Box<dyn EventWriter>, content_type: &str, expected: usize, late: Option<Late>) -> Self {

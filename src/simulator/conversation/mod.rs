@@ -11,21 +11,19 @@ mod logprobs;
 mod rules;
 mod seals;
 mod telling;
-
-use std::time::{SystemTime, UNIX_EPOCH};
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
-use serde_json::json;
-
 pub use frames::Late;
 
 use self::frames::Frames;
 use self::rules::Names;
 use self::telling::Telling;
-use super::answer::Answer;
+use super::answer::{Answer, nonce, now};
 use super::routes::InPath;
 use super::script;
-use crate::dialects::{Asked, Dialect, Reply, ir};
+use crate::dialects::{Asked, Dialect, Reply, count, ir};
 use crate::error::{Failure, Refusal};
 
 /// A conversation that is to go on.
@@ -37,14 +35,23 @@ pub struct Turn {
 
 impl Turn {
     /// Reads a request. `place`: what the path says; `query`: how the dialect wants its stream, perhaps.
-    pub fn read(dialect: Dialect, place: Option<&InPath>, query: Option<&str>, body: &Bytes) -> Result<Self, Failure> {
-        let mut turn = read(dialect, place, body).map_err(|refusal| Failure::from(&refusal))?;
-        let reply = &mut turn.reply;
-        reply.nonce = format!("{:024x}", fastrand::u128(..) >> 32);
+    pub fn read(dialect: Dialect, place: Option<&InPath>, query: Option<&str>, body: &Bytes) -> Result<Self, Refusal> {
+        let rest = rules::without_history(dialect, body);
+        let Asked { mut request, mut reply } = dialect.client().read_request(rest.as_ref().unwrap_or(body))?;
+        if rest.is_some() {
+            // What was taken out is repeated all the same.
+            reply.echo = Some(body.clone());
+        }
+        if let Some(InPath { model, stream }) = place {
+            request.model = model.clone().into_owned();
+            request.stream = *stream;
+        }
+        rules::check(dialect, &request)?;
+        reply.model.clone_from(&request.model);
+        reply.nonce = nonce();
         reply.created = now();
         reply.is_array = dialect == Dialect::Gemini && !query.is_some_and(wants_events);
-        rules::check(dialect, &turn.request).map_err(|refusal| Failure::from(&refusal))?;
-        Ok(turn)
+        Ok(Self { dialect, request, reply })
     }
 
     /// `tokens`: the length of a text; `late`: how the stream is to break off, instead of a whole answer.
@@ -76,41 +83,15 @@ impl Turn {
     }
 }
 
-/// How long a conversation is, in the words that each dialect has for it.
-pub fn count(dialect: Dialect, place: Option<&InPath>, body: &Bytes) -> Result<Answer, Refusal> {
-    let (counted, body) = rules::counted(dialect, body)?;
-    let turn = read(counted, place, &body)?;
-    let tokens = ask::prompt_tokens(&turn.request);
-    Ok(Answer::json(&match dialect {
-        Dialect::Gemini => json!({"totalTokens": tokens}),
-        Dialect::Converse => json!({"inputTokens": tokens}),
-        Dialect::OpenaiResponses => json!({"object": "response.input_tokens", "input_tokens": tokens}),
-        Dialect::Anthropic | Dialect::OpenaiChat => json!({"input_tokens": tokens}),
-    }))
-}
-
-fn read(dialect: Dialect, place: Option<&InPath>, body: &Bytes) -> Result<Turn, Refusal> {
+/// How long a conversation is.
+pub fn count(dialect: Dialect, body: &Bytes) -> Result<Answer, Refusal> {
     let rest = rules::without_history(dialect, body);
-    let Asked { mut request, mut reply } = dialect.client().read_request(rest.as_ref().unwrap_or(body))?;
-    if rest.is_some() {
-        // What was taken out is repeated all the same.
-        reply.echo = Some(body.clone());
-    }
-    if let Some(InPath { model, stream }) = place {
-        request.model = model.clone().into_owned();
-        request.stream = *stream;
-    }
-    reply.model.clone_from(&request.model);
-    Ok(Turn { dialect, request, reply })
+    let asked = count::read_request(dialect, rest.as_ref().unwrap_or(body))?;
+    let body = count::write_count(dialect, telling::count(ask::prompt_tokens(&asked.request)));
+    Ok(Answer::Whole { content_type: "application/json", body })
 }
 
 /// Whether a query asks for server-sent events.
 fn wants_events(query: &str) -> bool {
     query.split('&').any(|pair| pair == "alt=sse")
-}
-
-/// Seconds since 1970.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
 }

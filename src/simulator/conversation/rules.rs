@@ -1,12 +1,10 @@
-//! What each dialect calls things, and what its real API demands beyond what a reader must know.
+//! What each dialect calls things, and what its real API demands beyond what a reader must know: platform.claude.com ("Extended
+//! thinking"), ai.google.dev ("Thought signatures"), the API reference of OpenAI.
 
 use std::collections::BTreeMap;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use memchr::memmem;
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::answer::{bad_value, missing};
@@ -15,6 +13,7 @@ use crate::dialects::{Dialect, ir};
 use crate::error::Refusal;
 
 const MOST_CHOICES: u32 = 128;
+const LEAST_BUDGET: u64 = 1024;
 
 /// The members that may be to blame.
 pub struct Names {
@@ -72,13 +71,24 @@ pub fn check(dialect: Dialect, request: &ir::Request) -> Result<(), Refusal> {
     if request.n.is_some_and(|choices| choices == 0 || choices > MOST_CHOICES) {
         return Err(bad_value(Names::of(dialect).choices, "is not between 1 and 128"));
     }
-    if dialect == Dialect::Anthropic && request.max_tokens.is_none() {
-        return Err(missing("max_tokens"));
-    }
     match dialect {
         // Whoever speaks chat checks no seals.
-        Dialect::OpenaiChat => Ok(()),
-        _ => seals::check(dialect, request),
+        Dialect::OpenaiChat => return Ok(()),
+        Dialect::Anthropic => check_limits(request)?,
+        _ => {}
+    }
+    seals::check(dialect, request)
+}
+
+/// Anthropic's: there must be a limit, and room below it for what is thought.
+fn check_limits(request: &ir::Request) -> Result<(), Refusal> {
+    let limit = request.max_tokens.ok_or_else(|| missing("max_tokens"))?;
+    match request.thinking.and_then(|thinking| thinking.budget).map(u64::try_from) {
+        Some(Ok(..LEAST_BUDGET)) => Err(bad_value("thinking.budget_tokens", "is less than 1024")),
+        Some(Ok(budget)) if budget >= limit => {
+            Err(bad_value("max_tokens", "is not greater than `thinking.budget_tokens`"))
+        }
+        _ => Ok(()),
     }
 }
 
@@ -93,45 +103,4 @@ pub fn without_history(dialect: Dialect, body: &Bytes) -> Option<Bytes> {
     let mut members: BTreeMap<String, &RawValue> = serde_json::from_slice(body).ok()?;
     members.retain(|name, _| !STORED.contains(&name.as_str()));
     serde_json::to_vec(&members).ok().map(Bytes::from)
-}
-
-/// The request that is to be counted, and its dialect, where it is wrapped: Gemini's in `generateContentRequest`, if at all;
-/// Bedrock's in `input.converse`, or in `input.invokeModel.body` as the model itself has it, which we take to be Claude.
-pub fn counted(dialect: Dialect, body: &Bytes) -> Result<(Dialect, Bytes), Refusal> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Wrapped<'a> {
-        #[serde(borrow, alias = "generate_content_request")]
-        generate_content_request: Option<&'a RawValue>,
-        #[serde(borrow)]
-        input: Option<Input<'a>>,
-    }
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Input<'a> {
-        #[serde(borrow)]
-        converse: Option<&'a RawValue>,
-        invoke_model: Option<InvokeModel>,
-    }
-    #[derive(Deserialize)]
-    struct InvokeModel {
-        body: String,
-    }
-
-    if !matches!(dialect, Dialect::Gemini | Dialect::Converse) {
-        return Ok((dialect, body.clone()));
-    }
-    let wrapped: Wrapped = serde_json::from_slice(body)
-        .map_err(|why| Refusal::invalid(format!("The body does not fit this endpoint: {why}.")))?;
-    let raw = |raw: &RawValue| Bytes::copy_from_slice(raw.get().as_bytes());
-    match (dialect, wrapped.generate_content_request, wrapped.input) {
-        (Dialect::Gemini, Some(request), _) => Ok((dialect, raw(request))),
-        (Dialect::Gemini, None, _) => Ok((dialect, body.clone())),
-        (_, _, Some(Input { converse: Some(request), .. })) => Ok((dialect, raw(request))),
-        (_, _, Some(Input { invoke_model: Some(InvokeModel { body }), .. })) => match STANDARD.decode(body) {
-            Ok(body) => Ok((Dialect::Anthropic, Bytes::from(body))),
-            Err(_) => Err(bad_value("input.invokeModel.body", "is not base64")),
-        },
-        _ => Err(missing("input")),
-    }
 }

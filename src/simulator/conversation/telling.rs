@@ -218,7 +218,7 @@ fn id_prefix(dialect: Dialect) -> &'static str {
     }
 }
 
-fn count(tokens: usize) -> u64 {
+pub fn count(tokens: usize) -> u64 {
     u64::try_from(tokens).unwrap_or(u64::MAX)
 }
 

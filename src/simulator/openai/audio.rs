@@ -255,6 +255,6 @@ mod tests {
     fn formats_that_cannot_be_made_are_refused() {
         let ask = br#"{"model":"m","input":"hi","voice":"alloy","response_format":"opus"}"#;
         let refused = speak(ask).map(|_| ()).unwrap_err();
-        assert_eq!(refused.param.as_deref(), Some("response_format"));
+        assert_eq!(refused.param, Some("response_format"));
     }
 }

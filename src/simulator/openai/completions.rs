@@ -5,11 +5,10 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::super::Behaviour;
-use super::super::answer::{Answer, Events, write_json};
+use super::super::answer::{Answer, Events, now, write_json};
 use super::super::script::{self, Ask, Choice, Effort, Ending, Form, Last, Pieces, Reply, Usage, count_words};
-use super::chat::StreamOptions;
 use super::read::{self, Stops, Str, TextOr, bad_value, required};
-use super::{id, now, unsatisfiable};
+use super::{id, unsatisfiable};
 use crate::error::Refusal;
 
 const MOST_CHOICES: usize = 128;
@@ -28,6 +27,11 @@ struct Request<'a> {
     stop: Option<Stops<'a>>,
     echo: Option<bool>,
     logprobs: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct StreamOptions {
+    include_usage: Option<bool>,
 }
 
 #[derive(Deserialize)]

@@ -1,15 +1,19 @@
-//! `POST /embeddings`.
+//! `POST /embeddings`: unit vectors that depend on nothing but the input. Each word (or token) adds to a few places that
+//! its hash names, so texts that share words lie near each other and a search over them finds what one expects.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use super::super::answer::{Answer, bad_value};
-use super::super::vectors::{Input, MOST_DIMENSIONS};
+use super::super::script::count_words;
 use super::read::{self, Str, TextOr, required};
-use crate::error::Refusal;
+use crate::dialects::embeddings;
+use crate::error::{Kind, Refusal};
 
+const MOST_DIMENSIONS: usize = 4096;
 const MOST_INPUTS: usize = 2048;
+const PLACES_PER_WORD: u64 = 8;
 
 #[derive(Deserialize)]
 struct Request<'a> {
@@ -63,7 +67,10 @@ pub fn answer(body: &[u8]) -> Result<Answer, Refusal> {
     let request: Request = read::body(body)?;
     let model = required(request.model, "model")?.0;
     let inputs = inputs(required(request.input, "input")?)?;
-    let dimensions = request.dimensions.unwrap_or(if model.contains("large") { 3072 } else { 1536 });
+    let dimensions = request.dimensions.unwrap_or(match model.contains("large") {
+        true => 3072,
+        false => 1536,
+    });
     if dimensions == 0 || dimensions > MOST_DIMENSIONS {
         return Err(bad_value("dimensions", "is not between 1 and 4096"));
     }
@@ -84,6 +91,22 @@ pub fn answer(body: &[u8]) -> Result<Answer, Refusal> {
         model: &model,
         usage: Usage { prompt_tokens: tokens, total_tokens: tokens },
     }))
+}
+
+/// Gemini's `embedContent`, and its `batchEmbedContents`: the same, in other words.
+pub fn answer_gemini(body: &[u8], is_batch: bool) -> Result<Answer, Refusal> {
+    let request = embeddings::Request::read(body, is_batch)?;
+    let (asked, _) = request.write("simulator-large");
+    let Answer::Whole { content_type, body } = answer(&asked)? else {
+        return Err(Refusal::new(Kind::Internal, "Embeddings are answered whole."));
+    };
+    let body = request.rewrite(&body).map_err(|why| Refusal::new(Kind::Internal, why.to_string()))?;
+    Ok(Answer::Whole { content_type, body })
+}
+
+enum Input<'a> {
+    Text(std::borrow::Cow<'a, str>),
+    Tokens(Vec<u64>),
 }
 
 fn inputs<'a>(input: TextOr<'a, Item<'a>>) -> Result<Vec<Input<'a>>, Refusal> {
@@ -110,6 +133,75 @@ fn inputs<'a>(input: TextOr<'a, Item<'a>>) -> Result<Vec<Input<'a>>, Refusal> {
         (_, 0) => Err(bad_value("input", "has more than 2048 items")),
         _ => Err(bad_value("input", "mixes tokens with other items")),
     }
+}
+
+impl Input<'_> {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Text(text) => text.is_empty(),
+            Self::Tokens(tokens) => tokens.is_empty(),
+        }
+    }
+
+    fn tokens(&self) -> usize {
+        match self {
+            Self::Text(text) => count_words(text),
+            Self::Tokens(tokens) => tokens.len(),
+        }
+    }
+
+    fn vector(&self, dimensions: usize) -> Vec<f32> {
+        let mut vector = vec![0.0; dimensions];
+        // So that no input, not even one of white space, is the zero vector.
+        add(&mut vector, hash(b"the simulator"), 0.1);
+        match self {
+            Self::Text(text) => {
+                for word in text.split_whitespace() {
+                    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+                    add(&mut vector, hash(word.to_lowercase().as_bytes()), 1.0);
+                }
+            }
+            Self::Tokens(tokens) => {
+                for token in tokens {
+                    add(&mut vector, hash(&token.to_le_bytes()), 1.0);
+                }
+            }
+        }
+        let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+        if length > 0.0 {
+            vector.iter_mut().for_each(|x| *x /= length);
+        } else if let Some(first) = vector.first_mut() {
+            // Few dimensions: what was added may have cancelled out.
+            *first = 1.0;
+        }
+        vector
+    }
+}
+
+fn add(vector: &mut [f32], hash: u64, weight: f32) {
+    let dimensions = vector.len() as u64;
+    for place in 0..PLACES_PER_WORD {
+        let mixed = mix(hash.wrapping_add(place));
+        let at = usize::try_from(mixed % dimensions).unwrap_or_default();
+        let sign = if mixed >> 63 == 0 { weight } else { -weight };
+        if let Some(x) = vector.get_mut(at) {
+            *x += sign;
+        }
+    }
+}
+
+/// FNV-1a.
+fn hash(bytes: &[u8]) -> u64 {
+    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// The finaliser of SplitMix64, which spreads neighbouring numbers over all bits.
+fn mix(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
 }
 
 fn base64(vector: Vec<f32>) -> Vector {
@@ -171,7 +263,7 @@ mod tests {
         assert_eq!(count(json!([[1, 2], [3]])), 2);
         let param = |input: Value| embed(json!({"model": "m", "input": input})).unwrap_err().param;
         for bad in [json!([]), json!([""]), json!("")] {
-            assert_eq!(param(bad).as_deref(), Some("input"));
+            assert_eq!(param(bad), Some("input"));
         }
     }
 }

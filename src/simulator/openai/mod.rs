@@ -1,30 +1,20 @@
-//! What only OpenAI has beside conversations: one file for each operation, which reads the request and writes the answer.
+//! What OpenAI has beside conversations: one file for each operation, which reads the request and writes the answer.
 //! What is *said* is decided in `script`; nothing here waits, and nothing knows a connection.
 
 pub mod audio;
-pub mod chat;
 pub mod completions;
 pub mod embeddings;
 pub mod moderations;
 mod multipart;
 mod read;
-pub mod responses;
-mod tools;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
+use super::answer::nonce;
 use super::schema::Unsatisfiable;
 use crate::error::Refusal;
 
-/// Seconds since 1970, as every answer tells them.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_secs())
-}
-
 /// An id as OpenAI would make it: a prefix that tells what it names, and chance.
 fn id(prefix: &str) -> String {
-    format!("{prefix}{:024x}", fastrand::u128(..) >> 32)
+    format!("{prefix}{}", nonce())
 }
 
 /// A schema that cannot be answered, told at the parameter that it came in.

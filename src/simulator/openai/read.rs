@@ -1,4 +1,4 @@
-//! What several operations read alike: text that is a string or a list, words for tools, and clear refusals.
+//! What several operations read alike: text that is a string or a list, and clear refusals.
 //! Everything borrows from the body, so that a long prompt is looked at but not copied.
 
 use std::borrow::Cow;
@@ -6,11 +6,9 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
+use serde::de::{Deserializer, SeqAccess, Visitor};
 
 pub use super::super::answer::{bad_value, missing};
-use super::super::script::{Form, count_words};
 use crate::error::Refusal;
 
 pub fn body<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Refusal> {
@@ -62,12 +60,6 @@ impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for TextOr<'a, T> {
                 }
                 Ok(TextOr::List(list))
             }
-
-            /// Some results of server tools are objects; they have no text for us.
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(TextOr::List(Vec::new()))
-            }
         }
 
         deserializer.deserialize_any(Either(PhantomData))
@@ -81,27 +73,6 @@ pub struct Part<'a> {
     pub text: Option<Str<'a>>,
 }
 
-pub type Content<'a> = TextOr<'a, Part<'a>>;
-
-impl<'a> Content<'a> {
-    pub fn words(&self) -> usize {
-        match self {
-            Self::Text(text) => count_words(text),
-            Self::List(parts) => {
-                let texts = parts.iter().filter_map(|part| part.text.as_ref());
-                texts.map(|text| count_words(&text.0)).sum()
-            }
-        }
-    }
-
-    pub fn into_texts(self) -> Vec<Cow<'a, str>> {
-        match self {
-            Self::Text(text) => vec![text],
-            Self::List(parts) => parts.into_iter().filter_map(|part| Some(part.text?.0)).collect(),
-        }
-    }
-}
-
 pub type Stops<'a> = TextOr<'a, Str<'a>>;
 
 pub fn stops(stop: Option<Stops<'_>>) -> Vec<Cow<'_, str>> {
@@ -109,38 +80,5 @@ pub fn stops(stop: Option<Stops<'_>>) -> Vec<Cow<'_, str>> {
         None => Vec::new(),
         Some(TextOr::Text(text)) => vec![text],
         Some(TextOr::List(list)) => list.into_iter().map(|text| text.0).collect(),
-    }
-}
-
-/// `response_format` of chat and `text.format` of responses.
-#[derive(Debug, Deserialize)]
-pub struct Format<'a> {
-    #[serde(borrow)]
-    r#type: Str<'a>,
-    #[serde(borrow)]
-    json_schema: Option<SchemaFormat<'a>>,
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
-}
-
-#[derive(Debug, Deserialize)]
-struct SchemaFormat<'a> {
-    #[serde(borrow)]
-    schema: Option<&'a RawValue>,
-}
-
-pub fn form<'a>(format: Option<Format<'a>>, param: &'static str) -> Result<Form<'a>, Refusal> {
-    let Some(format) = format else {
-        return Ok(Form::Text);
-    };
-    match &*format.r#type.0 {
-        "text" => Ok(Form::Text),
-        "json_object" => Ok(Form::AnyObject),
-        "json_schema" => {
-            let nested = format.json_schema.and_then(|nested| nested.schema);
-            let schema = nested.or(format.schema);
-            schema.map(Form::Schema).ok_or_else(|| bad_value(param, "has no schema"))
-        }
-        _ => Err(bad_value(param, "has a type that is none of text, json_object and json_schema")),
     }
 }

@@ -10,8 +10,6 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    pub const EMPTY: Self = Self { text: String::new(), ends: Vec::new() };
-
     /// A word is a piece, with the white space before it.
     pub fn words(text: String) -> Self {
         let mut ends = Vec::with_capacity(text.len() / 4);

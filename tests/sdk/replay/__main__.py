@@ -12,7 +12,8 @@ import types
 
 from gateway import Gateway
 
-from . import instances, judge, recordings, runs
+from . import behind, broken, instances, judge, paced, recordings, runs
+from .dialects import OF_ENDPOINT
 from .upstream import Upstream
 
 
@@ -20,6 +21,8 @@ def main():
     parser = argparse.ArgumentParser(prog="replay", description=__doc__)
     parser.add_argument("corpus", type=pathlib.Path)
     parser.add_argument("--only", help="a part of a case's id")
+    parser.add_argument("--run", help="a part of a run's name, such as pair or retries")
+    parser.add_argument("--full", action="store_true", help="every recording behind every client, not a sample")
     arguments = parser.parse_args()
     sys.path.insert(0, str(arguments.corpus.resolve()))
     sys.dont_write_bytecode = True
@@ -31,14 +34,23 @@ def main():
     listed = [row for row in corpus.manifest() if not arguments.only or arguments.only in row["id"]]
     native = [corpus.load(row["id"]) for row in listed if row["endpoint"] in recordings.NATIVE]
     native = [case for case in native if case["provider"] == recordings.NATIVE[case["endpoint"]]]
-    tools = types.SimpleNamespace(replay_upstream=replay_upstream, views=views, native=native)
+    # Recordings that the provider's own SDK cannot read cannot be judged by it.
+    chats = {row["id"]: corpus.load(row["id"]) for row in corpus.manifest() if row["endpoint"] in OF_ENDPOINT}
+    tools = types.SimpleNamespace(
+        corpus=corpus,
+        replay_upstream=replay_upstream,
+        views=views,
+        native=native,
+        unreadable=[chats.pop(name) for name in corpus.quarantined() if name in chats],
+        chats=[*chats.values()],
+    )
     cases = [
         recordings.Recording(corpus.load(row["id"]), tools) for row in listed if row["endpoint"] in recordings.ENDPOINTS
     ]
     with tempfile.TemporaryDirectory(prefix="narthex-replay-") as directory:
         upstream = Upstream(arguments.corpus.resolve(), directory)
         try:
-            verdicts = asyncio.run(judge_all(cases, tools, upstream))
+            verdicts = asyncio.run(judge_all(cases, tools, upstream, arguments))
         finally:
             upstream.stop()
     report(verdicts)
@@ -48,14 +60,17 @@ def main():
     sys.exit(misses > 0 or not verdicts)
 
 
-async def judge_all(cases, tools, upstream):
-    from . import sdk
+async def judge_all(cases, tools, upstream, arguments):
+    from . import official, pairs, refused, rounds, sdk
 
-    config = instances.config(upstream.url, special_instances(cases, upstream.url))
+    specials = [*special_instances(cases, upstream.url)]
+    config = instances.config(upstream.url, specials)
+    few = instances.config(upstream.url, specials, "openai_plain|fails_first")
     settings = {"NARTHEX_MASTER_KEY": judge.CLIENT_KEY, "NARTHEX_LOG": "error"}
-    with Gateway(config, NARTHEX_RETRIES="0", **settings) as gateway, Gateway(config, **settings) as retrying:
+    with Gateway(config, NARTHEX_RETRIES="0", **settings) as gateway, Gateway(few, **settings) as retrying:
         port = int(upstream.url.rsplit(":", 1)[1])
-        bench = runs.Bench(gateway, retrying, upstream, port, cases, tools)
+        chats = pairs.chosen(tools, arguments.only, None if arguments.full else 30)
+        bench = runs.Bench(gateway, retrying, upstream, port, cases, chats, tools, 25 if arguments.full else 4)
         verdicts = []
         for run in (
             runs.every_recording,
@@ -65,7 +80,16 @@ async def judge_all(cases, tools, upstream):
             runs.retries,
             runs.hang_ups,
             sdk.same_view,
+            pairs.every_pair,
+            broken.broken_pairs,
+            broken.errors_within,
+            paced.every_pace,
+            rounds.every_round,
+            refused.every_error,
+            official.every_sdk,
         ):
+            if arguments.run and arguments.run not in run.__name__:
+                continue
             began = time.monotonic()
             verdicts += [verdict async for verdict in run(bench)]
             print(f"{run.__name__.replace('_', ' ')}: {time.monotonic() - began:.1f} s", file=sys.stderr, flush=True)
@@ -103,7 +127,10 @@ def special_instances(cases, url):
             yield f"form_{recording.id}", "openai", f"{url}/__case/{recording.id}/v1", {}
     yield "native_ollama", "ollama", f"{url}/v1", {}
     yield "native_gemini", "gemini", f"{url}/v1beta/openai", {}
-    yield "native_anthropic", "anthropic", f"{url}/v1", {}
+    yield "native_anthropic", behind.NATIVE["anthropic"], f"{url}/v1", {}
+    yield from behind.native_config(url)
+    yield from broken.config(url)
+    yield from paced.config(url)
 
 
 def report(verdicts):
@@ -115,7 +142,7 @@ def report(verdicts):
         for (row, column), counts in sorted(rows.items()):
             total = counts.total()
             print(f"| {run} | {row} | {column} | {counts[True]} | {total} | {100 * counts[True] / total:.1f} % |")
-    for verdict in verdicts:
+    for verdict in sorted(verdicts, key=lambda verdict: verdict.kind):
         if verdict.cause:
             print(f"MISS {verdict.run}: {verdict.row} {verdict.column} {verdict.case}: {verdict.cause}")
 

@@ -6,6 +6,7 @@ every request, so that one gateway process serves all manners at once.
 
 import dataclasses
 import json
+import re
 
 VARIANTS = {
     "plain": {},
@@ -43,8 +44,6 @@ def legacy_azure(deployment):
     return place
 
 
-ANTHROPIC = Kind("anthropic", "/v1", "x-api-key")
-
 KINDS = {
     "azure": Kind("azure", "/openai/v1", "api-key"),
     "azure_deployment": Kind("azure", "/openai/deployments/dep", "api-key", legacy_azure("dep")),
@@ -72,7 +71,7 @@ KINDS = {
 
 OPERATIONS = {
     "/chat/completions": set(KINDS),
-    "/responses": set(KINDS) - {"gemini", "zai"},
+    "/responses": set(KINDS) - {"gemini", "opencode_go", "zai"},
     "/completions": {"azure", "azure_deployment", "deepseek", "ollama", "openai", "vllm"},
     "/embeddings": set(KINDS) - {"azure_resource", "deepseek", "minimax", "opencode_go", "oracle", "xiaomi"},
     "/images/generations": {"azure", "azure_deployment", "gemini", "ollama", "openai", "xai", "zai"},
@@ -96,11 +95,15 @@ def key(instance):
     return f"provider-key-of-{instance}"
 
 
-def config(upstream, more=()):
-    """The gateway's configuration. `more` are (name, kind, URL, settings) beside those that the tables give."""
+def config(upstream, more=(), only=""):
+    """The gateway's configuration. `more` are (name, kind, URL, settings) beside those that the tables give; such a kind may
+    be one of no table. `only`: a pattern for the names of those that are wanted, since each has its list of models fetched.
+    """
     lines = ["providers:"]
 
     def add(instance, kind, url, settings):
+        if not re.match(only, instance):
+            return
         lines.append(f"  {instance}:")
         entries = {"type": kind.type, "api_key": key(instance), "base_url": url, **settings}
         lines.extend(f"    {setting}: {json.dumps(value)}" for setting, value in entries.items())
@@ -113,5 +116,5 @@ def config(upstream, more=()):
             settings = {"headers": {"x-replay-options": json.dumps(options)}} if options else {}
             add(instance, kind, f"{upstream}/p/{instance}{kind.suffix}", settings)
     for instance, kind_name, url, settings in more:
-        add(instance, ANTHROPIC if kind_name == "anthropic" else KINDS[kind_name], url, settings)
+        add(instance, KINDS.get(kind_name, kind_name), url, settings)
     return "\n".join(lines) + "\n"

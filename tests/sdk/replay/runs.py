@@ -21,6 +21,8 @@ class Verdict:
     case: str
     # What is wrong; `None` if nothing is.
     cause: str | None
+    # By what such misses are gathered in the report.
+    kind: str = ""
 
 
 @dataclasses.dataclass
@@ -32,7 +34,11 @@ class Bench:
     upstream: object
     port: int
     cases: list
+    # Recordings of chats in any dialect, for the runs that translate.
+    chats: list
     tools: object
+    # How many of each pair of dialects the vendors' own SDKs ask for.
+    sdk_sample: int = 4
 
     async def ask_all(self, asks, gateway=None, without=frozenset()):
         """The answers to (id, path, headers, body)."""

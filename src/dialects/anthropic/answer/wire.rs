@@ -1,11 +1,10 @@
 //! An answer as providers write it. Only what is needed to understand it must have the right type.
 
-use std::borrow::Cow;
-
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::super::word::Word;
 use crate::dialects::ir::{Finish, Reason, Start, Usage};
 use crate::dialects::wire::TextOr;
 
@@ -44,7 +43,7 @@ impl Message<'_> {
 #[derive(Debug, Deserialize)]
 pub struct Block<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Option<Cow<'a, str>>,
+    pub kind: Option<Word<'a>>,
     pub text: Option<String>,
     #[serde(borrow)]
     pub citations: Option<Vec<&'a RawValue>>,
@@ -61,7 +60,7 @@ pub struct Block<'a> {
 #[derive(Debug, Deserialize)]
 pub struct Incoming<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Option<Cow<'a, str>>,
+    pub kind: Option<Word<'a>>,
     #[serde(default, deserialize_with = "lenient")]
     pub index: Option<u64>,
     #[serde(default, deserialize_with = "lenient_ref", borrow)]
@@ -80,7 +79,7 @@ pub struct Incoming<'a> {
 #[derive(Debug, Deserialize)]
 pub struct Delta<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Option<Cow<'a, str>>,
+    pub kind: Option<Word<'a>>,
     pub text: Option<String>,
     pub thinking: Option<String>,
     pub signature: Option<String>,

@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::super::citation;
-use super::wire::{CacheControl, Kind, Media, SearchResult, Source, Switch, Text, Thought, ToolResult, ToolUse};
+use super::wire::{self, CacheControl, Media, SearchResult, Source, Switch, Text, Thought, ToolResult, ToolUse};
 use crate::dialects::wire::{TextOr, read_member};
 use crate::dialects::{Dialect, ir};
 use crate::error::Refusal;
@@ -67,8 +67,7 @@ struct Block<'r, 'c> {
 
 impl<'r> Block<'r, '_> {
     fn read(mut self, into: &mut Parts) -> Result<(), Refusal> {
-        let kind: Kind<'_> = read_member(self.raw, self.place, &mut Vec::new())?;
-        let kind = kind.kind.unwrap_or_default();
+        let kind = wire::kind(self.raw).unwrap_or_default();
         match (&*kind, self.owner) {
             ("text", _) => self.text(into),
             ("image", _) => self.media(MediaKind::Image, into),
@@ -78,8 +77,8 @@ impl<'r> Block<'r, '_> {
             ("tool_use", Owner::Assistant) => self.tool_use(into),
             ("tool_result", Owner::User) => self.tool_result(into),
             ("thinking" | "redacted_thinking" | "tool_use" | "tool_result", _) => {
-                let only = if kind == "tool_result" { "user" } else { "assistant" };
-                Err(self.wrong(&format!("a `{kind}` may stand in messages of the role `{only}` only")))
+                let only = if &*kind == "tool_result" { "user" } else { "assistant" };
+                Err(self.wrong(&format!("a `{}` may stand in messages of the role `{only}` only", &*kind)))
             }
             ("", _) => Err(self.wrong("a block has a `type`")),
             // Server tools, what they found, and whatever comes next: for Anthropic alone.
@@ -176,7 +175,7 @@ impl<'r> Block<'r, '_> {
 
     fn tool_use(&mut self, into: &mut Parts) -> Result<(), Refusal> {
         let block: ToolUse<'_> = self.fields()?;
-        if block.caller.and_then(|caller| caller.kind).is_some_and(|kind| kind != "direct") {
+        if block.caller.and_then(|caller| caller.kind).is_some_and(|kind| &*kind != "direct") {
             self.unknown.push(Unknown { path: format!("{}.caller", (self.place)()) });
         }
         let named = |value: Option<String>| value.filter(|value| !value.is_empty());

@@ -41,7 +41,7 @@ pub fn write<'a>(media: &'a Media, recipient: &Recipient<'_>, losses: &mut Losse
         ir::Source::Base64(data) => data_block(media, told, data, losses),
         ir::Source::Url(url) => match parse_data_url(url) {
             Some((mime, data)) => data_block(media, Some(mime), data, losses),
-            None if recipient.habits.fetches_urls => {
+            None if recipient.habits.fetches_urls && media.is_on_the_web() => {
                 let source = Source { kind: "url", url: Some(url), ..Source::default() };
                 Some(block(media, is_image(media, told), source))
             }

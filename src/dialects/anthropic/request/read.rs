@@ -3,7 +3,7 @@
 use serde_json::value::RawValue;
 
 use super::blocks::{self, Owner, Parts};
-use super::wire::{Body, CustomTool, Format, Kind, Message, OutputConfig, Thinking, ToolChoice, WebSearch};
+use super::wire::{self, Body, CustomTool, Format, Message, OutputConfig, Thinking, ToolChoice, WebSearch};
 use crate::dialects::wire::{TextOr, read_member, read_request};
 use crate::dialects::{Asked, Dialect, Reply, ir};
 use crate::error::Refusal;
@@ -115,8 +115,7 @@ fn tools(raw: Vec<&RawValue>, unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, R
     let mut tools = Vec::with_capacity(raw.len());
     for (at, raw) in raw.into_iter().enumerate() {
         let place = || format!("tools[{at}]");
-        let kind: Kind<'_> = read_member(raw, &place, &mut Vec::new())?;
-        let kind = kind.kind.unwrap_or_default();
+        let kind = wire::kind(raw).unwrap_or_default();
         let control = match &*kind {
             "" | "custom" => {
                 let tool: CustomTool<'_> = read_member(raw, &place, unknown)?;

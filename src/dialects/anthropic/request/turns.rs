@@ -197,7 +197,9 @@ impl<'a> Writer<'_, 'a, '_> {
         for part in content {
             match part {
                 Part::CachePoint(mark) => {
-                    Block::mark_last(&mut blocks, mark);
+                    if !Block::mark_last(&mut blocks, mark) {
+                        self.losses.note(Feature::CacheMarks);
+                    }
                 }
                 part => blocks.extend(self.block(part, Role::Tool)),
             }

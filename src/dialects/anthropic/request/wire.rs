@@ -4,13 +4,12 @@
 //! Members of type [`IgnoredAny`] are known but have no place in the canonical form: they are reported like unknown ones, unless
 //! they are null.
 
-use std::borrow::Cow;
-
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::super::word::Word;
 use crate::dialects::ir::{CacheMark, Json};
 use crate::dialects::wire::TextOr;
 
@@ -59,16 +58,27 @@ pub struct Body<'a> {
 
 #[derive(Debug, Deserialize)]
 pub struct Message<'a> {
-    pub role: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    pub role: Option<Word<'a>>,
     #[serde(borrow)]
     pub content: Option<TextOr<&'a RawValue>>,
 }
 
-/// What is looked at first of a block or a tool.
+/// What a block or a tool calls itself. That is nearly always the first it says.
+pub fn kind(raw: &RawValue) -> Option<Word<'_>> {
+    let first = raw.get().strip_prefix('{').map(str::trim_start).and_then(|rest| rest.strip_prefix("\"type\""));
+    let value = first.and_then(|rest| rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"'));
+    match value.and_then(|value| value.split_once('"')) {
+        Some((word, _)) if !word.contains('\\') => Some(Word::from(word)),
+        _ => serde_json::from_str::<Kind<'_>>(raw.get()).ok()?.kind,
+    }
+}
+
+/// An object of which nothing but its type is of interest.
 #[derive(Debug, Deserialize)]
 pub struct Kind<'a> {
     #[serde(borrow, rename = "type")]
-    pub kind: Option<Cow<'a, str>>,
+    pub kind: Option<Word<'a>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,8 +107,8 @@ pub struct Media<'a> {
 
 #[derive(Debug, Deserialize)]
 pub struct Source<'a> {
-    #[serde(rename = "type")]
-    pub kind: Option<Cow<'a, str>>,
+    #[serde(borrow, rename = "type")]
+    pub kind: Option<Word<'a>>,
     pub media_type: Option<String>,
     pub data: Option<String>,
     pub url: Option<String>,

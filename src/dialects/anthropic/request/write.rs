@@ -194,6 +194,8 @@ fn json_format<'a>(
         Some(Format::JsonSchema { name: _, description, schema, strict: _ }) => {
             let limited = facts.has_json_schema.then(|| schema::within_limits(schema, room)).flatten();
             if let Some(schema) = limited {
+                // There is no member for what the format is for.
+                system.extend(description.clone().map(Block::text));
                 return Some(JsonFormat { kind: "json_schema", schema: Cow::Owned(schema) });
             }
             losses.note(Feature::JsonSchema);

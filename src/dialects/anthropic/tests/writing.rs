@@ -152,7 +152,7 @@ fn formats_are_native_or_told() {
     let bound = |schema: &str| Request {
         format: Some(Format::JsonSchema {
             name: None,
-            description: None,
+            description: Some("for a list".to_owned()),
             schema: RawValue::from_string(schema.to_owned()).expect("JSON"),
             strict: None,
         }),
@@ -160,7 +160,7 @@ fn formats_are_native_or_told() {
     };
     let (body, lost) = written(&bound(schema), "claude-sonnet-4-5");
     assert_eq!(body["output_config"]["format"]["schema"]["additionalProperties"], false);
-    assert_eq!((&body["system"], lost.len()), (&Value::Null, 0));
+    assert_eq!((&body["system"], lost.len()), (&json!([{"type": "text", "text": "for a list"}]), 0));
     for (request, model) in [(bound(schema), "claude-3-5-sonnet"), (bound("{\"type\":\"object\"}"), "claude-opus-5")] {
         let (body, lost) = written(&request, model);
         assert_eq!(

@@ -143,8 +143,8 @@ impl<'a, 'w, 'l> History<'a, 'w, 'l> {
         match part {
             Part::Text(text) => blocks.extend(spoken(text, role)),
             Part::Refusal(words) => blocks.extend(text(words)),
-            // What the model once showed: no model takes back pictures as its own.
-            Part::Media(_) if role == Role::Assistant => {
+            // No model takes back pictures as its own, nor as instructions.
+            Part::Media(_) if !matches!(role, Role::User | Role::Tool) => {
                 self.losses.note_named(Feature::Modalities, "messages.content.media");
             }
             Part::Media(media) => blocks.extend(self.media.block(media, self.losses)),

@@ -83,8 +83,8 @@ impl Reader {
         let nothing: Json = RawValue::NULL.to_owned();
         let mut parts = Vec::new();
         for (at, block) in blocks.into_iter().enumerate() {
-            let place = format!("system[{at}]");
-            parts.extend(block.into_part(&nothing, Speaker::User).map_err(|why| refusal(why, &place))?);
+            let part = block.into_part(&nothing, Speaker::User);
+            parts.extend(part.map_err(|why| refusal(why, &format!("system[{at}]")))?);
         }
         self.push(Role::System, parts);
         Ok(())
@@ -104,9 +104,9 @@ impl Reader {
         };
         let (mut results, mut parts) = (Vec::new(), Vec::new());
         for (index, raw) in message.content.unwrap_or_default().into_iter().enumerate() {
-            let place = format!("messages[{at}].content[{index}]");
-            let block = self.block(&raw, &place)?;
-            let part = block.into_part(&raw, speaker).map_err(|why| refusal(why, &place))?;
+            let place = || format!("messages[{at}].content[{index}]");
+            let block: Block = wire::read_member(&raw, &place, &mut self.request.unknown)?;
+            let part = block.into_part(&raw, speaker).map_err(|why| refusal(why, &place()))?;
             match (part, results.last_mut()) {
                 (Some(part @ Part::ToolResult(_)), _) => results.push(part),
                 // A mark behind a result belongs to it; only there do messages of tools hold one.
@@ -125,16 +125,6 @@ impl Reader {
         if !parts.is_empty() {
             self.request.messages.push(Message { role, parts, name: None });
         }
-    }
-
-    fn block(&mut self, raw: &RawValue, place: &str) -> Result<Block, Refusal> {
-        let (block, unknown) = wire::read_request::<Block>(raw.get().as_bytes()).map_err(|mut refusal| {
-            refusal.message = format!("In `{place}`: {}", refusal.message);
-            refusal
-        })?;
-        let placed = |unknown: Unknown| Unknown { path: format!("{place}.{}", unknown.path) };
-        self.request.unknown.extend(unknown.into_iter().map(placed));
-        Ok(block)
     }
 
     fn additional(&mut self, additional: Additional, thinking: &mut Thinking) {

@@ -10,6 +10,7 @@ use super::super::names::tool_name;
 use super::super::outgoing::{CachePoint, InputSchema, OneTool, Tool, ToolChoice, ToolConfig, ToolSpec};
 use super::history::CacheMarks;
 use crate::dialects::Dialect;
+use crate::dialects::anthropic::schema::{Room, within_limits};
 use crate::dialects::ir::{self, Feature, Json, Losses, Message, Part};
 use crate::models::{Facts, ForcedTools};
 
@@ -30,6 +31,35 @@ impl Asked<'_> {
     }
 }
 
+/// Schemas that answers and calls are bound to.
+#[derive(Debug)]
+pub enum Schemas {
+    /// The model cannot be bound.
+    Refused,
+    Taken,
+    /// Claude takes what is within its limits, of which so much is left.
+    Limited(Room),
+}
+
+impl Schemas {
+    pub fn of(family: Family, facts: &Facts) -> Self {
+        match family {
+            _ if !facts.has_json_schema => Self::Refused,
+            Family::Claude => Self::Limited(Room::default()),
+            _ => Self::Taken,
+        }
+    }
+
+    /// The schema as the model takes it, if it does.
+    pub fn taken<'a>(&mut self, schema: Cow<'a, RawValue>) -> Option<Cow<'a, RawValue>> {
+        match self {
+            Self::Refused => None,
+            Self::Taken => Some(schema),
+            Self::Limited(room) => within_limits(&schema, room).map(Cow::Owned),
+        }
+    }
+}
+
 /// The tools, and what Claude is told besides.
 pub fn config<'a>(
     asked: Asked<'a>,
@@ -37,6 +67,7 @@ pub fn config<'a>(
     family: Family,
     facts: &Facts,
     cache: &mut CacheMarks,
+    schemas: &mut Schemas,
     losses: &mut Losses,
 ) -> (Option<ToolConfig<'a>>, Option<OneTool>) {
     let called = called_before(asked.messages);
@@ -46,10 +77,13 @@ pub fn config<'a>(
     }
     let mut tools = Vec::new();
     for tool in asked.tools {
-        tools.extend(write_tool(tool, asked.choice, family, facts, cache, losses));
+        tools.extend(write_tool(tool, asked.choice, family, cache, schemas, losses));
     }
     let is_callable = tools.iter().any(|tool| !matches!(tool, Tool::CachePoint(_)));
     if !is_callable {
+        if asked.is_forced() {
+            losses.note(Feature::ToolChoice);
+        }
         // Calls in the history are refused unless there are tools.
         tools = called.into_iter().map(stand_in).collect();
         let tool_config = (!tools.is_empty()).then_some(ToolConfig { tools, tool_choice: None });
@@ -91,8 +125,8 @@ fn write_tool<'a>(
     tool: &'a ir::Tool,
     choice: Option<&ir::ToolChoice>,
     family: Family,
-    facts: &Facts,
     cache: &mut CacheMarks,
+    schemas: &mut Schemas,
     losses: &mut Losses,
 ) -> Option<Tool<'a>> {
     match tool {
@@ -102,14 +136,16 @@ fn write_tool<'a>(
             {
                 return None;
             }
-            if *strict == Some(true) && !facts.has_json_schema {
+            let schema = object_schema(parameters.as_ref());
+            let bound = strict.filter(|strict| *strict).and_then(|_| schemas.taken(schema.clone()));
+            if *strict == Some(true) && bound.is_none() {
                 losses.note(Feature::Strict);
             }
             Some(Tool::ToolSpec(ToolSpec {
                 name: tool_name(name),
                 description: description.as_deref().filter(|text| !text.trim().is_empty()),
-                input_schema: InputSchema { json: object_schema(parameters.as_ref()) },
-                strict: strict.filter(|strict| *strict && facts.has_json_schema),
+                strict: bound.is_some().then_some(true),
+                input_schema: InputSchema { json: bound.unwrap_or(schema) },
             }))
         }
         ir::Tool::Custom { name, .. } => {

@@ -10,11 +10,10 @@ use super::super::family::Family;
 use super::super::outgoing::{self, Additional, Block, InferenceConfig, OutputConfig, Structure, TextFormat, Typed};
 use super::history::{CacheMarks, History};
 use super::special::{Knobs, infer, think};
-use super::tools::{self, config};
+use super::tools::{self, Schemas, config};
 use crate::dialects::anthropic::thinking::{Occasion, lacks_signed_turn};
 use crate::dialects::ir::{self, Feature, Format, Json, Losses};
 use crate::dialects::{Recipient, wire};
-use crate::models::Facts;
 
 /// Service tiers by Amazon's names.
 const TIERS: &[&str] = &["priority", "default", "flex", "reserved"];
@@ -69,14 +68,15 @@ pub fn write(request: &ir::Request, recipient: &Recipient<'_>, losses: &mut Loss
     let mut thought = think(thinking.as_ref(), family, facts, occasion, losses);
     let knobs = Knobs { temperature: temperature.as_ref(), top_p: top_p.as_ref(), top_k: top_k.as_ref(), stop };
     let inference = infer(knobs, &mut thought, family, facts, losses);
+    let mut schemas = Schemas::of(family, facts);
+    let (output_config, instruction) = shape(format.as_ref(), &mut schemas, losses);
     let mut cache = CacheMarks::new();
-    let (tool_config, one_tool) = config(asked, thought.thinks, family, facts, &mut cache, losses);
+    let (tool_config, one_tool) = config(asked, thought.thinks, family, facts, &mut cache, &mut schemas, losses);
     thought.additional.tool_choice = one_tool;
 
     let mut history = History::new(family, facts, &mut cache, losses);
     messages.iter().for_each(|message| history.add(message));
     let (mut system, messages) = history.finish();
-    let (output_config, instruction) = shape(format.as_ref(), facts, losses);
     system.extend(instruction.map(|text| Block::Text(Cow::Owned(text))));
 
     let is_set = |number: &Option<Number>| number.as_ref().is_some_and(|number| number.as_f64() != Some(0.0));
@@ -130,7 +130,7 @@ fn tier<'a>(tier: Option<&'a str>, losses: &mut Losses) -> Option<&'a str> {
 /// The shape of the answer, as the API knows it or, aloud, in words.
 fn shape<'a>(
     format: Option<&'a Format>,
-    facts: &Facts,
+    schemas: &mut Schemas,
     losses: &mut Losses,
 ) -> (Option<OutputConfig<'a>>, Option<String>) {
     match format {
@@ -139,17 +139,19 @@ fn shape<'a>(
             losses.note(Feature::JsonObject);
             (None, Some("Answer with one JSON object and nothing else.".to_owned()))
         }
-        Some(Format::JsonSchema { name, description, schema, strict: _ }) if facts.has_json_schema => {
-            let (name, description) = (name.as_deref(), description.as_deref());
-            let structure = Structure::JsonSchema { name, description, schema: schema.get() };
-            let text_format = TextFormat { kind: "json_schema", structure };
-            (Some(OutputConfig { text_format }), None)
-        }
-        Some(Format::JsonSchema { schema, .. }) => {
-            losses.note(Feature::JsonSchema);
-            let schema = schema.get();
-            let words = "Answer with one JSON value that fits this JSON schema, and nothing else:";
-            (None, Some(format!("{words}\n{schema}")))
+        Some(Format::JsonSchema { name, description, schema, strict: _ }) => {
+            let Some(taken) = schemas.taken(Cow::Borrowed(schema)) else {
+                losses.note(Feature::JsonSchema);
+                let words = "Answer with one JSON value that fits this JSON schema, and nothing else:";
+                return (None, Some(format!("{words}\n{schema}")));
+            };
+            let schema = match taken {
+                Cow::Borrowed(schema) => Cow::Borrowed(schema.get()),
+                Cow::Owned(schema) => Cow::Owned(schema.get().to_owned()),
+            };
+            let structure =
+                Structure::JsonSchema { name: name.as_deref(), description: description.as_deref(), schema };
+            (Some(OutputConfig { text_format: TextFormat { kind: "json_schema", structure } }), None)
         }
     }
 }

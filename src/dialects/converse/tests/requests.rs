@@ -34,11 +34,11 @@ const EVERYTHING: &str = r#"{
       {"text": "Well?"}]}],
   "inferenceConfig": {"maxTokens": 4000.0, "temperature": 0.5, "stopSequences": ["X"]},
   "toolConfig": {"tools": [
-    {"toolSpec": {"name": "look", "description": "Looks.", "inputSchema": {"json": {"type": "object", "z": 1, "a": 2}}, "strict": true}},
+    {"toolSpec": {"name": "look", "description": "Looks.", "inputSchema": {"json": {"type": "object", "z": 1, "a": 2}}}},
     {"systemTool": {"name": "nova_grounding"}},
     {"cachePoint": {"type": "default"}}], "toolChoice": {"tool": {"name": "look"}}},
   "additionalModelRequestFields": {"top_k": 5, "tool_choice": {"type": "tool", "name": "look", "disable_parallel_tool_use": true}, "anthropic_beta": ["x"]},
-  "outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"name": "s", "schema": "{\"type\": \"object\"}"}}}},
+  "outputConfig": {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"name": "s", "schema": "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"}}}"}}}},
   "serviceTier": {"type": "flex"}, "performanceConfig": {"latency": "optimized"},
   "requestMetadata": {"team": "a b"}, "guardrailConfig": {"guardrailIdentifier": "g", "guardrailVersion": "1"}}"#;
 
@@ -90,6 +90,8 @@ fn what_is_read_is_written_again() {
         sent.as_object_mut().expect("an object").remove(member);
     }
     sent["inferenceConfig"]["maxTokens"] = 4000.into();
+    sent["outputConfig"]["textFormat"]["structure"]["jsonSchema"]["schema"] =
+        r#"{"type":"object","properties":{"a":{"type":"string"}},"additionalProperties":false}"#.into();
     sent["messages"][2]["content"][0]["toolResult"]["content"][0] = serde_json::json!({"text": "{\"n\": 1.0}"});
     sent["additionalModelRequestFields"] =
         serde_json::json!({"top_k": 5, "tool_choice": {"disable_parallel_tool_use": true}});
@@ -307,18 +309,30 @@ fn marks_for_the_cache_stand_where_they_may() {
 #[test]
 fn the_shape_of_an_answer_is_asked_for_in_words_where_it_must() {
     let schema =
-        || Format::JsonSchema { name: None, description: None, schema: json(r#"{"a": 1}"#), strict: Some(true) };
+        |schema: &str| Format::JsonSchema { name: None, description: None, schema: json(schema), strict: None };
+    let open = r#"{"type": "object", "properties": {"a": {"type": "string"}}}"#;
     let body = |model: &str, format| {
         let request = ir::Request { format: Some(format), ..asking(model, vec![]) };
-        write_request(&request).expect("a body").0
+        write_request(&request).expect("a body")
     };
-    let native =
-        r#""outputConfig":{"textFormat":{"type":"json_schema","structure":{"jsonSchema":{"schema":"{\"a\": 1}"}}}}"#;
-    assert!(body(CLAUDE, schema()).contains(native));
-    let words =
-        r#""system":[{"text":"Answer with one JSON value that fits this JSON schema, and nothing else:\n{\"a\": 1}"}]"#;
-    assert!(body(NOVA_2, schema()).contains(words));
-    assert!(body(CLAUDE, Format::JsonObject).contains(r#""system":[{"text":"Answer with one JSON object"#));
+    let native = |schema: &str| {
+        let schema = serde_json::Value::from(schema);
+        format!(
+            r#""outputConfig":{{"textFormat":{{"type":"json_schema","structure":{{"jsonSchema":{{"schema":{schema}}}}}}}}}"#
+        )
+    };
+    let (gemma, _) = body("google.gemma-3-27b-it", schema(open));
+    assert!(gemma.contains(&native(open)), "{gemma}");
+    let (claude, dropped) = body(CLAUDE, schema(open));
+    assert!(claude.contains(r#"\"additionalProperties\":false"#) && dropped.is_empty(), "{claude}");
+    let unlimited = r#"{"type": "object", "not": {}}"#;
+    for (model, open) in [(NOVA_2, open), (CLAUDE, unlimited)] {
+        let (told, dropped) = body(model, schema(open));
+        let words = format!("Answer with one JSON value that fits this JSON schema, and nothing else:\n{open}");
+        assert!(told.contains(&format!(r#""system":[{{"text":{}}}]"#, serde_json::Value::from(words))), "{told}");
+        assert_eq!(dropped, ["response_format.json_schema"]);
+    }
+    assert!(body(CLAUDE, Format::JsonObject).0.contains(r#""system":[{"text":"Answer with one JSON object"#));
 }
 
 #[test]
@@ -329,10 +343,7 @@ fn refusals_name_the_place() {
             r#"{"messages":[{"role":"user","content":[{"text":"a"},{"song":{}}]}]}"#,
             "`messages[0].content[1]` is no block",
         ),
-        (
-            r#"{"messages":[{"role":"user","content":[{"text":7}]}]}"#,
-            "In `messages[0].content[0]`: `text` does not fit",
-        ),
+        (r#"{"messages":[{"role":"user","content":[{"text":7}]}]}"#, "`messages[0].content[0].text` does not fit"),
         (r#"{"messages":[{"role":"user","content":[{"toolResult":{"content":[]}}]}]}"#, "lacks `toolUseId`"),
         (r#"{"messages":7}"#, "`messages` does not fit"),
         (r#"{"toolConfig":{"tools":[{}]}}"#, "`toolConfig.tools[0]` lacks"),

@@ -1,5 +1,8 @@
 //! Answers → events. Each answer says a bit more; what belongs together is put together.
 
+use serde_json::value::RawValue;
+
+use super::super::raw;
 use super::super::request::read::{media, opaque};
 use super::super::seals;
 use super::aligned::Aligned;
@@ -16,9 +19,11 @@ use crate::error::{Failure, Kind};
 /// Where an answer stands of which some has been read.
 #[derive(Debug, Default)]
 pub struct Assembler {
-    has_started: bool,
+    /// Whether the start was told.
+    pub has_started: bool,
     choices: Vec<Choice>,
-    usage: Option<Usage>,
+    /// The latest `usageMetadata`.
+    counts: Option<Json>,
     blocked: Option<Finish>,
     has_too_many: bool,
 }
@@ -50,14 +55,15 @@ enum Open {
 
 impl Assembler {
     pub fn take(&mut self, answer: Answer, events: &mut Vec<Event>) {
-        let (usage, service_tier) = answer.usage_metadata.as_ref().map(usage::read).unwrap_or_default();
+        self.counts = answer.usage_metadata.filter(usage::says_something).or(self.counts.take());
         if !self.has_started {
             self.has_started = true;
-            let created = answer.create_time.as_ref().and_then(|time| seconds(time));
-            let (id, model) = (answer.response_id, answer.model_version);
+            let (usage, service_tier) = self.usage();
+            let id = answer.response_id.as_deref().and_then(raw::as_text);
+            let model = answer.model_version.as_deref().and_then(raw::as_text);
+            let created = answer.create_time.as_deref().and_then(seconds);
             events.push(Event::Start(Start { id, model, created, service_tier, fingerprint: None, usage }));
         }
-        self.usage = usage.or(self.usage);
         self.blocked = answer.prompt_feedback.and_then(finish::blocked).or(self.blocked.take());
         for (at, candidate) in (0..).zip(answer.candidates) {
             match self.choice(candidate.index.unwrap_or(at)) {
@@ -65,6 +71,10 @@ impl Assembler {
                 None => self.has_too_many = true,
             }
         }
+    }
+
+    fn usage(&self) -> (Option<Usage>, Option<String>) {
+        self.counts.as_ref().map(usage::read).unwrap_or_default()
     }
 
     /// The choice with this number; `None` if there cannot be so many.
@@ -85,7 +95,7 @@ impl Assembler {
                     choice.end(events);
                 }
                 events.extend(finishes);
-                events.extend(self.usage.map(Event::Usage));
+                events.extend(self.usage().0.map(Event::Usage));
             }
             Err(failure) => {
                 if !self.has_started {
@@ -316,8 +326,7 @@ fn invented_id() -> String {
 }
 
 /// RFC 3339 → seconds since 1970.
-fn seconds(time: &Json) -> Option<u64> {
-    let time: String = serde_json::from_str(time.get()).ok()?;
-    let time = humantime::parse_rfc3339_weak(&time).ok()?;
+fn seconds(time: &RawValue) -> Option<u64> {
+    let time = humantime::parse_rfc3339_weak(&raw::as_text(time)?).ok()?;
     Some(time.duration_since(std::time::UNIX_EPOCH).ok()?.as_secs())
 }

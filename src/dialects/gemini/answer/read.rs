@@ -33,12 +33,16 @@ fn answers(body: &[u8]) -> Result<Vec<Answer>, Garbled> {
 
 /// The events of a stream with `alt=sse`. Nothing marks its end but the end of the body, for counts may follow the last
 /// words.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reader {
     /// `None`: the stream has ended.
     assembler: Option<Assembler>,
-    has_begun: bool,
-    has_started: bool,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self { assembler: Some(Assembler::default()) }
+    }
 }
 
 impl EventReader for Reader {
@@ -47,48 +51,29 @@ impl EventReader for Reader {
         if data.is_empty() || data == b"[DONE]" {
             return;
         }
-        let Some(assembler) = self.assembler() else { return };
-        let failure = match answers(data) {
-            Err(garbled) => Failure::from(garbled),
-            Ok(answers) => {
-                let mut failed = None;
-                for answer in answers {
-                    match answer.error {
-                        Some(error) => failed = failed.or(Some(failure::within(&error))),
-                        None => assembler.take(answer, events),
-                    }
-                }
-                self.has_started |= !events.is_empty();
-                let Some(failure) = failed else { return };
-                failure
+        let Some(assembler) = &mut self.assembler else { return };
+        if let Err(failure) = take(assembler, data, events) {
+            if !assembler.has_started {
+                events.push(Event::Start(Start::default()));
             }
-        };
-        self.fail(failure, events);
+            events.extend([Event::Failed(failure), Event::End]);
+            self.assembler = None;
+        }
     }
 
     fn end(&mut self, events: &mut Vec<Event>) {
-        if self.assembler().is_some()
-            && let Some(assembler) = self.assembler.take()
-        {
+        if let Some(assembler) = self.assembler.take() {
             assembler.end(true, events);
         }
     }
 }
 
-impl Reader {
-    fn assembler(&mut self) -> Option<&mut Assembler> {
-        if !self.has_begun {
-            self.has_begun = true;
-            self.assembler = Some(Assembler::default());
+fn take(assembler: &mut Assembler, data: &[u8], events: &mut Vec<Event>) -> Result<(), Failure> {
+    for answer in answers(data)? {
+        if let Some(error) = answer.error {
+            return Err(failure::within(&error));
         }
-        self.assembler.as_mut()
+        assembler.take(answer, events);
     }
-
-    fn fail(&mut self, failure: Failure, events: &mut Vec<Event>) {
-        self.assembler = None;
-        if !self.has_started {
-            events.push(Event::Start(Start::default()));
-        }
-        events.extend([Event::Failed(failure), Event::End]);
-    }
+    Ok(())
 }

@@ -29,6 +29,11 @@ struct Detail {
     token_count: Option<f64>,
 }
 
+/// Whether it holds counts: some servers' first events tell other things here.
+pub fn says_something(metadata: &Json) -> bool {
+    metadata.get().contains("TokenCount\"")
+}
+
 /// The counts, if there are any, and the tier that served the request. Thoughts come beside the answer's tokens; from some
 /// servers they are among them, which the total tells.
 pub fn read(metadata: &Json) -> (Option<Usage>, Option<String>) {

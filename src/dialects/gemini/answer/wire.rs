@@ -18,11 +18,10 @@ pub struct Answer {
     pub candidates: Vec<Candidate>,
     #[serde(deserialize_with = "lenient")]
     pub prompt_feedback: Option<PromptFeedback>,
+    /// Every event repeats these three: they are read only where they count.
     pub usage_metadata: Option<Json>,
-    #[serde(deserialize_with = "lenient")]
-    pub model_version: Option<String>,
-    #[serde(deserialize_with = "lenient")]
-    pub response_id: Option<String>,
+    pub model_version: Option<Json>,
+    pub response_id: Option<Json>,
     pub create_time: Option<Json>,
     pub error: Option<Json>,
 }
@@ -30,7 +29,6 @@ pub struct Answer {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Candidate {
-    #[serde(deserialize_with = "lenient")]
     pub index: Option<u32>,
     pub content: Option<Content>,
     pub finish_reason: Option<String>,

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::super::parts::{Blob, Content, FileData, FunctionCall, FunctionResponse, OutPart, Part as Out};
 use super::super::{media, raw, seals};
 use crate::dialects::ir::{
-    CallKind, Feature, Json, Losses, Media, MediaKind, Message, Opaque, Part, Reasoning, Role, Seal, Source, ToolCall,
+    CallKind, Feature, Losses, Media, MediaKind, Message, Opaque, Part, Reasoning, Role, Seal, Source, ToolCall,
     ToolResult,
 };
 use crate::dialects::{Dialect, Recipient, wire};
@@ -188,7 +188,7 @@ impl<'a> Writer<'a, '_> {
                 let message = "A tool's result belongs to no tool call in the messages before it; Gemini's API needs the name of the called function.";
                 return Err(Refusal::invalid(message));
             };
-            let mut texts: Vec<Cow<'_, str>> = Vec::new();
+            let mut texts: Vec<Cow<'a, str>> = Vec::new();
             let mut attached = Vec::new();
             for part in &result.content {
                 match part {
@@ -210,7 +210,7 @@ impl<'a> Writer<'a, '_> {
                 beside.extend(attached);
                 Vec::new()
             };
-            let response = response(result, (!texts.is_empty()).then(|| texts.join("\n\n")));
+            let response = response(result, texts);
             let id = self.signs_calls.then_some(result.call_id.as_str());
             let function_response = Some(FunctionResponse { id, name, response, parts });
             out.push(Out { function_response, ..Out::default() }.into());
@@ -246,7 +246,7 @@ impl<'a> Writer<'a, '_> {
         match &media.source {
             Source::Base64(data) => inline(mime.unwrap_or_else(|| media::sniffed(data, media.kind)), data),
             Source::Url(uri) if media::is_kept_by_google(uri) || media::is_youtube(uri) => file(mime, uri.into()),
-            Source::Url(uri) if self.fetches_urls => {
+            Source::Url(uri) if self.fetches_urls && media.is_on_the_web() => {
                 file(Some(mime.unwrap_or_else(|| media::by_extension(uri, media.kind))), uri.into())
             }
             Source::Url(_) => {
@@ -344,15 +344,20 @@ impl<'a> Turn<'a> {
 }
 
 /// What a function answered: an object as it is, anything else as Google's documentation names it.
-fn response(result: &ToolResult, text: Option<String>) -> Cow<'static, RawValue> {
-    let Some(text) = text else { return raw::empty_object() };
+fn response<'a>(result: &ToolResult, mut texts: Vec<Cow<'a, str>>) -> Cow<'a, RawValue> {
+    let text = match texts.len() {
+        0 => return raw::empty_object(),
+        1 => texts.swap_remove(0),
+        _ => Cow::Owned(texts.join("\n\n")),
+    };
     if result.is_error {
         return raw::named_object(&[("error", text)]);
     }
-    if text.trim_start().starts_with('{')
-        && let Ok(object) = serde_json::from_str::<Json>(&text)
-    {
-        return Cow::Owned(object);
+    match &text {
+        Cow::Borrowed(text) if text.trim_start().starts_with('{') => match serde_json::from_str(text) {
+            Ok(object) => Cow::Borrowed(object),
+            Err(_) => raw::named_object(&[("output", text)]),
+        },
+        _ => raw::named_object(&[("output", text)]),
     }
-    raw::named_object(&[("output", text)])
 }

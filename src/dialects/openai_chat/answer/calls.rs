@@ -3,6 +3,7 @@
 use super::wire;
 use crate::dialects::Dialect;
 use crate::dialects::ir::{CallKind, Seal, ToolCall};
+use crate::dialects::openai_chat::loose::read;
 
 /// The calls of one choice.
 #[derive(Debug, Default)]
@@ -47,7 +48,8 @@ impl Calls {
             self.calls.push(Call { index: index.0, ..Call::default() });
         }
         let arguments = function.arguments();
-        let seal = extra_content.0.and_then(|extra| extra.google.0).and_then(|google| google.thought_signature.owned());
+        let google = read::<wire::Extra<'_>>(extra_content).and_then(|extra| extra.google);
+        let seal = google.and_then(|google| google.thought_signature.owned());
         let mut seal = seal.map(|value| Seal::carried_by(Dialect::Gemini, &value));
         if let Some(known) = self.calls.get_mut(call) {
             known.id = known.id.take().or_else(|| id.owned());

@@ -9,6 +9,7 @@ use crate::dialects::framing::{Frame, FrameKind};
 use crate::dialects::ir::event::MOST_CHOICES;
 use crate::dialects::ir::{Event, Fold, Reason, Response, Start, Usage};
 use crate::dialects::openai_chat::finish::{self, Ending};
+use crate::dialects::openai_chat::loose::read;
 use crate::dialects::openai_chat::usage::Counts;
 use crate::dialects::wire::read_answer;
 use crate::dialects::{EventReader, Unanswered};
@@ -84,14 +85,16 @@ impl Reader {
     /// `body` is what the chunk was read from.
     fn take(&mut self, chunk: Chunk<'_>, body: &[u8], extent: Extent, events: &mut Vec<Event>) {
         if chunk.is_error() {
-            let groq = chunk.x_groq.0.and_then(|groq| groq.error);
+            let groq = read::<wire::Groq<'_>>(chunk.x_groq).and_then(|groq| groq.error);
             let said = if chunk.error.is_some() { body } else { groq.map_or(body, |raw| raw.get().as_bytes()) };
             return self.fail(failure(said), events);
         }
-        let of_groq = || chunk.x_groq.0.as_ref()?.usage.0.as_ref()?.usage();
-        let usage = chunk.usage.0.as_ref().and_then(Counts::usage).or_else(of_groq);
+        let of_groq = || read::<wire::Groq<'_>>(chunk.x_groq)?.usage;
+        let usage = read::<Counts<'_>>(chunk.usage.or_else(of_groq)).and_then(|counts| counts.usage());
         self.usage = usage.or(self.usage);
-        self.citations = chunk.citations.0.unwrap_or_else(|| std::mem::take(&mut self.citations));
+        if let Some(citations) = read(chunk.citations) {
+            self.citations = citations;
+        }
         let choices = chunk.choices.unwrap_or_default();
         // Azure begins with a chunk that has neither choices nor an id: the answer begins later.
         if self.stage == Stage::Before && (usage.is_some() || !choices.is_empty()) {
@@ -137,14 +140,14 @@ impl Reader {
         };
         // They belong to the text, behind which more may come in a whole answer.
         let (before, behind) = match extent {
-            Extent::Whole => (logprobs.0, None),
-            Extent::Chunk => (None, logprobs.0),
+            Extent::Whole => (read(logprobs), None),
+            Extent::Chunk => (None, read(logprobs)),
         };
         if let Some(logprobs) = before {
             known.take_logprobs(logprobs, events);
         }
         if let Some(said) = said {
-            known.take(said, extent == Extent::Whole, events);
+            known.take(*said, extent == Extent::Whole, events);
         }
         if let Some(logprobs) = behind {
             known.take_logprobs(logprobs, events);

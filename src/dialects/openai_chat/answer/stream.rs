@@ -310,8 +310,8 @@ impl Writer {
         }
     }
 
-    /// A piece of reasoning stands in both places where clients look for it. In the details it is complete, with its seal to come; what
-    /// would not survive being put together piece by piece (`format`) comes with the seal.
+    /// A piece of reasoning stands in both places where clients look for it. The details are complete, their seal is yet to
+    /// come; `format` would not survive being put together piece by piece, so it comes with the seal.
     fn thought(&mut self, choice: u32, kind: ReasoningKind, index: u64, text: &str, out: &mut BytesMut) {
         self.delta(choice, out, |out| {
             out.put_slice(b"\"reasoning_content\":");

@@ -9,9 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::dialects::ir::Json;
-use crate::dialects::openai_chat::details::Detail;
-use crate::dialects::openai_chat::loose::{Count, Loose, Words};
-use crate::dialects::openai_chat::usage::Counts;
+use crate::dialects::openai_chat::loose::{Count, Later, Words, read};
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -23,23 +21,26 @@ pub struct Chunk<'a> {
     pub system_fingerprint: Words<'a>,
     pub service_tier: Words<'a>,
     pub choices: Option<Vec<Choice<'a>>>,
-    pub usage: Loose<Counts>,
-    pub x_groq: Loose<Groq<'a>>,
-    /// Perplexity: the sources of the answer.
-    pub citations: Loose<Vec<String>>,
-    pub error: Option<&'a RawValue>,
+    /// [`Counts`](crate::dialects::openai_chat::usage::Counts).
+    pub usage: Later<'a>,
+    /// [`Groq`].
+    pub x_groq: Later<'a>,
+    /// Perplexity: the sources of the answer, a list of URLs.
+    pub citations: Later<'a>,
+    pub error: Later<'a>,
     /// An error without an envelope.
-    pub message: Option<&'a RawValue>,
-    pub detail: Option<&'a RawValue>,
-    pub base_resp: Loose<BaseResp>,
+    pub message: Later<'a>,
+    pub detail: Later<'a>,
+    /// [`BaseResp`].
+    pub base_resp: Later<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Groq<'a> {
-    pub usage: Loose<Counts>,
     #[serde(borrow)]
-    pub error: Option<&'a RawValue>,
+    pub usage: Later<'a>,
+    pub error: Later<'a>,
 }
 
 /// MiniMax's word on success.
@@ -54,14 +55,15 @@ pub struct BaseResp {
 pub struct Choice<'a> {
     pub index: Count,
     #[serde(borrow)]
-    pub delta: Option<Message<'a>>,
-    pub message: Option<Message<'a>>,
+    pub delta: Option<Box<Message<'a>>>,
+    pub message: Option<Box<Message<'a>>>,
     pub finish_reason: Words<'a>,
     /// vLLM: the stop sequence that was met.
     pub stop_reason: Words<'a>,
-    pub logprobs: Loose<Logprobs>,
+    /// [`Logprobs`].
+    pub logprobs: Later<'a>,
     /// OpenRouter: this choice failed.
-    pub error: Option<&'a RawValue>,
+    pub error: Later<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -78,12 +80,17 @@ pub struct Message<'a> {
     pub refusal: Words<'a>,
     pub reasoning_content: Words<'a>,
     pub reasoning: Words<'a>,
-    pub reasoning_details: Loose<Vec<Detail>>,
+    /// A list of [`Detail`](crate::dialects::openai_chat::details::Detail).
+    pub reasoning_details: Later<'a>,
     pub tool_calls: Option<Vec<ToolCall<'a>>>,
-    pub function_call: Option<Function<'a>>,
-    pub audio: Loose<Audio<'a>>,
-    pub images: Loose<Vec<Part<'a>>>,
-    pub annotations: Loose<Vec<Json>>,
+    /// [`Function`].
+    pub function_call: Later<'a>,
+    /// [`Audio`].
+    pub audio: Later<'a>,
+    /// A list of [`Part`].
+    pub images: Later<'a>,
+    /// A list of [`Annotation`].
+    pub annotations: Later<'a>,
 }
 
 /// A text, Mistral's list of parts, or Cloudflare's bare JSON.
@@ -105,7 +112,8 @@ pub struct Part<'a> {
     pub refusal: Words<'a>,
     /// Mistral: a text, or parts of text.
     pub thinking: Content<'a>,
-    pub image_url: Loose<ImageUrl<'a>>,
+    /// [`ImageUrl`].
+    pub image_url: Later<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -134,7 +142,8 @@ pub struct ToolCall<'a> {
     pub kind: Words<'a>,
     pub function: Option<Function<'a>>,
     pub custom: Option<Function<'a>>,
-    pub extra_content: Loose<Extra<'a>>,
+    /// [`Extra`].
+    pub extra_content: Later<'a>,
 }
 
 /// A function's name and arguments, or a custom tool's name and input.
@@ -153,7 +162,7 @@ pub struct Function<'a> {
 #[serde(default)]
 pub struct Extra<'a> {
     #[serde(borrow)]
-    pub google: Loose<GoogleExtra<'a>>,
+    pub google: Option<GoogleExtra<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -168,7 +177,7 @@ pub struct GoogleExtra<'a> {
 #[serde(default)]
 pub struct Annotation<'a> {
     #[serde(borrow)]
-    pub url_citation: Loose<UrlCitation<'a>>,
+    pub url_citation: Option<UrlCitation<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -196,9 +205,10 @@ impl<'a> Choice<'a> {
 impl Chunk<'_> {
     /// Whether this is an error, by itself or in the middle of an answer.
     pub fn is_error(&self) -> bool {
-        let groq = self.x_groq.0.as_ref().and_then(|groq| groq.error);
-        let is_refused = self.base_resp.0.as_ref().is_some_and(|resp| resp.status_code.0.is_some_and(|code| code != 0));
-        self.error.or(groq).is_some_and(is_something)
+        let groq = || read::<Groq<'_>>(self.x_groq).and_then(|groq| groq.error);
+        let resp = read::<BaseResp>(self.base_resp).and_then(|resp| resp.status_code.0);
+        let is_refused = resp.is_some_and(|code| code != 0);
+        self.error.or_else(groq).is_some_and(is_something)
             || is_refused
             || self.choices.is_none() && self.message.or(self.detail).is_some_and(is_something)
     }

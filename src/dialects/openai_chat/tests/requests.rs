@@ -9,6 +9,7 @@ use crate::models::{Facts, ThinkingStyle};
 
 const FOLLOWER: Habits = Habits {
     replays_reasoning: true,
+    keeps_google_seals: true,
     has_cache_marks: true,
     has_top_k: true,
     effort: EffortHabit::Object,

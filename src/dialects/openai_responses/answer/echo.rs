@@ -39,8 +39,7 @@ pub struct Echo {
     pub store: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<Json>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<Json>,
+    pub text: Text,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_choice: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +52,16 @@ pub struct Echo {
     pub truncation: Option<Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Json>,
+}
+
+/// How the answer was to look.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Text {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub format: Option<Json>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verbosity: Option<Json>,
 }
 
 impl Echo {
@@ -79,7 +88,7 @@ impl Echo {
             safety_identifier: raw(body.safety_identifier.as_ref())?,
             store: raw(body.store.as_ref())?,
             temperature: raw(body.temperature.as_ref())?,
-            text: body.text.clone(),
+            text: body.text.as_deref().and_then(|raw| serde_json::from_str(raw.get()).ok()).unwrap_or_default(),
             tool_choice: body.tool_choice.clone(),
             tools: body.tools.clone(),
             top_logprobs: raw(body.top_logprobs.map(|number| number.0).as_ref())?,

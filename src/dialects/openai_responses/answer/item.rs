@@ -1,10 +1,13 @@
 //! The items of an answer, as we write them.
 
-use serde::Serialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
+use serde_json::value::to_raw_value;
 
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Annotation, CallKind, Json, Reasoning, ReasoningKind, Seal, ToolCall};
+use crate::dialects::wire::null_as_default;
 
 /// An item of `output` (`openai.types.responses.response_output_item`).
 #[derive(Debug, Clone, Serialize)]
@@ -193,4 +196,32 @@ pub fn source(annotation: Annotation) -> Option<Source> {
             Source::Url { kind: "url_citation", title: title.unwrap_or_default(), url, start_index, end_index }
         }),
     }
+}
+
+/// Log probabilities as the SDKs' types demand them. Chat completions may leave a token's bytes out: they are its text then.
+pub fn logprobs(list: Vec<Json>) -> Vec<Json> {
+    #[derive(Serialize, Deserialize)]
+    struct Token {
+        token: String,
+        #[serde(default)]
+        bytes: Option<Vec<u8>>,
+        logprob: Number,
+    }
+    #[derive(Serialize, Deserialize)]
+    struct Logprob {
+        token: String,
+        #[serde(default)]
+        bytes: Option<Vec<u8>>,
+        logprob: Number,
+        #[serde(default, deserialize_with = "null_as_default")]
+        top_logprobs: Vec<Token>,
+    }
+    let fill = |bytes: &mut Option<Vec<u8>>, token: &str| *bytes = bytes.take().or_else(|| Some(token.into()));
+    let complete = |raw: Json| {
+        let Ok(mut logprob) = serde_json::from_str::<Logprob>(raw.get()) else { return raw };
+        fill(&mut logprob.bytes, &logprob.token);
+        logprob.top_logprobs.iter_mut().for_each(|top| fill(&mut top.bytes, &top.token));
+        to_raw_value(&logprob).unwrap_or(raw)
+    };
+    list.into_iter().map(complete).collect()
 }

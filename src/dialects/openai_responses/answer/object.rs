@@ -56,7 +56,7 @@ pub struct Object<'a> {
     service_tier: &'a str,
     store: Or<'a, bool>,
     temperature: Or<'a, f64>,
-    text: Or<'a, PlainText>,
+    text: Text<'a>,
     tool_choice: Or<'a, &'static str>,
     tools: &'a [Box<RawValue>],
     top_logprobs: Or<'a, u32>,
@@ -94,9 +94,9 @@ struct NoReasoning {
 }
 
 #[derive(Debug, Serialize)]
-struct PlainText {
-    format: PlainFormat,
-    verbosity: &'static str,
+struct Text<'a> {
+    format: Or<'a, PlainFormat>,
+    verbosity: Or<'a, &'static str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -178,7 +178,10 @@ impl Envelope {
             },
             store: or(echo.store.as_deref(), true),
             temperature: or(echo.temperature.as_deref(), 1.0),
-            text: or(echo.text.as_deref(), PlainText { format: PlainFormat { kind: "text" }, verbosity: "medium" }),
+            text: Text {
+                format: or(echo.text.format.as_deref(), PlainFormat { kind: "text" }),
+                verbosity: or(echo.text.verbosity.as_deref(), "medium"),
+            },
             tool_choice: or(echo.tool_choice.as_deref(), "auto"),
             tools: echo.tools.as_deref().unwrap_or_default(),
             top_logprobs: or(echo.top_logprobs.as_deref(), 0),

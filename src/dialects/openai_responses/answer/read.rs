@@ -11,7 +11,7 @@ pub fn read(body: &[u8]) -> Result<ir::Response, Unanswered> {
     let response: Response<'_> = wire::read_answer(body)?;
     if response.output.is_none() || matches!(response.status.as_deref(), Some("failed" | "cancelled")) {
         if let Some(error) = response.error {
-            return Err(Unanswered::Failed(failure::of_error(error)));
+            return Err(Unanswered::Failed(failure::of_error(error.get().as_bytes())));
         }
         let status = response.status.as_deref().unwrap_or("no answer");
         let message = format!("The provider answered with nothing but its state: {status}.");

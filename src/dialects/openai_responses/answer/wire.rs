@@ -1,36 +1,35 @@
 //! The shape of answers, read as liberally as can be: what is missing or of a wrong type is taken for absent, unless nothing
 //! makes sense without it.
 
-use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialects::Dialect;
 use crate::dialects::ir::{self, Json, Opaque, Start};
-use crate::dialects::openai_responses::number::Whole;
+use crate::dialects::openai_responses::lenient::{self, Whole};
 use crate::dialects::wire::TextOr;
 
 /// A response object.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Response<'a> {
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     model: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::small")]
     created_at: Option<f64>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     service_tier: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub status: Option<String>,
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::small")]
     pub incomplete_details: Option<IncompleteDetails>,
     #[serde(borrow)]
     pub output: Option<Vec<&'a RawValue>>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::small")]
     usage: Option<Usage>,
 }
 
@@ -42,29 +41,29 @@ pub struct IncompleteDetails {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Usage {
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::whole")]
     input_tokens: Option<Whole>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::small")]
     input_tokens_details: Option<InputDetails>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::whole")]
     output_tokens: Option<Whole>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::small")]
     output_tokens_details: Option<OutputDetails>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct InputDetails {
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::whole")]
     cached_tokens: Option<Whole>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::whole")]
     cache_write_tokens: Option<Whole>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct OutputDetails {
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::whole")]
     reasoning_tokens: Option<Whole>,
 }
 
@@ -72,42 +71,42 @@ struct OutputDetails {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Item {
-    #[serde(rename = "type", deserialize_with = "lenient")]
+    #[serde(rename = "type", deserialize_with = "lenient::text")]
     pub kind: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text_or_list")]
     pub content: Option<TextOr<Content>>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::list")]
     pub summary: Option<Vec<Content>>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub encrypted_content: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub call_id: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub name: Option<String>,
     /// JSON in a text; some servers send the JSON itself.
     pub arguments: Option<Json>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub input: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub result: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub output_format: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Content {
-    #[serde(rename = "type", deserialize_with = "lenient")]
+    #[serde(rename = "type", deserialize_with = "lenient::text")]
     pub kind: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub text: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::text")]
     pub refusal: Option<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::list")]
     pub annotations: Option<Vec<Json>>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "lenient::list")]
     pub logprobs: Option<Vec<Json>>,
 }
 
@@ -121,7 +120,7 @@ impl Response<'_> {
                 clippy::cast_sign_loss,
                 reason = "a cast to whole seconds saturates"
             )]
-            created: self.created_at.map(|seconds| seconds as u64),
+            created: self.created_at.map(|seconds| seconds as u64).filter(|created| *created > 0),
             // Before the answer it is what was asked for, `auto`; what became of it is told at the end.
             service_tier: self.service_tier.clone().filter(|tier| tier != "auto"),
             fingerprint: None,
@@ -157,18 +156,18 @@ pub fn annotation(raw: Json) -> ir::Annotation {
     #[derive(Default, Deserialize)]
     #[serde(default)]
     struct Known {
-        #[serde(rename = "type", deserialize_with = "lenient")]
+        #[serde(rename = "type", deserialize_with = "lenient::text")]
         kind: Option<String>,
-        #[serde(deserialize_with = "lenient")]
+        #[serde(deserialize_with = "lenient::text")]
         url: Option<String>,
-        #[serde(deserialize_with = "lenient")]
+        #[serde(deserialize_with = "lenient::text")]
         title: Option<String>,
         /// Of files.
-        #[serde(deserialize_with = "lenient")]
+        #[serde(deserialize_with = "lenient::text")]
         filename: Option<String>,
-        #[serde(deserialize_with = "lenient")]
+        #[serde(deserialize_with = "lenient::whole")]
         start_index: Option<Whole>,
-        #[serde(deserialize_with = "lenient")]
+        #[serde(deserialize_with = "lenient::whole")]
         end_index: Option<Whole>,
     }
     let known: Known = serde_json::from_str(raw.get()).unwrap_or_default();
@@ -183,10 +182,4 @@ pub fn annotation(raw: Json) -> ir::Annotation {
             value: raw,
         }),
     }
-}
-
-/// A member that does not cost the answer, whatever it is.
-pub fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
-    let raw = <&RawValue>::deserialize(deserializer)?;
-    Ok(serde_json::from_str(raw.get()).unwrap_or_default())
 }

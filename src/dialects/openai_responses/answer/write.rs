@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::item::{Content, Item, Naming, Status, source};
+use super::item::{Content, Item, Naming, Status, logprobs, source};
 use super::object::{Envelope, State};
 use crate::dialects::ir::{MediaKind, Part, Response, Source, ToolCall};
 use crate::dialects::{Dialect, Reply, wire};
@@ -81,7 +81,7 @@ fn say(output: &mut Vec<Item>, part: &Part, naming: Naming<'_>) {
         Part::Text(said) => Content::OutputText {
             text: said.text.clone(),
             annotations: said.annotations.iter().cloned().filter_map(source).collect(),
-            logprobs: said.logprobs.clone(),
+            logprobs: logprobs(said.logprobs.clone()),
         },
         Part::Media(media) => {
             let text = media.transcript.clone().unwrap_or_default();

@@ -10,7 +10,7 @@ use crate::dialects::ir::{
     CacheMark, CallKind, Json, Message, Opaque, Part, Reasoning, ReasoningKind, Role, Seal, Text, ToolCall, ToolResult,
     Unknown,
 };
-use crate::dialects::wire::TextOr;
+use crate::dialects::wire::{TextOr, read_member};
 use crate::error::Refusal;
 
 /// Items that belong to OpenAI's own tools, beside those whose names end in `_call` or `_call_output`.
@@ -44,13 +44,12 @@ pub fn read(items: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Message>, 
     let mut turns = Turns { messages: Vec::with_capacity(items.len()) };
     for (index, raw) in items.iter().enumerate() {
         let before = unknown.len();
-        match wire::read::<Item>(raw, format_args!("input[{index}]"), unknown) {
+        match read_member::<Item>(raw, &|| format!("input[{index}]"), unknown) {
             Ok(item) if !is_servers(item.kind.as_deref()) => turns.take(item, index, unknown)?,
             read => {
                 // Its members are no concern of ours: it is kept as it is.
                 unknown.truncate(before);
-                let kind = wire::read::<wire::Kind>(raw, format_args!("input[{index}]"), &mut Vec::new())?.kind;
-                match (kind, read) {
+                match (wire::kind(raw), read) {
                     (Some(kind), _) if is_servers(Some(&kind)) => turns.keep(kind, raw),
                     (_, Err(refusal)) => return Err(refusal.param("input")),
                     (_, Ok(item)) => turns.take(item, index, unknown)?,

@@ -4,7 +4,7 @@ use super::wire::{Content, Item};
 use super::written;
 use crate::dialects::Habits;
 use crate::dialects::ir::{Feature, Losses, Media, MediaKind, Part, Source};
-use crate::dialects::wire::{data_url, parse_data_url, titled};
+use crate::dialects::wire::{parse_data_url, titled};
 use crate::error::Refusal;
 
 pub fn image(content: Content, at: std::fmt::Arguments<'_>) -> Result<Part, Refusal> {
@@ -73,9 +73,12 @@ fn empty(kind: MediaKind) -> Media {
     Media { kind, mime: None, source, name: None, detail: None, transcript: None, id: None }
 }
 
-fn of_url(url: String) -> (Option<String>, Source) {
-    match parse_data_url(&url) {
-        Some((mime, data)) => (Some(mime.to_owned()), Source::Base64(data.to_owned())),
+fn of_url(mut url: String) -> (Option<String>, Source) {
+    match parse_data_url(&url).map(|(mime, data)| (mime.to_owned(), url.len() - data.len())) {
+        Some((mime, start)) => {
+            url.drain(..start);
+            (Some(mime), Source::Base64(url))
+        }
         None => (None, Source::Url(url)),
     }
 }
@@ -99,9 +102,13 @@ pub fn write<'a>(media: &'a Media, habits: &Habits, losses: &mut Losses) -> Opti
     match kind {
         MediaKind::Image => {
             let (image_url, file_id) = match source {
-                Source::Base64(data) => (Some(data_url(mime.as_deref().unwrap_or("image/png"), data).into()), None),
-                Source::Url(_) if !habits.fetches_urls => return lost(Feature::ImageUrls, losses),
-                Source::Url(url) => (Some(url.into()), None),
+                Source::Base64(data) => {
+                    (Some(written::Url::Data { mime: mime.as_deref().unwrap_or("image/png"), data }), None)
+                }
+                Source::Url(_) if !habits.fetches_urls || !media.is_on_the_web() => {
+                    return lost(Feature::ImageUrls, losses);
+                }
+                Source::Url(url) => (Some(written::Url::Plain(url)), None),
                 Source::FileId(id) => (None, Some(id.as_str())),
                 Source::Text(_) => return lost(Feature::Media, losses),
             };
@@ -111,7 +118,9 @@ pub fn write<'a>(media: &'a Media, habits: &Habits, losses: &mut Losses) -> Opti
             let empty = written::File { detail, ..written::File::default() };
             let file = match source {
                 Source::Text(text) => return Some(written::Content::InputText { text: titled(name, text) }),
-                Source::Url(_) if !habits.fetches_urls => return lost(Feature::FileUrls, losses),
+                Source::Url(_) if !habits.fetches_urls || !media.is_on_the_web() => {
+                    return lost(Feature::FileUrls, losses);
+                }
                 Source::Url(url) => written::File { file_url: Some(url), ..empty },
                 Source::FileId(id) => written::File { file_id: Some(id), ..empty },
                 Source::Base64(data) => {
@@ -119,7 +128,7 @@ pub fn write<'a>(media: &'a Media, habits: &Habits, losses: &mut Losses) -> Opti
                     // Data must have a name.
                     let filename =
                         Some(name.unwrap_or(if mime == "application/pdf" { "document.pdf" } else { "document" }));
-                    written::File { file_data: Some(data_url(mime, data)), filename, ..empty }
+                    written::File { file_data: Some(written::Url::Data { mime, data }), filename, ..empty }
                 }
             };
             Some(written::Content::InputFile(file))

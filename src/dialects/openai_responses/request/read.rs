@@ -1,6 +1,8 @@
 //! From a body to a request in canonical form.
 
-use super::wire::{Body, Kind};
+use std::collections::BTreeMap;
+
+use super::wire::Body;
 use super::{items, settings, tools, wire as shape};
 use crate::dialects::ir::{Json, Logprobs, Message, Part, Request, Role, Text, Unknown};
 use crate::dialects::openai_responses::answer::echo::Echo;
@@ -87,18 +89,13 @@ pub fn input_items(body: &[u8]) -> Result<Vec<Json>, Refusal> {
 }
 
 fn with_id(item: Json, index: usize) -> Result<Json, Refusal> {
-    #[derive(serde::Deserialize)]
-    struct Id {
-        id: Option<String>,
-    }
-    let mut ignored = Vec::new();
-    if shape::read::<Id>(&item, format_args!("input[{index}]"), &mut ignored)?.id.is_some() {
+    let members = serde_json::from_str::<BTreeMap<String, Json>>(item.get());
+    let mut members = members.map_err(|why| Refusal::invalid(format!("`input[{index}]` does not fit: {why}.")))?;
+    if members.get("id").is_some_and(|id| id.get() != "null") {
         return Ok(item);
     }
-    let kind = shape::read::<Kind>(&item, format_args!("input[{index}]"), &mut ignored)?.kind;
+    let kind = shape::kind(&item);
     let prefix = items::id_prefix(kind.as_deref().unwrap_or("message"));
-    let members = serde_json::from_str::<std::collections::BTreeMap<String, Json>>(item.get());
-    let mut members = members.map_err(|why| Refusal::invalid(format!("`input[{index}]` does not fit: {why}.")))?;
     let written = |value: &str| serde_json::value::to_raw_value(value).map_err(|why| Refusal::invalid(why.to_string()));
     members.insert("id".to_owned(), written(&format!("{prefix}{:032x}", fastrand::u128(..)))?);
     if kind.is_none() {

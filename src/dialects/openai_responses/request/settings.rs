@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::wire;
 use super::written;
 use crate::dialects::ir::{Effort, Feature, Format, Losses, Shown, Thinking, Unknown};
+use crate::dialects::wire::read_member;
 use crate::error::Refusal;
 use crate::models::ThinkingStyle;
 
@@ -17,7 +18,7 @@ pub struct Text {
 
 pub fn format(raw: Option<&RawValue>, unknown: &mut Vec<Unknown>) -> Result<Text, Refusal> {
     let Some(raw) = raw else { return Ok(Text::default()) };
-    let text = wire::read::<wire::Text>(raw, format_args!("text"), unknown)?;
+    let text = read_member::<wire::Text>(raw, &|| "text".to_owned(), unknown)?;
     let format = text.format.map(read_format).transpose()?;
     Ok(Text { format, verbosity: text.verbosity })
 }
@@ -43,7 +44,7 @@ fn read_format(format: wire::Format) -> Result<Format, Refusal> {
 /// Which efforts a model has is its own matter: any word for one is read.
 pub fn thinking(raw: Option<&RawValue>, unknown: &mut Vec<Unknown>) -> Result<Option<Thinking>, Refusal> {
     let Some(raw) = raw else { return Ok(None) };
-    let reasoning = wire::read::<wire::Reasoning>(raw, format_args!("reasoning"), unknown)?;
+    let reasoning = read_member::<wire::Reasoning>(raw, &|| "reasoning".to_owned(), unknown)?;
     let effort = match reasoning.effort.as_deref() {
         None => None,
         Some(name) => Some(Effort::named(name).ok_or_else(|| {
@@ -123,7 +124,7 @@ pub fn write_thinking(
 /// The most of what a model has that is not more than what is asked for; else the least.
 fn nearest(effort: Effort, efforts: &'static [&'static str]) -> Option<&'static str> {
     let known = |name: &&&'static str| Effort::named(name).is_some_and(|known| known <= effort);
-    efforts.iter().filter(known).next_back().or(efforts.first()).copied()
+    efforts.iter().rfind(known).or(efforts.first()).copied()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 use super::{wire, written};
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Feature, Json, Losses, Opaque, Tool, ToolChoice, Unknown, WebSearch};
+use crate::dialects::wire::read_member;
 use crate::error::Refusal;
 
 pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, Refusal> {
@@ -13,13 +14,26 @@ pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, Ref
 }
 
 fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result<Tool, Refusal> {
-    let kind = wire::read::<wire::Kind>(raw, format_args!("tools[{index}]"), &mut Vec::new())?.kind;
-    let kind = kind.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].type` is missing.")).param("tools"))?;
+    let before = unknown.len();
+    let read = read_member::<wire::Tool>(raw, &|| format!("tools[{index}]"), unknown);
+    let kind = match &read {
+        Ok(tool) => tool.kind.clone(),
+        Err(_) => wire::kind(raw),
+    };
+    let kind = match kind {
+        Some(kind) => kind,
+        None => {
+            read?;
+            return Err(Refusal::invalid(format!("`tools[{index}].type` is missing.")).param("tools"));
+        }
+    };
     let is_search = kind.starts_with("web_search");
     if !is_search && kind != "function" && kind != "custom" {
+        // Its members are no concern of ours: it is kept as it is.
+        unknown.truncate(before);
         return Ok(Tool::Opaque(Opaque { dialect: Dialect::OpenaiResponses, name: kind, value: raw.to_owned() }));
     }
-    let tool = wire::read::<wire::Tool>(raw, format_args!("tools[{index}]"), unknown)?;
+    let tool = read?;
     if is_search {
         let filters = tool.filters;
         let (allowed_domains, blocked_domains) =
@@ -32,10 +46,9 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
             max_uses: None,
         }));
     }
-    // Whoever comes from chat completions may have left the function in its box.
     let (tool, is_boxed) = match tool.function {
-        Some(function) if tool.name.is_none() => (*function, true),
-        _ => (tool, false),
+        Some(_) => (unboxed(tool), true),
+        None => (tool, false),
     };
     let name = tool.name.filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].name` is missing.")).param("tools"))?;
@@ -50,6 +63,17 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
             parameters: tool.parameters,
         },
     })
+}
+
+/// Whoever comes from chat completions may have left the function in its box.
+fn unboxed(mut tool: wire::Tool) -> wire::Tool {
+    if let Some(function) = tool.function.take() {
+        tool.name = tool.name.or(function.name);
+        tool.description = tool.description.or(function.description);
+        tool.parameters = tool.parameters.or(function.parameters);
+        tool.strict = tool.strict.or(function.strict);
+    }
+    tool
 }
 
 /// Whether a schema lists every member of its objects, as strict ones must.
@@ -82,7 +106,7 @@ pub fn read_choice(
 ) -> Result<Option<ToolChoice>, Refusal> {
     let Some(raw) = raw else { return Ok(None) };
     if raw.get().starts_with('"') {
-        let word = wire::read::<String>(raw, format_args!("tool_choice"), unknown)?;
+        let word = read_member::<String>(raw, &|| "tool_choice".to_owned(), unknown)?;
         return match word.as_str() {
             "auto" => Ok(Some(ToolChoice::Auto)),
             "none" => Ok(Some(ToolChoice::None)),
@@ -90,7 +114,7 @@ pub fn read_choice(
             other => Err(wrong_choice(other)),
         };
     }
-    let choice = wire::read::<wire::ToolChoice>(raw, format_args!("tool_choice"), unknown)?;
+    let choice = read_member::<wire::ToolChoice>(raw, &|| "tool_choice".to_owned(), unknown)?;
     let name = choice.name.or_else(|| choice.function.and_then(|function| function.name));
     match (choice.kind.as_deref(), name) {
         (Some("function" | "custom"), Some(name)) => Ok(Some(ToolChoice::Named(name))),

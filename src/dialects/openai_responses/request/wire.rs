@@ -5,10 +5,9 @@ use serde::Deserialize;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
-use super::super::number::Whole;
-use crate::dialects::ir::{Json, Unknown};
-use crate::dialects::wire::{self, TextOr};
-use crate::error::Refusal;
+use super::super::lenient::Whole;
+use crate::dialects::ir::Json;
+use crate::dialects::wire::TextOr;
 
 #[derive(Debug, Deserialize)]
 pub struct Body {
@@ -129,7 +128,7 @@ pub struct CacheBreakpoint {
 #[derive(Debug, Deserialize)]
 pub struct Tool {
     #[serde(rename = "type")]
-    _kind: Option<String>,
+    pub kind: Option<String>,
     pub name: Option<String>,
     pub description: Option<String>,
     pub parameters: Option<Json>,
@@ -192,34 +191,14 @@ pub struct Format {
     pub strict: Option<bool>,
 }
 
-/// Only the kind of an item or a tool.
-#[derive(Debug, Deserialize)]
-pub struct Kind {
-    #[serde(rename = "type")]
-    pub kind: Option<String>,
-}
-
-/// Reads a piece that was kept raw; it stands at `at` in the request.
-pub fn read<T: serde::de::DeserializeOwned>(
-    raw: &RawValue,
-    at: std::fmt::Arguments<'_>,
-    unknown: &mut Vec<Unknown>,
-) -> Result<T, Refusal> {
-    match wire::read_request::<T>(raw.get().as_bytes()) {
-        Ok((piece, found)) => {
-            unknown.extend(found.into_iter().map(|found| Unknown { path: format!("{at}.{}", found.path) }));
-            Ok(piece)
-        }
-        Err(mut refusal) => {
-            if let Some(rest) = refusal.message.strip_prefix('`') {
-                refusal.message = match rest.strip_prefix(".`") {
-                    Some(rest) => format!("`{at}`{rest}"),
-                    None => format!("`{at}.{rest}"),
-                };
-            }
-            Err(refusal)
-        }
+/// The kind of an item or a tool of which nothing else is to be known.
+pub fn kind(raw: &RawValue) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Kind {
+        #[serde(rename = "type")]
+        kind: Option<String>,
     }
+    serde_json::from_str::<Kind>(raw.get()).ok()?.kind
 }
 
 impl<'de> Deserialize<'de> for ImageUrl {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Number;
 use serde_json::value::RawValue;
 
@@ -132,7 +132,7 @@ pub enum Content<'a> {
     },
     InputImage {
         #[serde(skip_serializing_if = "Option::is_none")]
-        image_url: Option<Cow<'a, str>>,
+        image_url: Option<Url<'a>>,
         #[serde(skip_serializing_if = "Option::is_none")]
         file_id: Option<&'a str>,
         detail: &'a str,
@@ -143,12 +143,29 @@ pub enum Content<'a> {
     },
 }
 
+/// Where data is, or the data themselves (RFC 2397).
+#[derive(Debug)]
+pub enum Url<'a> {
+    Plain(&'a str),
+    Data { mime: &'a str, data: &'a str },
+}
+
+impl Serialize for Url<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Plain(url) => serializer.serialize_str(url),
+            // Written piece by piece: data may be long.
+            Self::Data { mime, data } => serializer.collect_str(&format_args!("data:{mime};base64,{data}")),
+        }
+    }
+}
+
 #[derive(Debug, Default, Serialize)]
 pub struct File<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub filename: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub file_data: Option<String>,
+    pub file_data: Option<Url<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_url: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

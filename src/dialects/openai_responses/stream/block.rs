@@ -21,6 +21,12 @@ pub enum Of {
     Call(CallKind),
 }
 
+impl Spot {
+    pub fn call(item: u64, kind: CallKind) -> Self {
+        Self { item, part: 0, of: Of::Call(kind) }
+    }
+}
+
 /// Opens and closes blocks as the text moves from place to place.
 #[derive(Debug, Default)]
 pub struct Blocks {
@@ -165,9 +171,13 @@ impl Blocks {
     }
 
     pub fn close_item(&mut self, item: u64, events: &mut Vec<Event>) {
-        if self.open.as_ref().is_some_and(|open| open.spot.item == item) {
+        if self.open_item() == Some(item) {
             self.close(events);
         }
+    }
+
+    pub fn open_item(&self) -> Option<u64> {
+        self.open.as_ref().map(|open| open.spot.item)
     }
 
     /// Whether a call of another item is open whose arguments are not complete, as far as one can tell.

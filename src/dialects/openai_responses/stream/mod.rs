@@ -7,7 +7,9 @@
 //! ```
 
 mod block;
+mod emitter;
 mod reader;
+mod told;
 mod wire;
 mod writer;
 mod written;

@@ -1,33 +1,36 @@
-//! The shape of a stream's events: every kind has some of these members. They stay raw until one is needed, so that none of
-//! the others can cost the answer.
+//! The shape of a stream's events: every kind has some of these members. None of them can cost the answer by being of a wrong
+//! type; what is a value of its own stays raw until it is needed.
+
+use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use crate::dialects::openai_responses::lenient::{self, Whole};
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Event<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    output_index: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub content_index: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub summary_index: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub item_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub delta: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub text: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub refusal: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub arguments: Option<&'a RawValue>,
-    #[serde(borrow)]
-    pub input: Option<&'a RawValue>,
+    /// What it calls itself, if it does.
+    #[serde(rename = "type", borrow, deserialize_with = "lenient::borrowed")]
+    pub kind: Option<Cow<'a, str>>,
+    #[serde(deserialize_with = "lenient::whole")]
+    pub output_index: Option<Whole>,
+    #[serde(deserialize_with = "lenient::whole")]
+    pub content_index: Option<Whole>,
+    #[serde(deserialize_with = "lenient::whole")]
+    pub summary_index: Option<Whole>,
+    #[serde(borrow, deserialize_with = "lenient::borrowed")]
+    pub item_id: Option<Cow<'a, str>>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub delta: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub text: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub arguments: Option<String>,
+    #[serde(deserialize_with = "lenient::text")]
+    pub input: Option<String>,
     #[serde(borrow)]
     pub logprobs: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -40,17 +43,6 @@ pub struct Event<'a> {
     pub response: Option<&'a RawValue>,
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
-}
-
-impl<'a> Event<'a> {
-    /// What it calls itself, if it does.
-    pub fn kind(&self) -> Option<&'a str> {
-        self.kind.map(|kind| kind.get().trim_matches('"'))
-    }
-
-    pub fn output_index(&self) -> Option<u64> {
-        read(self.output_index)
-    }
 }
 
 /// What a member says; `None`: it is not there, or something else.

@@ -8,7 +8,7 @@ use crate::dialects::ir::{
 use crate::dialects::openai_chat::answer::calls::Fragment;
 use crate::dialects::openai_chat::answer::wire;
 use crate::dialects::openai_chat::details::Detail;
-use crate::dialects::openai_chat::loose::Count;
+use crate::dialects::openai_chat::loose::{Count, read};
 use crate::dialects::wire::parse_data_url;
 
 impl Choice {
@@ -25,7 +25,7 @@ impl Choice {
             images,
             annotations,
         } = message;
-        let details = reasoning_details.0.unwrap_or_default();
+        let details: Vec<Detail> = read(reasoning_details).unwrap_or_default();
         let filled = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.is_empty());
         if !details.iter().any(|detail| filled(&detail.text) || filled(&detail.summary)) {
             self.think(reasoning_content.owned().or_else(|| reasoning.owned()), events);
@@ -37,14 +37,17 @@ impl Choice {
         if let Some(refusal) = refusal.owned() {
             self.place(Piece::Refusal(refusal), events);
         }
-        self.take_audio(audio.0.unwrap_or_default(), events);
-        for image in images.0.into_iter().flatten() {
+        if let Some(audio) = read(audio) {
+            self.take_audio(audio, events);
+        }
+        for image in read::<Vec<wire::Part<'_>>>(images).into_iter().flatten() {
             self.take_image(image, events);
         }
-        for annotation in annotations.0.into_iter().flatten() {
+        for annotation in read::<Vec<Json>>(annotations).into_iter().flatten() {
             self.annotate(annotation_of(annotation), events);
         }
-        let legacy = function_call.filter(|call| !(call.is_empty() && self.calls.is_empty()));
+        let legacy =
+            read::<wire::Function<'_>>(function_call).filter(|call| !(call.is_empty() && self.calls.is_empty()));
         let legacy = legacy.map(|call| wire::ToolCall {
             index: Count(Some(u64::MAX)),
             function: Some(call),
@@ -100,7 +103,7 @@ impl Choice {
                     self.think(part.text.owned(), events);
                 }
             }
-            part if part.image_url.0.is_some() => self.take_image(part, events),
+            part if part.image_url.is_some() => self.take_image(part, events),
             part => {
                 if let Some(text) = part.text.owned() {
                     self.place(Piece::Text(text), events);
@@ -113,7 +116,7 @@ impl Choice {
     }
 
     fn take_image(&mut self, image: wire::Part<'_>, events: &mut Vec<Event>) {
-        let Some(url) = image.image_url.0.and_then(|image| image.url.owned()) else { return };
+        let Some(url) = read::<wire::ImageUrl<'_>>(image.image_url).and_then(|image| image.url.owned()) else { return };
         let (mime, source) = match parse_data_url(&url) {
             Some((mime, data)) => (Some(mime.to_owned()), Source::Base64(data.to_owned())),
             None => (None, Source::Url(url)),
@@ -165,8 +168,8 @@ impl Choice {
 }
 
 fn annotation_of(native: Json) -> Annotation {
-    let read: wire::Annotation<'_> = serde_json::from_str(native.get()).unwrap_or_default();
-    let citation = read.url_citation.0.unwrap_or_default();
+    let annotation: wire::Annotation<'_> = serde_json::from_str(native.get()).unwrap_or_default();
+    let citation = annotation.url_citation.unwrap_or_default();
     let (start, end) = (citation.start_index.0, citation.end_index.0);
     let span = start.zip(end).filter(|(start, end)| start < end);
     let (url, title, quote) = (citation.url.owned(), citation.title.owned(), citation.content.owned());

@@ -27,7 +27,7 @@ impl Writer<'_> {
     }
 
     fn video<'a>(&mut self, media: &'a Media) -> Option<Part<'a>> {
-        if self.recipient.habits.has_openai_members {
+        if !self.recipient.habits.has_video {
             self.losses.note(Feature::VideoInput);
             return None;
         }
@@ -44,7 +44,7 @@ impl Writer<'_> {
                 let mime = if mime == "image/jpg" { "image/jpeg" } else { mime };
                 return Some(data_url(mime, data).into());
             }
-            Source::Url(url) if self.recipient.habits.fetches_urls => return Some(url.into()),
+            Source::Url(url) if self.recipient.habits.fetches_urls && media.is_on_the_web() => return Some(url.into()),
             Source::Url(_) => self.losses.note(by_url),
             Source::FileId(_) => self.losses.note(Feature::FileIds),
             Source::Text(_) => self.losses.note(Feature::Media),

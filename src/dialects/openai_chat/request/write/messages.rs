@@ -151,7 +151,7 @@ impl Writer<'_> {
     fn call<'a>(&mut self, call: &'a ir::ToolCall) -> ToolCall<'a> {
         let ir::ToolCall { id, name, kind, arguments, seal } = call;
         let is_google = |seal: &&ir::Seal| seal.is_for(Dialect::Gemini);
-        let can_seal = self.recipient.habits.replays_reasoning;
+        let can_seal = self.recipient.habits.keeps_google_seals;
         let seal = self.if_can(can_seal, seal.as_ref().filter(is_google), Feature::ReasoningHistory);
         let extra_content = seal.map(|seal| Extra { google: GoogleExtra { thought_signature: &seal.value } });
         let has_custom = self.recipient.habits.has_openai_members;

@@ -117,7 +117,11 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
             let options = cache_retention.as_ref().filter(|it| it.get().starts_with('{'));
             writer.of_openai(options, Feature::CacheRetention)
         },
-        modalities: (modalities.iter().any(|modality| modality != "text")).then_some(modalities),
+        modalities: {
+            let is_usual = modalities.iter().all(|modality| modality == "text");
+            let can_be_had = recipient.habits.draws || modalities.iter().all(|modality| modality != "image");
+            writer.if_can(can_be_had, (!is_usual).then_some(modalities), Feature::Modalities)
+        },
         audio: audio.as_ref().map(|audio| AudioOut { voice: audio.voice.as_ref(), format: audio.format.as_deref() }),
         prediction: writer.of_openai(prediction.as_ref(), Feature::Prediction),
         // It is not kept unless that is asked for.

@@ -1,0 +1,195 @@
+//! Whole answers that are translated: they are gathered first, and judged when they are complete.
+//!
+//! Pingora sends a response's header as soon as it has one. What a provider says under a status of success may still turn out to
+//! be an error, or no answer at all, and the client has to be told so by a status of ours; another target may even do better.
+//! So these exchanges do not go through Pingora's proxying, but use its connectors and its pool directly. Every phase is the
+//! one that the other exchanges meet, in the same order.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, Method, Version, header};
+use once_cell::sync::Lazy;
+use pingora_core::connectors::ConnectorOptions;
+use pingora_core::connectors::http::Connector;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::upstreams::peer::{HttpPeer, Peer};
+use pingora_core::{Error, ErrorType, OrErr, Result};
+use pingora_proxy::Session;
+
+use super::context::{Ask, Exchange};
+use super::dns::Dns;
+use super::{RequestHeader, ResponseHeader, answer, dispatch, failure, local, outbound};
+use crate::error::{Failure, Kind};
+use crate::rewrite::Rewrite;
+
+/// Connections to providers, beside those that Pingora's proxy keeps. Made when the first answer is collected: it holds a megabyte of
+/// trusted certificates.
+pub struct Collector {
+    connector: Lazy<Connector, Box<dyn FnOnce() -> Connector + Send>>,
+}
+
+/// What an attempt has brought.
+struct Collected {
+    header: Box<ResponseHeader>,
+    body: Result<Bytes, Failure>,
+}
+
+impl Collector {
+    pub fn new(options: ConnectorOptions) -> Self {
+        Self { connector: Lazy::new(Box::new(move || Connector::new(Some(options)))) }
+    }
+}
+
+/// Whether an exchange is one of these.
+pub fn is_wanted(ctx: &Exchange) -> bool {
+    matches!(&ctx.ask, Ask::Run(run) if !run.wants_stream && (run.asked.is_some() || run.operation.is_converted_whole()))
+}
+
+/// Asks one target after the other, and answers.
+pub async fn run(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>, collector: &Collector) -> Result<()> {
+    let error = loop {
+        let peer = match dispatch::upstream_peer(session, ctx, dns).await {
+            Ok(peer) => peer,
+            Err(error) => break error,
+        };
+        let (mut upstream, is_reused) = match collector.connector.get_http_session(&*peer).await {
+            Ok(connected) => connected,
+            Err(error) => {
+                let error = failure::fail_to_connect(&peer, ctx, error.into_up(), dns);
+                if error.retry() {
+                    continue;
+                }
+                break error;
+            }
+        };
+        match exchange(session, ctx, &peer, &mut upstream).await {
+            Ok(collected) => {
+                collector.connector.release_http_session(upstream, &*peer, peer.idle_timeout()).await;
+                match collected.body {
+                    Ok(body) => return give(session, ctx, collected.header, body).await,
+                    Err(failure) if may_be_bettered(&failure) && ctx.tries.prepare(failure.retry_after) => {
+                        failure::note_refused(ctx, &failure);
+                    }
+                    Err(failure) => return local::fail(session, ctx, failure).await,
+                }
+            }
+            Err(error) => {
+                let error = failure::error_while_proxy(session, error, ctx, is_reused);
+                if !error.retry() {
+                    break error;
+                }
+            }
+        }
+    };
+    match error.esource() {
+        pingora_core::ErrorSource::Downstream => Err(error),
+        _ => {
+            failure::fail_to_proxy(session, &error, ctx).await;
+            Ok(())
+        }
+    }
+}
+
+/// Sends the request and gathers the answer, while the client is there.
+async fn exchange(
+    session: &mut Session,
+    ctx: &mut Exchange,
+    peer: &HttpPeer,
+    upstream: &mut HttpSession,
+) -> Result<Collected> {
+    let request = request(session, ctx, peer, upstream)?;
+    let body = ctx.attempt.as_ref().and_then(|attempt| attempt.outgoing.body.clone()).unwrap_or_default();
+    upstream.set_read_timeout(peer.options.read_timeout);
+    upstream.set_write_timeout(peer.options.write_timeout);
+    let (downstream, decoder) = (&mut session.downstream_session, &mut session.upstream_compression);
+    let gathered = async {
+        let theirs = |error: Box<Error>| error.into_up();
+        upstream.write_request_header(request).await.map_err(theirs)?;
+        upstream.write_request_body(body, true).await.map_err(theirs)?;
+        upstream.finish_request_body().await.map_err(theirs)?;
+        let mut header = final_header(upstream).await.map_err(theirs)?;
+        decoder.response_header_filter(&mut header, false);
+        answer::upstream_response_filter(&mut header, ctx)?;
+        let mut rest = BytesMut::new();
+        let mut keep = |rewrite: &mut Option<Box<dyn Rewrite>>, chunk: Bytes| match rewrite {
+            Some(rewrite) => rest.extend_from_slice(&rewrite.push(chunk)),
+            None => rest.extend_from_slice(&chunk),
+        };
+        while let Some(chunk) = upstream.read_response_body().await.map_err(theirs)? {
+            let decoded = if decoder.is_enabled() { decoder.response_body_filter(Some(&chunk), false) } else { None };
+            keep(&mut ctx.answer.rewrite, decoded.unwrap_or(chunk));
+        }
+        if let Some(last) = decoder.is_enabled().then(|| decoder.response_body_filter(None, true)).flatten() {
+            keep(&mut ctx.answer.rewrite, last);
+        }
+        let finished = ctx.answer.rewrite.as_mut().map_or(Ok(Bytes::new()), |rewrite| rewrite.finish());
+        let body = finished.map(|last| if rest.is_empty() { last } else { [rest.freeze(), last].concat().into() });
+        Ok(Collected { header, body })
+    };
+    tokio::select! {
+        collected = gathered => collected,
+        gone = hang_up(downstream) => Err(gone),
+    }
+}
+
+fn request(
+    session: &mut Session,
+    ctx: &mut Exchange,
+    peer: &HttpPeer,
+    upstream: &HttpSession,
+) -> Result<Box<RequestHeader>> {
+    let mut request = RequestHeader::build(Method::POST, b"/", None)?;
+    let is_h2 = matches!(upstream, HttpSession::H2(_));
+    request.set_version(if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 });
+    outbound::upstream_request_filter(session, &mut request, ctx)?;
+    session.upstream_compression.request_filter(&request);
+    if is_h2 && let Some(host) = request.remove_header(&header::HOST) {
+        let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
+        let uri = http::Uri::builder()
+            .scheme(if peer.is_tls() { "https" } else { "http" })
+            .authority(host.as_bytes())
+            .path_and_query(path)
+            .build()
+            .or_err(ErrorType::InvalidHTTPHeader, "the provider's address is no URI")?;
+        request.set_uri(uri);
+    }
+    Ok(Box::new(request))
+}
+
+/// The header of the answer, past those that only inform.
+async fn final_header(upstream: &mut HttpSession) -> Result<Box<ResponseHeader>> {
+    loop {
+        upstream.read_response_header().await?;
+        match upstream.response_header() {
+            Some(header) if header.status.is_informational() => {}
+            Some(header) => return Ok(Box::new(header.clone())),
+            None => return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an answer has a header")),
+        }
+    }
+}
+
+/// Comes back when the client has left.
+async fn hang_up(downstream: &mut pingora_core::protocols::http::ServerSession) -> Box<Error> {
+    loop {
+        if let Err(error) = downstream.read_body_or_idle(true).await {
+            return error.into_down();
+        }
+    }
+}
+
+/// Whether another target, or another try, may do better than a failure that came under a status of success.
+pub fn may_be_bettered(failure: &Failure) -> bool {
+    matches!(failure.kind, Kind::RateLimited | Kind::Unavailable | Kind::Upstream | Kind::Timeout | Kind::Internal)
+}
+
+async fn give(session: &mut Session, ctx: &mut Exchange, mut header: Box<ResponseHeader>, body: Bytes) -> Result<()> {
+    answer::response_filter(session, &mut header, ctx)?;
+    header.remove_header(&header::TRANSFER_ENCODING);
+    header.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+    ctx.answer.bytes = body.len();
+    session.write_response_header(header, false).await.map_err(|error| error.into_down())?;
+    session.write_response_body(Some(body), true).await.map_err(|error| error.into_down())?;
+    ctx.answer.is_complete = true;
+    Ok(())
+}
