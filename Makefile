@@ -10,6 +10,7 @@ FOLDER := $(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 TARGET ?= $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
 BINARY := $(TARGET)/$(FOLDER)/narthex
 IMAGE ?= narthex
+FUZZ_SECONDS ?= 60
 # Passed on: `make run ARGS='--config my.yaml'`, `make bench ARGS=--quick`.
 ARGS ?=
 
@@ -63,6 +64,24 @@ docs: build ## Write the generated documentation anew
 bench: build-tools ## Compare with bare Pingora (ARGS=--quick for a first look; see docs/benchmarks.md)
 	cargo build --locked --release --bin narthex --example bare_pingora
 	cargo bench --locked --bench gateway -- $(ARGS)
+
+# Where libFuzzer begins: the transcripts and requests of the tests.
+SEEDS := $(addprefix tests/golden/,openai_chat openai_responses anthropic gemini converse requests)
+
+.PHONY: fuzz
+fuzz: build-tools ## Try to break what reads from outside (FUZZ_SECONDS=60 for each target, FUZZ_TARGETS)
+	@scripts/need.sh c++
+	@cargo +nightly fuzz --version >/dev/null || { \
+		echo 'cargo-fuzz or the nightly toolchain is missing: rustup toolchain install nightly && cargo install cargo-fuzz' >&2; \
+		exit 1; \
+	}
+	cp Cargo.lock fuzz/Cargo.lock
+	@for target in $(or $(FUZZ_TARGETS),$$(cargo +nightly fuzz list)); do \
+		mkdir -p fuzz/corpus/$$target; \
+		echo cargo +nightly fuzz run $$target; \
+		cargo +nightly fuzz run $$target fuzz/corpus/$$target $(SEEDS) -- \
+			-max_total_time=$(FUZZ_SECONDS) -max_len=8192 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1; \
+	done
 
 .PHONY: test-real
 test-real: build ## Try the gateway before a real model server (LLAMA_SERVER=…, MODEL=…gguf)

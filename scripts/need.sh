@@ -9,6 +9,7 @@ set -euo pipefail
 know() {
     case "$1" in
         cc)     check='command -v cc';      packages='gcc libc6-dev' ;;
+        c++)    check='command -v c++';     packages='g++' ;;
         cmake)  check='command -v cmake';   packages='cmake' ;;
         make)   check='command -v make';    packages='make' ;;
         curl)   check='command -v curl';    packages='curl' ;;

@@ -30,9 +30,6 @@ pub struct Assembler {
 
 #[derive(Debug, Default)]
 struct Choice {
-    /// The provider's number of it.
-    name: u32,
-    /// Ours: in the order in which they came.
     index: u32,
     /// Blocks that were opened so far.
     blocks: u32,
@@ -80,13 +77,12 @@ impl Assembler {
         self.counts.as_ref().map(usage::read).unwrap_or_default()
     }
 
-    /// The choice that the provider calls so; `None` if it is one too many.
-    fn choice(&mut self, name: u32) -> Option<&mut Choice> {
-        let known = self.choices.iter().position(|choice| choice.name == name);
+    /// The choice with this number; `None` if there cannot be so many.
+    fn choice(&mut self, index: u32) -> Option<&mut Choice> {
+        let known = self.choices.iter().position(|choice| choice.index == index);
         let at = known.unwrap_or(self.choices.len());
-        if at == self.choices.len() && at < MOST_CHOICES {
-            let index = u32::try_from(at).unwrap_or(u32::MAX);
-            self.choices.push(Choice { name, index, ..Choice::default() });
+        if known.is_none() && (index as usize) < MOST_CHOICES {
+            self.choices.push(Choice { index, ..Choice::default() });
         }
         self.choices.get_mut(at)
     }
@@ -134,11 +130,16 @@ impl Assembler {
         if is_stream && self.choices.iter().any(|choice| choice.finish.is_none()) {
             return broken("The provider broke off: the stream ended before the answer did.");
         }
-        let finish = |choice: &mut Choice| {
-            let (reason, message) = choice.finish.take().unwrap_or_default();
-            Event::Finish(choice.index, finish::finish(&reason, message, choice.has_calls))
+        let last = self.choices.iter().map(|choice| choice.index).max().unwrap_or(0);
+        let finish = |index| match self.choices.iter_mut().find(|choice| choice.index == index) {
+            Some(choice) => {
+                let (reason, message) = choice.finish.take().unwrap_or_default();
+                Event::Finish(index, finish::finish(&reason, message, choice.has_calls))
+            }
+            // It was never heard of.
+            None => Event::Finish(index, Finish::default()),
         };
-        Ok(self.choices.iter_mut().map(finish).collect())
+        Ok((0..=last).map(finish).collect())
     }
 }
 
