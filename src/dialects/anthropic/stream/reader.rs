@@ -3,7 +3,7 @@
 use super::super::answer::{Assembly, Counts, Incoming, Message, RawDelta, finish};
 use super::super::failure;
 use crate::dialects::framing::Frame;
-use crate::dialects::wire::TextOr;
+use crate::dialects::wire::{TextOr, from_slice};
 use crate::dialects::{EventReader, ir};
 use crate::error::{Failure, Garbled, Kind};
 use ir::{Event, Finish, Reason, Start};
@@ -32,7 +32,7 @@ impl EventReader for Reader {
         if self.stage == Stage::Ended || frame.data.is_empty() || *frame.data == *b"[DONE]" {
             return;
         }
-        match serde_json::from_slice::<Incoming<'_>>(&frame.data) {
+        match from_slice::<Incoming<'_>>(&frame.data) {
             Ok(event) => self.event(event, frame, events),
             Err(_) => {
                 let garbled = Garbled::new("an event of its stream is no JSON, or has another shape than it should");
