@@ -83,6 +83,14 @@ pub fn write_to<T: Serialize>(out: &mut BytesMut, value: &T) {
     debug_assert!(written.is_ok(), "{written:?}");
 }
 
+/// Writes a member behind others.
+pub fn write_member<T: Serialize>(out: &mut BytesMut, name: &str, value: &T) {
+    for part in [",\"", name, "\":"] {
+        out.put_slice(part.as_bytes());
+    }
+    write_to(out, value);
+}
+
 /// Writes a server-sent event.
 pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &T) {
     if let Some(name) = name {
