@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::marker::PhantomData;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use memchr::memchr2;
 use serde::de::value::SeqAccessDeserializer;
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -19,12 +18,14 @@ use crate::error::{Garbled, Refusal};
 /// `T` must not use serde's `flatten`, `untagged` or internally tagged enums: what passes through their buffers can neither be kept as
 /// raw JSON nor be reported as unknown. A struct of optional members with a `type` does instead.
 pub fn read_request<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<(T, Vec<Unknown>), Refusal> {
+    let text = std::str::from_utf8(body)
+        .map_err(|why| Refusal::invalid(format!("The body is not UTF-8, from byte {} on.", why.valid_up_to())))?;
     let mut unknown = Vec::new();
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     let note = |path: serde_ignored::Path<'_>| unknown.push(Unknown { path: spelled(&path) });
     match serde_ignored::deserialize(&mut deserializer, note) {
         Ok(request) => deserializer.end().map(|()| (request, unknown)).map_err(|why| not_json(&why)),
-        Err(_) => Err(explain::<T>(body)),
+        Err(_) => Err(explain::<T>(text)),
     }
 }
 
@@ -49,9 +50,17 @@ pub fn read_member<'a, T: Deserialize<'a>>(
     })
 }
 
+/// Reads JSON. That it is UTF-8 is checked for all of it at once: the parser would do so for each text by itself.
+pub fn from_slice<'a, T: Deserialize<'a>>(json: &'a [u8]) -> serde_json::Result<T> {
+    match std::str::from_utf8(json) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(json),
+    }
+}
+
 /// Reads what a provider answered.
 pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Garbled> {
-    serde_json::from_slice(body).map_err(|why| {
+    from_slice(body).map_err(|why| {
         let what = match why.classify() {
             serde_json::error::Category::Data => "its JSON has another shape than the provider's answers have",
             _ => "it is not JSON, or not all of it",
@@ -74,6 +83,14 @@ pub fn write_to<T: Serialize>(out: &mut BytesMut, value: &T) {
     debug_assert!(written.is_ok(), "{written:?}");
 }
 
+/// Writes a member behind others.
+pub fn write_member<T: Serialize>(out: &mut BytesMut, name: &str, value: &T) {
+    for part in [",\"", name, "\":"] {
+        out.put_slice(part.as_bytes());
+    }
+    write_to(out, value);
+}
+
 /// Writes a server-sent event.
 pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &T) {
     if let Some(name) = name {
@@ -85,9 +102,10 @@ pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &
     let start = out.len();
     write_to(out, data);
     // Raw JSON keeps its line breaks; they stand outside of strings, where a space means the same, and would end the line.
-    let written = out.get_mut(start..).unwrap_or_default();
-    while let Some(at) = memchr2(b'\n', b'\r', written) {
-        written.get_mut(at).into_iter().for_each(|byte| *byte = b' ');
+    for byte in out.get_mut(start..).unwrap_or_default() {
+        if matches!(*byte, b'\n' | b'\r') {
+            *byte = b' ';
+        }
     }
     out.put_slice(b"\n\n");
 }
@@ -173,8 +191,8 @@ fn spelled(path: &serde_ignored::Path<'_>) -> String {
 }
 
 /// Reads once more, slowly, to say where the request does not fit.
-fn explain<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Refusal {
-    let mut deserializer = serde_json::Deserializer::from_slice(body);
+fn explain<'a, T: Deserialize<'a>>(body: &'a str) -> Refusal {
+    let mut deserializer = serde_json::Deserializer::from_str(body);
     match serde_path_to_error::deserialize::<_, T>(&mut deserializer) {
         Ok(_) => Refusal::invalid("The body cannot be read."),
         Err(why) if why.inner().is_data() => {

@@ -96,7 +96,13 @@ impl Instance {
 
     /// The operation by which it is asked for `wanted`: that very one if it can be, else, where a model is to answer in
     /// words, another by which it does. `has_tools`: the request offers tools to a model that is to think.
-    pub fn door(&self, wanted: Operation, model: &str, has_tools: bool) -> Option<Operation> {
+    pub fn door(
+        &self,
+        wanted: Operation,
+        model: &str,
+        facts: &Facts,
+        has_tools: impl FnOnce() -> bool,
+    ) -> Option<Operation> {
         if self.serves(wanted) && !wanted.generates() {
             return Some(wanted);
         }
@@ -117,10 +123,10 @@ impl Instance {
         }
         let only = match self.provider.doors {
             Doors::Any => None,
-            Doors::Openai => match Facts::of(model).doors {
+            Doors::Openai => match facts.doors {
                 models::Doors::Any => None,
                 models::Doors::ResponsesOnly => Some(Operation::Responses),
-                models::Doors::ResponsesForTools => has_tools.then_some(Operation::Responses),
+                models::Doors::ResponsesForTools => has_tools().then_some(Operation::Responses),
             },
             Doors::Native if self.option("api_mode") != Some("openai") => self.provider.operations.first().copied(),
             Doors::Native => (self.provider.operations.first() != Some(&wanted)).then_some(Operation::Chat),

@@ -185,7 +185,7 @@ pub async fn answer(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Re
 }
 
 fn ask_provider(session: &Session, ctx: &mut Exchange, upstream: Arc<Upstream>, tail: &str) {
-    ctx.tries = Tries::new(vec![Target { upstream, model: "".into(), weight: 1 }], 0);
+    ctx.tries = Tries::new(vec![Target::new(&upstream, "")], 0);
     ctx.ask = Ask::Passthrough(Rest { path: format!("responses/{tail}"), is_upgrade: session.is_upgrade_req() });
 }
 

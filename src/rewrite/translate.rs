@@ -29,6 +29,8 @@ pub struct Translation {
 pub struct Translate {
     source: Source,
     sink: Sink,
+    /// Room for the events of one push, kept from one to the next.
+    events: Vec<Event>,
     usage: Option<Usage>,
     failure: Option<Failure>,
     has_started: bool,
@@ -60,10 +62,19 @@ impl Translate {
         } else {
             Sink::Whole { dialect: client, reply: Box::new(reply), fold: Box::default() }
         };
-        Self { source, sink, usage: None, failure: None, has_started: false, has_ended: false, is_finished: false }
+        Self {
+            source,
+            sink,
+            events: Vec::new(),
+            usage: None,
+            failure: None,
+            has_started: false,
+            has_ended: false,
+            is_finished: false,
+        }
     }
 
-    fn take(&mut self, events: Vec<Event>, out: &mut BytesMut) {
+    fn take(&mut self, events: impl IntoIterator<Item = Event>, out: &mut BytesMut) {
         for event in events {
             // Whoever broke it off may not be the only one to say so.
             if self.has_ended {
@@ -94,17 +105,22 @@ impl Translate {
 
 impl Rewrite for Translate {
     fn push(&mut self, chunk: Bytes) -> Bytes {
-        let mut out = BytesMut::new();
-        let mut events = Vec::new();
-        match &mut self.source {
-            Source::Stream { framing, reader } => {
-                framing.push(&chunk);
-                read_frames(framing.as_mut(), reader.as_mut(), &mut events);
+        let (framing, reader) = match &mut self.source {
+            Source::Stream { framing, reader } => (framing.as_mut(), reader.as_mut()),
+            Source::Whole { body, .. } => {
+                if body.len() <= LONGEST {
+                    body.push(chunk);
+                }
+                return Bytes::new();
             }
-            Source::Whole { body, .. } if body.len() <= LONGEST => body.push(chunk),
-            Source::Whole { .. } => {}
-        }
-        self.take(events, &mut out);
+        };
+        let mut events = std::mem::take(&mut self.events);
+        framing.push(&chunk);
+        read_frames(framing, reader, &mut events);
+        // What one dialect says in a number of bytes, another one says in at most about twice as many.
+        let mut out = BytesMut::with_capacity(if events.is_empty() { 0 } else { 2 * chunk.len() });
+        self.take(events.drain(..), &mut out);
+        self.events = events;
         out.freeze()
     }
 
@@ -153,7 +169,7 @@ impl Rewrite for Translate {
             return None;
         }
         let mut out = BytesMut::new();
-        self.take(broken(failure.clone()).into(), &mut out);
+        self.take(broken(failure.clone()), &mut out);
         Some(out.freeze())
     }
 

@@ -145,11 +145,7 @@ mod tests {
             instance.name = format!("i{index}");
             Arc::new(Upstream::new(instance))
         };
-        weights
-            .iter()
-            .enumerate()
-            .map(|(i, w)| Target { upstream: upstream(i), model: "m".into(), weight: *w })
-            .collect()
+        weights.iter().enumerate().map(|(i, w)| Target { weight: *w, ..Target::new(&upstream(i), "m") }).collect()
     }
 
     fn first(route: &Route) -> String {

@@ -44,7 +44,7 @@ impl Routes {
             let inventory = upstream.inventory.load();
             routes.is_pending |= inventory.source == Source::Pending;
             for listed in &inventory.models {
-                by_model.entry(listed.id.clone()).or_default().push(target(upstream, &listed.id));
+                by_model.entry(listed.id.clone()).or_default().push(Target::new(upstream, &listed.id));
             }
         }
         for (model, targets) in by_model {
@@ -74,7 +74,7 @@ impl Routes {
             return self.unlisted(members, model);
         }
         match &self.catch_all {
-            Some(upstream) => Ok(Arc::new(Route::new(self.strategy, vec![vec![target(upstream, name)]]))),
+            Some(upstream) => Ok(Arc::new(Route::new(self.strategy, vec![vec![Target::new(upstream, name)]]))),
             None if self.is_pending => Err(Unresolved::Pending),
             None => Err(Unresolved::Unknown),
         }
@@ -85,7 +85,7 @@ impl Routes {
     pub fn passthrough(&self, name: &str) -> Option<Route> {
         let one = self.instances.get(name).map(std::slice::from_ref);
         let upstreams = one.or_else(|| self.members(name))?;
-        let targets = upstreams.iter().map(|upstream| target(upstream, "")).collect();
+        let targets = upstreams.iter().map(|upstream| Target::new(upstream, "")).collect();
         Some(Route::new(self.strategy, vec![targets]))
     }
 
@@ -102,7 +102,7 @@ impl Routes {
     /// A model that no list has: new ones appear daily, so the provider decides, unless its list is meant to be complete.
     fn unlisted(&self, candidates: &[Arc<Upstream>], model: &str) -> Result<Arc<Route>, Unresolved> {
         let open = candidates.iter().filter(|upstream| upstream.instance.list_mode != ListMode::Allowlist);
-        let targets: Vec<_> = open.map(|upstream| target(upstream, model)).collect();
+        let targets: Vec<_> = open.map(|upstream| Target::new(upstream, model)).collect();
         if targets.is_empty() {
             let instance = candidates.first().map(|upstream| upstream.name().to_owned()).unwrap_or_default();
             return Err(Unresolved::NotAllowed { instance });
@@ -131,7 +131,7 @@ impl Routes {
                 for listed in &upstream.inventory.load().models {
                     let targets = qualified.entry(format!("{name}/{}", listed.id)).or_default();
                     if !targets.iter().any(|known| Arc::ptr_eq(&known.upstream, upstream)) {
-                        targets.push(target(upstream, &listed.id));
+                        targets.push(Target::new(upstream, &listed.id));
                     }
                 }
             }
@@ -147,7 +147,7 @@ impl Routes {
             let Some((first, model)) = model.split_once('/') else { return Vec::new() };
             let upstreams = self.members(first).unwrap_or_default();
             let with_weight = |upstream| {
-                let own = target(upstream, model);
+                let own = Target::new(upstream, model);
                 Target { weight: weight.map_or(own.weight, |weight| weight * own.weight), ..own }
             };
             upstreams.iter().map(with_weight).collect()
@@ -157,10 +157,6 @@ impl Routes {
         let route = Route::new(strategy, std::iter::once(first).chain(fallbacks).collect());
         (!route.targets().is_empty()).then_some(route)
     }
-}
-
-fn target(upstream: &Arc<Upstream>, model: &str) -> Target {
-    Target { upstream: Arc::clone(upstream), model: model.into(), weight: upstream.instance.weight }
 }
 
 #[cfg(test)]

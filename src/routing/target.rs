@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 
 use super::{Health, Inventory};
+use crate::models::Facts;
 use crate::providers::{Auth, Instance};
 
 /// An instance with what is known of it from moment to moment.
@@ -32,6 +33,8 @@ pub struct Upstream {
 pub struct Target {
     pub upstream: Arc<Upstream>,
     pub model: Arc<str>,
+    /// What is known of the model: looked up here once instead of in every exchange.
+    pub facts: &'static Facts,
     pub weight: u32,
 }
 
@@ -92,6 +95,13 @@ impl Upstream {
             (0, _) | (_, 0) => self.in_flight() < other.in_flight(),
             (own, others) => wait(self, own) < wait(other, others),
         }
+    }
+}
+
+impl Target {
+    pub fn new(upstream: &Arc<Upstream>, model: &str) -> Self {
+        let weight = upstream.instance.weight;
+        Self { upstream: Arc::clone(upstream), model: model.into(), facts: Facts::of(model), weight }
     }
 }
 

@@ -8,5 +8,5 @@ mod write;
 
 pub use assembly::Assembly;
 pub use read::read;
-pub use wire::{Counts, Incoming, Message, RawDelta, finish};
+pub use wire::{Counts, Incoming, Message, RawDelta, finish, read_if_fits};
 pub use write::{Ending, Message as Shown, Totals, write};

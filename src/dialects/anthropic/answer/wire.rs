@@ -56,21 +56,23 @@ pub struct Block<'a> {
     pub input: Option<&'a RawValue>,
 }
 
-/// An event of a stream.
+/// An event of a stream. What only few of them have is read later, by [`read_if_fits`].
 #[derive(Debug, Deserialize)]
 pub struct Incoming<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Option<Word<'a>>,
     #[serde(default, deserialize_with = "lenient")]
     pub index: Option<u64>,
-    #[serde(default, deserialize_with = "lenient_ref", borrow)]
-    pub message: Option<Message<'a>>,
+    /// [`Message`].
+    #[serde(borrow)]
+    pub message: Option<&'a RawValue>,
     #[serde(borrow)]
     pub content_block: Option<&'a RawValue>,
     #[serde(borrow)]
     pub delta: Option<Delta<'a>>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub usage: Option<Counts>,
+    /// [`Counts`].
+    #[serde(borrow)]
+    pub usage: Option<&'a RawValue>,
     #[serde(borrow)]
     pub error: Option<&'a RawValue>,
 }
@@ -90,8 +92,9 @@ pub struct Delta<'a> {
     pub stop_reason: Option<String>,
     #[serde(default, deserialize_with = "lenient")]
     pub stop_sequence: Option<String>,
-    #[serde(default, deserialize_with = "lenient")]
-    pub stop_details: Option<StopDetails>,
+    /// [`StopDetails`].
+    #[serde(borrow)]
+    pub stop_details: Option<&'a RawValue>,
 }
 
 /// Only the raw piece, for blocks that only Anthropic understands.
@@ -201,7 +204,7 @@ fn lenient<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> R
     Ok(serde_json::from_str::<Option<T>>(raw.get()).ok().flatten())
 }
 
-fn lenient_ref<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Message<'de>>, D::Error> {
-    let raw = <&'de RawValue>::deserialize(deserializer)?;
-    Ok(serde_json::from_str(raw.get()).ok())
+/// A member that was left raw, if it is there and has the right shape.
+pub fn read_if_fits<'a, T: Deserialize<'a>>(raw: Option<&'a RawValue>) -> Option<T> {
+    serde_json::from_str(raw?.get()).ok()
 }

@@ -1,9 +1,9 @@
 //! A provider's stream → events.
 
-use super::super::answer::{Assembly, Counts, Incoming, Message, RawDelta, finish};
+use super::super::answer::{Assembly, Counts, Incoming, Message, RawDelta, finish, read_if_fits};
 use super::super::failure;
 use crate::dialects::framing::Frame;
-use crate::dialects::wire::TextOr;
+use crate::dialects::wire::{TextOr, from_slice};
 use crate::dialects::{EventReader, ir};
 use crate::error::{Failure, Garbled, Kind};
 use ir::{Event, Finish, Reason, Start};
@@ -32,7 +32,7 @@ impl EventReader for Reader {
         if self.stage == Stage::Ended || frame.data.is_empty() || *frame.data == *b"[DONE]" {
             return;
         }
-        match serde_json::from_slice::<Incoming<'_>>(&frame.data) {
+        match from_slice::<Incoming<'_>>(&frame.data) {
             Ok(event) => self.event(event, frame, events),
             Err(_) => {
                 let garbled = Garbled::new("an event of its stream is no JSON, or has another shape than it should");
@@ -57,7 +57,7 @@ impl Reader {
     fn event(&mut self, event: Incoming<'_>, frame: &Frame, events: &mut Vec<Event>) {
         let Incoming { kind, index, message, content_block, delta, usage, error } = event;
         match kind.as_deref().unwrap_or(frame.name()) {
-            "message_start" => self.begin(message.unwrap_or_default(), events),
+            "message_start" => self.begin(read_if_fits(message).unwrap_or_default(), events),
             "content_block_start" => {
                 self.start(Message::default(), events);
                 self.index = index.or(self.index);
@@ -79,9 +79,10 @@ impl Reader {
             }
             "content_block_stop" if index.is_none() || index == self.index => self.assembly.end(events),
             "message_delta" => {
-                self.counts.update(usage.unwrap_or_default());
+                self.counts.update(read_if_fits(usage).unwrap_or_default());
                 let Some(delta) = delta.filter(|delta| delta.stop_reason.is_some()) else { return };
-                self.finish = Some(finish(delta.stop_reason.as_deref(), delta.stop_sequence, delta.stop_details));
+                let details = read_if_fits(delta.stop_details);
+                self.finish = Some(finish(delta.stop_reason.as_deref(), delta.stop_sequence, details));
             }
             "message_stop" => self.complete(events),
             "error" => {

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -57,29 +57,20 @@ struct BlockStart<'a> {
     content_block: Block<'a>,
 }
 
+/// A piece that is no text.
 #[derive(Serialize)]
-struct BlockDelta<'a> {
+struct CitationsDelta<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     index: u32,
-    delta: Piece<'a>,
+    delta: Cited<'a>,
 }
 
-/// A piece of a block; each kind has one of the members.
-#[derive(Default, Serialize)]
-struct Piece<'a> {
+#[derive(Serialize)]
+struct Cited<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    text: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    thinking: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signature: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    partial_json: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    citation: Option<&'a RawValue>,
+    citation: &'a RawValue,
 }
 
 #[derive(Serialize)]
@@ -189,8 +180,9 @@ impl Writer {
             Delta::Annotation(annotation) => {
                 let citation = citation::write(&annotation).filter(|_| matches!(self.open, Open::Text));
                 if let Some(citation) = citation {
-                    let piece = Piece { kind: "citations_delta", citation: Some(&citation), ..Piece::default() };
-                    self.piece(piece, out);
+                    let (kind, index) = ("content_block_delta", self.index);
+                    let delta = Cited { kind: "citations_delta", citation: &citation };
+                    write_event(out, Some(kind), &CitationsDelta { kind, index, delta });
                 }
             }
             Delta::Logprobs(_) | Delta::Audio(_) | Delta::Transcript(_) => {}
@@ -206,10 +198,8 @@ impl Writer {
             self.show(Block::thinking("", Cow::Borrowed("")), Open::Thinking, out);
         }
         match self.open {
-            Open::Text => self.piece(Piece { kind: "text_delta", text: Some(text), ..Piece::default() }, out),
-            Open::Thinking => {
-                self.piece(Piece { kind: "thinking_delta", thinking: Some(text), ..Piece::default() }, out);
-            }
+            Open::Text => self.piece("text_delta", "text", text, out),
+            Open::Thinking => self.piece("thinking_delta", "thinking", text, out),
             _ => {}
         }
     }
@@ -227,7 +217,7 @@ impl Writer {
     }
 
     fn input(&self, json: &str, out: &mut BytesMut) {
-        self.piece(Piece { kind: "input_json_delta", partial_json: Some(json), ..Piece::default() }, out);
+        self.piece("input_json_delta", "partial_json", json, out);
     }
 
     fn seal(&mut self, seal: Seal, out: &mut BytesMut) {
@@ -248,7 +238,7 @@ impl Writer {
 
     fn sign(&mut self, seal: &Seal, out: &mut BytesMut) {
         let signature = block::signature(seal);
-        self.piece(Piece { kind: "signature_delta", signature: Some(&signature), ..Piece::default() }, out);
+        self.piece("signature_delta", "signature", &signature, out);
     }
 
     /// Shows a call that was held back, behind what seals it.
@@ -291,9 +281,15 @@ impl Writer {
         self.open = open;
     }
 
-    fn piece(&self, delta: Piece<'_>, out: &mut BytesMut) {
-        let kind = "content_block_delta";
-        write_event(out, Some(kind), &BlockDelta { kind, index: self.index, delta });
+    /// A piece of the open block's text: what most of a stream consists of, hence written by hand.
+    fn piece(&self, kind: &str, member: &str, text: &str, out: &mut BytesMut) {
+        out.put_slice(b"event: content_block_delta\ndata: {\"type\":\"content_block_delta\",\"index\":");
+        wire::write_to(out, &self.index);
+        for part in [",\"delta\":{\"type\":\"", kind, "\",\"", member, "\":"] {
+            out.put_slice(part.as_bytes());
+        }
+        wire::write_to(out, &text);
+        out.put_slice(b"}}\n\n");
     }
 
     fn stop(&mut self, out: &mut BytesMut) {

@@ -11,6 +11,7 @@ use crate::dialects::Dialect;
 use crate::dialects::EventReader;
 use crate::dialects::framing::{Frame, FrameKind};
 use crate::dialects::ir::{Delta, Event, Json, Seal, Start};
+use crate::dialects::wire::from_slice;
 use crate::error::{Failure, Garbled, Kind};
 
 #[derive(Debug, Default)]
@@ -136,7 +137,7 @@ impl Reader {
         if !(is_content || matches!(name, "messageStop" | "metadata")) || is_content && self.stage == Stage::Finished {
             return Ok(());
         }
-        let payload: Payload = serde_json::from_slice(&frame.data)
+        let payload: Payload = from_slice(&frame.data)
             .map_err(|why| Garbled::new(format!("its `{name}` has another shape (column {})", why.column())))?;
         let index = payload.content_block_index.unwrap_or_default();
         match name {

@@ -1,6 +1,6 @@
 //! The events as they go out: numbered, each about the last item or its last part, which grow with them.
 
-use bytes::BytesMut;
+use bytes::{BufMut, BytesMut};
 use serde_json::Value;
 
 use super::written::{Broken, Lifecycle, Piece, Whole};
@@ -100,16 +100,15 @@ impl Emitter {
     }
 
     pub fn say(&mut self, text: &str, out: &mut BytesMut) {
-        let (kind, logprobs) = match self.parts().last() {
-            Some(Content::OutputText { .. }) => ("response.output_text.delta", Some(&[] as &[Json])),
-            Some(Content::Refusal { .. }) => ("response.refusal.delta", None),
-            Some(Content::SummaryText { .. }) => ("response.reasoning_summary_text.delta", None),
-            Some(Content::ReasoningText { .. }) => ("response.reasoning_text.delta", None),
+        let index = self.parts().len().saturating_sub(1);
+        let (kind, place, behind) = match self.parts().last() {
+            Some(Content::OutputText { .. }) => ("response.output_text.delta", "content_index", ",\"logprobs\":[]"),
+            Some(Content::Refusal { .. }) => ("response.refusal.delta", "content_index", ""),
+            Some(Content::SummaryText { .. }) => ("response.reasoning_summary_text.delta", "summary_index", ""),
+            Some(Content::ReasoningText { .. }) => ("response.reasoning_text.delta", "content_index", ""),
             None => return,
         };
-        let event = Piece { delta: Some(text), logprobs, ..self.piece_of_part(kind) };
-        wire::write_event(out, Some(kind), &event);
-        self.sequence += 1;
+        self.delta(kind, Some((place, index)), text, behind, out);
         if let Some(part) = self.part_mut() {
             part.words_mut().push_str(text);
         }
@@ -177,8 +176,7 @@ impl Emitter {
         if more.is_empty() {
             return;
         }
-        wire::write_event(out, Some(kind), &Piece { delta: Some(more), ..self.piece(kind) });
-        self.sequence += 1;
+        self.delta(kind, None, more, "", out);
         if let Some(Item::FunctionCall { arguments: text, .. } | Item::CustomToolCall { input: text, .. }) =
             self.output.last_mut()
         {
@@ -211,6 +209,23 @@ impl Emitter {
         if let Some(Item::Reasoning { encrypted_content, .. }) = self.output.last_mut() {
             *encrypted_content = Some(sealed);
         }
+    }
+
+    /// More text of the last item, or of its part at this place: what most of a stream consists of, hence written by hand.
+    fn delta(&mut self, kind: &str, part: Option<(&str, usize)>, text: &str, behind: &str, out: &mut BytesMut) {
+        for part in ["event: ", kind, "\ndata: {\"type\":\"", kind, "\""] {
+            out.put_slice(part.as_bytes());
+        }
+        wire::write_member(out, "sequence_number", &self.sequence);
+        wire::write_member(out, "item_id", &self.output.last().map(Item::id).unwrap_or_default());
+        wire::write_member(out, "output_index", &self.output.len().saturating_sub(1));
+        if let Some((place, index)) = part {
+            wire::write_member(out, place, &index);
+        }
+        wire::write_member(out, "delta", &text);
+        out.put_slice(behind.as_bytes());
+        out.put_slice(b"}\n\n");
+        self.sequence += 1;
     }
 
     /// An event about the last item.

@@ -14,6 +14,7 @@ use crate::dialects::framing::Frame;
 use crate::dialects::ir::{CallKind, Event, Finish, Json, Reason, ReasoningKind, Start};
 use crate::dialects::openai_responses::answer::wire::{Content, Item, Response, annotation};
 use crate::dialects::openai_responses::failure;
+use crate::dialects::wire::from_slice;
 use crate::error::{Failure, Garbled, Kind};
 
 #[derive(Debug, Default)]
@@ -56,7 +57,7 @@ impl Reader {
     }
 
     fn event(&mut self, data: &Bytes, name: &str, events: &mut Vec<Event>) {
-        let mut event: Wire<'_> = match serde_json::from_slice(data) {
+        let mut event: Wire<'_> = match from_slice(data) {
             Ok(event) => event,
             Err(why) => {
                 let garbled = Garbled::new(format!("an event of the stream is no JSON object ({why})"));
