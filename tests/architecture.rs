@@ -23,7 +23,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("config", &["endpoints", "providers", "secret"]),
     ("payload", &["error", "json", "multipart", "rope"]),
     ("rewrite", &["dialects", "error", "json", "rope"]),
-    ("routing", &["config", "providers"]),
+    ("routing", &["config", "models", "providers"]),
     ("store", &["config", "error"]),
     ("telemetry", &["rewrite", "routing"]),
     ("gateway", &["config", "routing", "secret", "store", "telemetry"]),

@@ -119,6 +119,10 @@ fn read_instance(
         }
     }
 
+    if !matches!(options.get("keeps_responses").map(String::as_str), None | Some("true" | "false")) {
+        entry.problem("keeps_responses is neither true nor false");
+    }
+
     let is_elsewhere = given.as_ref().is_some_and(|given| usual.as_ref().is_none_or(|usual| usual.host != given.host));
     let base = match (given, usual) {
         (Some(given), Some(usual)) => Some(given.completed_by(&usual)),

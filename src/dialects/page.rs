@@ -67,7 +67,7 @@ document.
 
 Over a provider that forgets its responses, narthex keeps them itself: `previous_response_id`, `GET` and `DELETE /v1/responses/{id}`,
 `…/input_items` and item references work as with OpenAI, each key's own. `store: false` is heeded; `store.retention` says how long they are
-kept. A response that the provider keeps (OpenAI, Azure OpenAI, xAI, Bailian, Oracle) stays there, and is asked for there. `/v1/responses/compact` gives a
+kept. A response that the provider keeps (OpenAI, Azure OpenAI, xAI, Bailian, Oracle) stays there, and is asked for there; an id that narthex does not know is passed on to a provider that speaks Responses. `/v1/responses/compact` gives a
 conversation back as it is where the provider cannot make it shorter. Responses in the background, and conversations as objects, exist only where
 the provider has them.
 

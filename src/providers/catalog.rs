@@ -216,6 +216,7 @@ pub static TABLE: &[Provider] = &[
         habits: &Habits::OPENAI,
         doors: Doors::Openai,
         keeps_responses: true,
+        options: &["keeps_responses"],
         example: "gpt-5.5",
         note: "With another base URL: any server that speaks the OpenAI dialect.",
         ..OPENAI_COMPATIBLE

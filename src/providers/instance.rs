@@ -83,9 +83,9 @@ impl Instance {
                 || (self.provider.name == "openai" && is_openais() && self.is_elsewhere()))
     }
 
-    /// Whether it keeps the responses that it gives. What stands in for OpenAI's own servers seldom does.
+    /// Whether it keeps the responses that it gives. What stands in for OpenAI's own servers may not, which only its user knows.
     pub fn keeps_responses(&self) -> bool {
-        self.provider.keeps_responses && (self.provider.base_url.is_none() || !self.is_elsewhere())
+        self.provider.keeps_responses && self.option("keeps_responses") != Some("false")
     }
 
     /// Whether its base URL is at another host than the provider's own.

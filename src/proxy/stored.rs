@@ -70,9 +70,8 @@ pub async fn prepare(ctx: &Exchange, object: Object) -> Result<Prepared, Refusal
                 pin = Some(instance);
                 is_complete = true;
             }
-            // A provider that keeps its own may know it.
-            History::NotFound if keepers(ctx).next().is_some() => is_complete = true,
-            History::NotFound => return Err(not_found(previous).param("previous_response_id")),
+            // A provider that speaks Responses itself may know it, or says that it does not; others are not asked.
+            History::NotFound => is_complete = true,
             History::Broken { missing } => {
                 let message = format!("`{previous}` continues `{missing}`, which has been deleted.");
                 return Err(Refusal::invalid(message)

@@ -82,7 +82,8 @@ async fn http1_over_tls() {
                 let answer = gateway.post("/v1/chat/completions", REQUEST).await;
                 assert_eq!((answer.head.status, answer.text()), (200, "{}"));
                 let requests = upstream.requests();
-                if requests.len() > 2 && requests[requests.len() - 2].connection == requests[requests.len() - 1].connection
+                if requests.len() > 2
+                    && requests[requests.len() - 2].connection == requests[requests.len() - 1].connection
                 {
                     return requests;
                 }

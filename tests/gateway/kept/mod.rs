@@ -60,7 +60,7 @@ pub fn setup(upstream: &Upstream) -> Setup {
     Setup::instances([
         ("chat", Wire::Chat.instance(&root)),
         ("messages", Wire::Messages.instance(&root)),
-        ("native", Wire::Responses.instance(&root)),
+        ("native", Wire::Responses.instance(&root) + ", keeps_responses: false"),
     ])
     .env("NARTHEX_RETRIES", "0")
 }

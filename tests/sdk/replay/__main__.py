@@ -67,8 +67,6 @@ async def judge_all(cases, tools, upstream, arguments):
     config = instances.config(upstream.url, specials)
     few = instances.config(upstream.url, specials, "openai_plain|fails_first")
     settings = {"NARTHEX_MASTER_KEY": judge.CLIENT_KEY, "NARTHEX_LOG": "off"}
-    # Recordings continue each other. Nothing is kept from one to the next: each is to be judged by itself.
-    settings["NARTHEX_STORE_PATH"] = "/dev/null/none.db"
     with Gateway(config, NARTHEX_RETRIES="0", **settings) as gateway, Gateway(few, **settings) as retrying:
         port = int(upstream.url.rsplit(":", 1)[1])
         chats = pairs.chosen(tools, arguments.only, None if arguments.full else 30)

@@ -8,7 +8,7 @@ use crate::dialects::ir::{Json, Logprobs, Message, Part, Request, Role, Text, Un
 use crate::dialects::openai_responses::answer::echo::Echo;
 use crate::dialects::wire::{self, TextOr};
 use crate::dialects::{Asked, Reply};
-use crate::error::Refusal;
+use crate::error::{Kind, Refusal};
 
 /// Reads a request (`POST /v1/responses`). What refers to the past by an id must have been put into `input` before.
 pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
@@ -110,9 +110,10 @@ fn refuse_what_lives_elsewhere(body: &Body) -> Result<(), Refusal> {
     if body.background == Some(true) || body.background_options.is_some() {
         return refuse("background", "`background` is not possible with this model: ask without it, or with `stream`.");
     }
-    if body.previous_response_id.is_some() {
-        let message = "`previous_response_id` needs the stored answer, which is not at hand: send the whole conversation in `input`.";
-        return refuse("previous_response_id", message);
+    if let Some(previous) = &body.previous_response_id {
+        let message = format!("There is no response {previous} here: send the whole conversation in `input`.");
+        let refusal = Refusal::new(Kind::NotFound, message).param("previous_response_id");
+        return Err(refusal.code("previous_response_not_found"));
     }
     if body.conversation.is_some() {
         let message = "`conversation` needs the stored conversation, which is not at hand: send all of it in `input`.";

@@ -265,7 +265,7 @@ fn bad_requests_are_refused_with_the_place() {
     for (body, words) in [
         (json!({"model": "m"}), "`input` is missing"),
         (json!({"model": "m", "input": 7}), "`input` does not fit"),
-        (json!({"model": "m", "input": "x", "previous_response_id": "resp_1"}), "`previous_response_id` needs"),
+        (json!({"model": "m", "input": "x", "previous_response_id": "resp_1"}), "There is no response \"resp_1\""),
         (json!({"model": "m", "input": "x", "conversation": {"id": "c"}}), "`conversation` needs"),
         (json!({"model": "m", "input": "x", "prompt": {"id": "p"}}), "`prompt` names"),
         (json!({"model": "m", "input": "x", "background": true}), "`background` is not possible"),
