@@ -107,8 +107,10 @@ impl Facts {
     /// What is known of the model with this id.
     pub fn of(model: &str) -> &'static Self {
         let model = model.to_ascii_lowercase();
+        let words: Vec<_> = words(&model).collect();
+        let is_meant = |name: &str| words.iter().any(|word| word.starts_with(name.as_bytes()));
         let families = [claude::TABLE, openai::TABLE, gemini::TABLE, others::TABLE];
-        let row = families.into_iter().flatten().find(|row| row.names.iter().any(|name| holds(&model, name)));
+        let row = families.into_iter().flatten().find(|row| row.names.iter().any(|name| is_meant(name)));
         row.map_or(&Self::UNKNOWN, |row| &row.facts)
     }
 }
@@ -120,14 +122,18 @@ struct Row {
     facts: Facts,
 }
 
-/// Whether `name` stands in `model` as a word: `gpt-5` is in `openai/gpt-5-mini`, `o3` is not in `foo3`.
-fn holds(model: &str, name: &str) -> bool {
-    // A search of its own for each of many names costs more than a look at each of few words.
-    let (model, name) = (model.as_bytes(), name.as_bytes());
+/// The rest of an id from each of its words on. A name stands in an id as a word: `gpt-5` is in `openai/gpt-5-mini`, `o3` is
+/// not in `foo3`.
+fn words(model: &str) -> impl Iterator<Item = &[u8]> {
+    let model = model.as_bytes();
     let starts_word =
-        |at: usize| !at.checked_sub(1).and_then(|at| model.get(at)).is_some_and(u8::is_ascii_alphanumeric);
-    let at_word = |at: usize| model.get(at..).is_some_and(|rest| rest.starts_with(name)) && starts_word(at);
-    (0..=model.len().saturating_sub(name.len())).any(at_word)
+        |at: &usize| !at.checked_sub(1).and_then(|at| model.get(at)).is_some_and(u8::is_ascii_alphanumeric);
+    (0..model.len()).filter(starts_word).filter_map(|at| model.get(at..))
+}
+
+#[cfg(test)]
+fn holds(model: &str, name: &str) -> bool {
+    words(model).any(|word| word.starts_with(name.as_bytes()))
 }
 
 #[cfg(test)]

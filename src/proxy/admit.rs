@@ -194,13 +194,10 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     }
     let route = ctx.gateway.routes.load().resolve(&run.model).map_err(|why| no_route(why, &run.model))?;
     let mut targets = capable(&route, run)?;
-    if let Some(pin) = pin {
-        targets.retain(|target| target.upstream.name() == pin);
-        if targets.is_empty() {
-            let message =
-                format!("`{pin}` keeps the response that is continued, and does not serve the model `{}`.", run.model);
-            return Err(Refusal::invalid(message).param("previous_response_id"));
-        }
+    // Whoever asks another one in so many words is told by that one whether it knows of it.
+    let is_pinned = |target: &Target| pin == Some(target.upstream.name());
+    if targets.iter().any(is_pinned) {
+        targets.retain(is_pinned);
     }
     let is_readable = run.operation.generates() || run.operation.can_be_done_here();
     if is_readable

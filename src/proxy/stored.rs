@@ -42,7 +42,7 @@ impl Remembered {
 pub struct Prepared {
     pub payload: Payload,
     pub remembered: Remembered,
-    /// The one instance that knows what the request continues.
+    /// The instance that knows what the request continues, where it is known.
     pub pin: Option<String>,
 }
 
@@ -71,13 +71,7 @@ pub async fn prepare(ctx: &Exchange, object: Object) -> Result<Prepared, Refusal
                 is_complete = true;
             }
             // A provider that speaks Responses itself may know it, or says that it does not; others are not asked.
-            History::NotFound => is_complete = true,
-            History::Broken { missing } => {
-                let message = format!("`{previous}` continues `{missing}`, which has been deleted.");
-                return Err(Refusal::invalid(message)
-                    .code("previous_response_not_found")
-                    .param("previous_response_id"));
-            }
+            History::NotFound | History::Broken => is_complete = true,
             History::TooLong { turns, bytes } => {
                 let message = format!("The conversation is too long to be continued: {turns} turns, {bytes} bytes.");
                 return Err(Refusal::new(Kind::TooLarge, message).param("previous_response_id"));

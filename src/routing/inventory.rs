@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::models::Facts;
 use crate::providers::{Instance, ListMode};
 
 #[derive(Debug, Clone)]
@@ -28,6 +29,15 @@ pub struct Listed {
     pub id: String,
     /// Unix seconds, where the provider tells.
     pub created: Option<u64>,
+    /// What is known of it: looked up once, not whenever the routes are made anew.
+    pub facts: &'static Facts,
+}
+
+impl Listed {
+    pub fn new(id: impl Into<String>, created: Option<u64>) -> Self {
+        let id = id.into();
+        Self { facts: Facts::of(&id), id, created }
+    }
 }
 
 impl Inventory {
@@ -46,7 +56,7 @@ impl Inventory {
     }
 
     fn configured(instance: &Instance) -> Self {
-        let models: Vec<_> = instance.models.iter().map(|id| Listed { id: id.clone(), created: None }).collect();
+        let models: Vec<_> = instance.models.iter().map(|id| Listed::new(id, None)).collect();
         let nothing = models.is_empty() && asks_provider(instance);
         Self { models, source: if nothing { Source::Unavailable } else { Source::Configured } }
     }
@@ -83,7 +93,7 @@ pub fn read_list(body: &[u8]) -> Option<Vec<Listed>> {
         // Gemini names its models by their resource.
         let id = id.strip_prefix("models/").map_or_else(|| id.clone(), str::to_owned);
         let created = entry.created.and_then(|seconds| seconds.as_u64());
-        (!id.is_empty()).then_some(Listed { id, created })
+        (!id.is_empty()).then(|| Listed::new(id, created))
     });
     Some(listed.collect())
 }

@@ -44,7 +44,7 @@ impl Routes {
             let inventory = upstream.inventory.load();
             routes.is_pending |= inventory.source == Source::Pending;
             for listed in &inventory.models {
-                by_model.entry(listed.id.clone()).or_default().push(Target::new(upstream, &listed.id));
+                by_model.entry(listed.id.clone()).or_default().push(Target::listed(upstream, listed));
             }
         }
         for (model, targets) in by_model {
@@ -131,7 +131,7 @@ impl Routes {
                 for listed in &upstream.inventory.load().models {
                     let targets = qualified.entry(format!("{name}/{}", listed.id)).or_default();
                     if !targets.iter().any(|known| Arc::ptr_eq(&known.upstream, upstream)) {
-                        targets.push(Target::new(upstream, &listed.id));
+                        targets.push(Target::listed(upstream, listed));
                     }
                 }
             }
@@ -183,7 +183,7 @@ models:
         let config = parse(YAML, &Environment::default()).expect("a configuration").config;
         let upstreams: Vec<_> =
             config.instances.into_iter().map(|instance| Arc::new(Upstream::new(instance))).collect();
-        let listed = |id: &str| super::super::Listed { id: id.to_owned(), created: None };
+        let listed = |id: &str| super::super::Listed::new(id, None);
         let west = super::super::Inventory { models: vec![listed("gpt-5.5")], source: Source::Provider };
         upstreams[1].inventory.store(Arc::new(west));
         Routes::build(&upstreams, &config.models, config.routing.strategy, false)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 
-use super::{Health, Inventory};
+use super::{Health, Inventory, Listed};
 use crate::models::Facts;
 use crate::providers::{Auth, Instance};
 
@@ -100,8 +100,16 @@ impl Upstream {
 
 impl Target {
     pub fn new(upstream: &Arc<Upstream>, model: &str) -> Self {
-        let weight = upstream.instance.weight;
-        Self { upstream: Arc::clone(upstream), model: model.into(), facts: Facts::of(model), weight }
+        Self::with_facts(upstream, model, Facts::of(model))
+    }
+
+    /// A model that it lists.
+    pub fn listed(upstream: &Arc<Upstream>, listed: &Listed) -> Self {
+        Self::with_facts(upstream, &listed.id, listed.facts)
+    }
+
+    fn with_facts(upstream: &Arc<Upstream>, model: &str, facts: &'static Facts) -> Self {
+        Self { upstream: Arc::clone(upstream), model: model.into(), facts, weight: upstream.instance.weight }
     }
 }
 

@@ -14,8 +14,8 @@ pub enum History {
     Whole(Vec<Json>),
     /// There is no such response, or it is too old or another tenant's.
     NotFound,
-    /// A response that it continues has been deleted.
-    Broken { missing: String },
+    /// A response that it continues is not there: deleted, or never known here.
+    Broken,
     /// A part of it is known to a provider alone.
     AtProvider { instance: String, id: String },
     /// More turns or bytes than any request could carry.
@@ -68,16 +68,6 @@ impl Store {
 /// Why the turns, the oldest first, do not make a whole.
 fn hindrance(turns: &[SqliteRow]) -> Result<Option<History>, sqlx::Error> {
     let Some(oldest) = turns.first() else { return Ok(Some(History::NotFound)) };
-    let mut bytes = 0_usize;
-    for turn in turns {
-        bytes = bytes.saturating_add(turn.try_get::<i64, _>("bytes")?.try_into().unwrap_or(usize::MAX));
-    }
-    if turns.len() > MOST_TURNS || bytes > MOST_BYTES {
-        return Ok(Some(History::TooLong { turns: turns.len(), bytes }));
-    }
-    if let Some(missing) = oldest.try_get("previous")? {
-        return Ok(Some(History::Broken { missing }));
-    }
     for turn in turns {
         if turn.try_get::<bool, _>("is_elsewhere")? {
             return Ok(Some(History::AtProvider {
@@ -85,6 +75,16 @@ fn hindrance(turns: &[SqliteRow]) -> Result<Option<History>, sqlx::Error> {
                 id: turn.try_get("upstream_id")?,
             }));
         }
+    }
+    let mut bytes = 0_usize;
+    for turn in turns {
+        bytes = bytes.saturating_add(turn.try_get::<i64, _>("bytes")?.try_into().unwrap_or(usize::MAX));
+    }
+    if turns.len() > MOST_TURNS || bytes > MOST_BYTES {
+        return Ok(Some(History::TooLong { turns: turns.len(), bytes }));
+    }
+    if oldest.try_get::<Option<String>, _>("previous")?.is_some() {
+        return Ok(Some(History::Broken));
     }
     Ok(None)
 }

@@ -143,8 +143,8 @@ FAULTY = {"zai-chat-83761a15fd91": "the result of a tool does not say of which c
 
 def complaint(source, got):
     """Nothing, if the refusal names what cannot be carried; other refusals are misses."""
-    is_clear = b"cannot be carried" in got.body or b"unsupported_parameter" in got.body
-    return None if is_clear or source in FAULTY else got.body.decode(errors="replace")[:200]
+    clear = (b"cannot be carried", b"unsupported_parameter", b"previous_response_not_found")
+    return None if any(words in got.body for words in clear) or source in FAULTY else got.body.decode(errors="replace")[:200]
 
 
 def judged(bench, pair, request_id, request, got):

@@ -8,7 +8,7 @@ use crate::dialects::ir::{Json, Logprobs, Message, Part, Request, Role, Text, Un
 use crate::dialects::openai_responses::answer::echo::Echo;
 use crate::dialects::wire::{self, TextOr};
 use crate::dialects::{Asked, Reply};
-use crate::error::{Kind, Refusal};
+use crate::error::Refusal;
 
 /// Reads a request (`POST /v1/responses`). What refers to the past by an id must have been put into `input` before.
 pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
@@ -112,8 +112,7 @@ fn refuse_what_lives_elsewhere(body: &Body) -> Result<(), Refusal> {
     }
     if let Some(previous) = &body.previous_response_id {
         let message = format!("There is no response {previous} here: send the whole conversation in `input`.");
-        let refusal = Refusal::new(Kind::NotFound, message).param("previous_response_id");
-        return Err(refusal.code("previous_response_not_found"));
+        return Err(Refusal::invalid(message).param("previous_response_id").code("previous_response_not_found"));
     }
     if body.conversation.is_some() {
         let message = "`conversation` needs the stored conversation, which is not at hand: send all of it in `input`.";
