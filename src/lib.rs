@@ -11,6 +11,7 @@
 //! - [`dialects`]: the wire formats.
 //! - [`endpoints`]: the paths that we serve.
 //! - [`providers`]: what is known of each kind of upstream, as a table.
+//! - [`credentials`]: what the clouds want instead of a key, fetched and renewed.
 //! - [`config`]: from `config.yaml` and the environment to a checked [`config::Config`].
 //! - [`payload`]: what a request's body says about where it should go.
 //! - [`rewrite`]: what happens to an answer on its way to the client.
@@ -24,6 +25,7 @@
 //! `docs/lifecycle.md` follows one request through these rooms.
 
 pub mod config;
+pub mod credentials;
 pub mod dialects;
 pub mod endpoints;
 pub mod error;

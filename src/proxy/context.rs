@@ -9,6 +9,7 @@ use http::HeaderValue;
 use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
+use crate::credentials::Grant;
 use crate::dialects::{Asked, Dialect, embeddings};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::Failure;
@@ -114,6 +115,8 @@ pub struct Attempt {
     pub target: Target,
     pub started: Instant,
     pub outgoing: Outgoing,
+    /// What allows it, where a key is not enough.
+    pub grant: Option<Arc<Grant>>,
     _in_flight: InFlight,
 }
 
@@ -201,8 +204,8 @@ impl Exchange {
 }
 
 impl Attempt {
-    pub fn new(target: Target, outgoing: Outgoing) -> Self {
+    pub fn new(target: Target, outgoing: Outgoing, grant: Option<Arc<Grant>>) -> Self {
         let in_flight = target.upstream.begin();
-        Self { target, started: Instant::now(), outgoing, _in_flight: in_flight }
+        Self { target, started: Instant::now(), outgoing, grant, _in_flight: in_flight }
     }
 }

@@ -58,8 +58,25 @@ pub async fn upstream_peer(
         };
         let base = &target.upstream.instance.base;
         let resolved = dns.resolve(&base.host, base.port).await;
-        let attempt = Attempt::new(target, outgoing);
+        let granted = match &target.upstream.credentials {
+            Some(credentials) => credentials.grant().await.map(Some),
+            None => Ok(None),
+        };
+        let (grant, hindrance) = match granted {
+            Ok(grant) => (grant, None),
+            Err(why) => (None, Some(why.to_string())),
+        };
+        let attempt = Attempt::new(target, outgoing, grant);
         let instance = &attempt.target.upstream.instance;
+        if let Some(why) = hindrance {
+            let message = format!("{}: {why}", instance.name);
+            ctx.attempt = Some(attempt);
+            if !failure::is_worth_another_try(ctx, &message) {
+                ctx.failure = Some(Failure::new(http::StatusCode::BAD_GATEWAY, message.clone()));
+                return Err(Error::explain(KNOWN, message));
+            }
+            continue;
+        }
         match resolved {
             Ok(address) => {
                 let is_upgrade = matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade);

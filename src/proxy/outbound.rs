@@ -8,6 +8,7 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, Outgoing};
 use super::{RequestHeader, headers};
+use crate::credentials::Grant;
 use crate::dialects::Dialect;
 use crate::payload::Payload;
 use crate::providers::{HeaderSource, Instance};
@@ -44,6 +45,10 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     provider_headers(instance, &ctx.gateway.session_id, &mut outgoing)?;
     if let Some((name, value)) = attempt.target.upstream.credential(attempt.outgoing.auth) {
         outgoing.insert_header(name.clone(), value.clone())?;
+    }
+    match attempt.grant.as_deref() {
+        Some(Grant::Bearer(value)) => outgoing.insert_header(header::AUTHORIZATION, value.clone())?,
+        Some(Grant::Aws(_)) | None => {}
     }
     *request = outgoing;
     // An answer that comes encoded although `identity` was asked for is decoded; only a part of an encoded file cannot be.

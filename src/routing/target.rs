@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 use http::{HeaderName, HeaderValue};
 
 use super::{Health, Inventory, Listed};
+use crate::credentials::{self, Credentials};
 use crate::models::Facts;
 use crate::providers::{Auth, Instance};
 
@@ -21,8 +22,10 @@ pub struct Upstream {
     pub label: HeaderValue,
     /// What the `host` header of its requests says.
     pub host: HeaderValue,
+    /// Where its key is not enough.
+    pub credentials: Option<Arc<Credentials>>,
     /// The header that carries its key: on its usual surface, and on its native one.
-    credentials: [(Auth, Option<(HeaderName, HeaderValue)>); 2],
+    keys: [(Auth, Option<(HeaderName, HeaderValue)>); 2],
     in_flight: AtomicU32,
     /// A moving average of the time to the first byte of an answer, in microseconds; 0 before the first answer.
     latency: AtomicU64,
@@ -50,7 +53,8 @@ impl Upstream {
         Self {
             label: value(&instance.name),
             host: value(&instance.base.authority()),
-            credentials: [provider.auth, provider.native.auth].map(|auth| (auth, instance.credential(auth))),
+            credentials: credentials::of(&instance),
+            keys: [provider.auth, provider.native.auth].map(|auth| (auth, instance.credential(auth))),
             instance,
             health: Health::default(),
             inventory: ArcSwap::from_pointee(inventory),
@@ -65,7 +69,7 @@ impl Upstream {
 
     /// The header that shows who we are, if there is a key.
     pub fn credential(&self, wanted: Auth) -> Option<&(HeaderName, HeaderValue)> {
-        self.credentials.iter().find(|(auth, _)| *auth == wanted)?.1.as_ref()
+        self.keys.iter().find(|(auth, _)| *auth == wanted)?.1.as_ref()
     }
 
     pub fn in_flight(&self) -> u32 {

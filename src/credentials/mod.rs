@@ -1,0 +1,56 @@
+//! Credentials that are fetched and expire, where a key in the configuration is not enough: the clouds'.
+//!
+//! An instance that needs them has one [`Credentials`], which all exchanges share. What was fetched is renewed in the background
+//! before it expires, so that no exchange waits for it but the first. How it is fetched is a [`Source`]'s matter, one for each
+//! cloud.
+
+mod cached;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use async_trait::async_trait;
+use http::HeaderValue;
+
+pub use cached::Credentials;
+
+use crate::providers::Instance;
+
+/// What a request is allowed by.
+#[derive(Debug)]
+pub enum Grant {
+    /// The value of `Authorization`, marked as sensitive.
+    Bearer(HeaderValue),
+    /// What requests are signed with. Its `Debug` hides the secrets.
+    Aws(aws_credential_types::Credentials),
+}
+
+/// A grant and how long it is good for.
+#[derive(Debug)]
+pub struct Fetched {
+    pub grant: Grant,
+    /// `None`: until it is refused.
+    pub expires: Option<SystemTime>,
+}
+
+/// Why there is no grant; tells what to do, and never a credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no credentials: {0}")]
+pub struct NoGrant(pub String);
+
+/// Where grants come from.
+#[async_trait]
+pub trait Source: Debug + Send + Sync {
+    async fn fetch(&self) -> Result<Fetched, NoGrant>;
+
+    /// How long before it expires a grant is renewed.
+    fn margin(&self) -> Duration {
+        Duration::from_secs(300)
+    }
+}
+
+/// What an instance needs besides its key, if it needs anything.
+pub fn of(_instance: &Instance) -> Option<Arc<Credentials>> {
+    None
+}
