@@ -26,6 +26,7 @@ pub fn simulator() -> Instance {
         models: Vec::new(),
         list_mode: ListMode::Fallback,
         options: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         timeouts: TIMEOUTS,
         weight: 1,
     }
@@ -93,9 +94,8 @@ fn read_instance(
             .map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
         Ok(Secret::new(key))
     });
-    let usual = provider.base_url.and_then(|url| BaseUrl::parse(url).ok());
     let given = entry.read("base_url", BaseUrl::parse);
-    let models = entry.list("models").unwrap_or_default();
+    let mut models = entry.list("models").unwrap_or_default();
     let list_mode = entry.read("models_mode", check::list_mode).unwrap_or(list_mode);
     let weight = entry
         .read("weight", |text| match text.parse() {
@@ -105,18 +105,38 @@ fn read_instance(
         .unwrap_or(1);
     let headers = read_headers(&mut entry);
     let timeouts = read_timeouts(entry.section("timeouts"));
-    let mut options: BTreeMap<_, _> =
-        provider.options.iter().filter_map(|option| Some((*option, entry.text(option)?.to_owned()))).collect();
-    if matches!(provider.doors, Doors::Native) {
-        match options.get("api_mode").map(String::as_str) {
-            Some("native" | "openai") => {}
-            Some(other) => entry.problem(format!("api_mode `{other}` is neither native nor openai")),
-            // Who names the compatible surface wants it.
-            None if given.as_ref().is_some_and(|given| given.path.ends_with("/openai")) => {
-                options.insert("api_mode", "openai".to_owned());
-            }
+    let (mut options, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    for option in provider.options {
+        match read_option(&mut entry, option) {
+            Some(value) if Instance::is_secret(option) => drop(secrets.insert(*option, Secret::new(value))),
+            Some(value) => drop(options.insert(*option, value)),
             None => {}
         }
+    }
+    for (option, choices) in provider.choices {
+        if let Some(given) = options.get(option).filter(|given| !choices.contains(&given.as_str())) {
+            entry.problem(format!("{option} `{given}` is none of {}", choices.join(", ")));
+        }
+    }
+    // Who names the compatible surface wants it.
+    let is_compatible = given.as_ref().is_some_and(|given| given.path.ends_with("/openai"));
+    if matches!(provider.doors, Doors::Native) && is_compatible {
+        options.entry("api_mode").or_insert_with(|| "openai".to_owned());
+    }
+    for need in provider.needs.iter().filter(|need| key.is_none() && !options.contains_key(*need)) {
+        let variable = need.to_ascii_uppercase();
+        entry.problem(format!("needs a `{need}` (or the variable {}_{variable})", provider.env_prefix()));
+    }
+    let option = |name: &str| options.get(name).cloned();
+    let usual = provider.urls.base_url(&option).or_else(|| provider.base_url.map(str::to_owned));
+    let usual = usual.and_then(|url| {
+        BaseUrl::parse(&url).map_err(|why| entry.problem(format!("its location makes no address: {why}"))).ok()
+    });
+    // What has deployments is known by their names.
+    if models.is_empty()
+        && let Some(deployments) = options.get("deployments")
+    {
+        models = deployments.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.trim().to_owned())).collect();
     }
 
     if !matches!(options.get("keeps_responses").map(String::as_str), None | Some("true" | "false")) {
@@ -134,7 +154,19 @@ fn read_instance(
         }
     };
     // A compatible server on one's own machine seldom wants a key.
-    let needs_key = provider.key == Key::Required && !(provider.name == "openai" && is_elsewhere);
+    let needs_key = match provider.key {
+        Key::Required => !(provider.name == "openai" && is_elsewhere),
+        Key::OrOption(instead) => !instead.iter().any(|option| match *option {
+            "auth_type" => options.get("auth_type").is_some_and(|given| given != "api_key"),
+            option => options.contains_key(option) || secrets.contains_key(option),
+        }),
+        Key::Optional => false,
+    };
+    // It was said what is to be used instead.
+    let key = match options.get("auth_type").map(String::as_str) {
+        None | Some("api_key") => key,
+        Some(_) => None,
+    };
     let is_keyless = needs_key && key.is_none();
     if is_keyless && by_variable.iter().any(|left_out| left_out == name) {
         remarks.push(format!("providers.{name} is left out: the variable that holds its api_key is not set"));
@@ -160,9 +192,38 @@ fn read_instance(
         models,
         list_mode,
         options,
+        secrets,
         timeouts,
         weight,
     })
+}
+
+/// A setting that only this provider has. Several names with values are one text, as in variables: `a=b,c=d`.
+fn read_option(entry: &mut Section<'_>, option: &str) -> Option<String> {
+    if option != "deployments" {
+        return entry.text(option).map(str::to_owned);
+    }
+    let node = entry.take(option)?;
+    let pairs = match (&node.value, node.as_text()) {
+        (Value::Map(_), _) => {
+            let pair = |(name, value): &(String, Node)| Some(format!("{name}={}", value.as_text()?));
+            node.entries().iter().map(pair).collect::<Option<Vec<_>>>().map(|pairs| pairs.join(","))
+        }
+        (_, Some(text)) => Some(text.to_owned()),
+        _ => None,
+    };
+    let is_pair = |pair: &str| {
+        pair.split_once('=').is_some_and(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty())
+    };
+    let pairs = pairs.filter(|pairs| pairs.split(',').all(is_pair));
+    if pairs.is_none() {
+        entry.problem_at(
+            option,
+            &node.origin,
+            "expected a deployment for each model: `model: deployment` lines, or `model=deployment,…`",
+        );
+    }
+    pairs
 }
 
 /// Headers that the gateway itself decides on.

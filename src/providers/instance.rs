@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Auth, BaseUrl, Doors, Provider, StreamUsage};
+use super::{Auth, BaseUrl, Doors, Provider, StreamUsage, vertex};
 use crate::dialects::Dialect;
 use crate::endpoints::Operation;
 use crate::models::{self, Facts};
@@ -27,6 +27,8 @@ pub struct Instance {
     pub list_mode: ListMode,
     /// The provider's own settings, by the names in its row.
     pub options: BTreeMap<&'static str, String>,
+    /// Those of them that must not be shown.
+    pub secrets: BTreeMap<&'static str, Secret>,
     pub timeouts: Timeouts,
     /// Its share among instances that serve the same model.
     pub weight: u32,
@@ -55,6 +57,15 @@ impl Instance {
         self.options.get(name).map(String::as_str)
     }
 
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.secrets.get(name)
+    }
+
+    /// Whether an option of this name is a credential.
+    pub fn is_secret(option: &str) -> bool {
+        ["_secret", "_json", "identity_header"].iter().any(|end| option.ends_with(end))
+    }
+
     /// The path of its host's root, for a base URL and the provider's usual one.
     pub fn root_of(provider: &Provider, base: &BaseUrl) -> String {
         base.root(provider.base_url.and_then(|url| BaseUrl::parse(url).ok()).as_ref())
@@ -63,14 +74,11 @@ impl Instance {
     /// Why no request can be sent to it, where that is so.
     pub fn unsupported(&self) -> Option<&'static str> {
         match self.provider.auth {
-            Auth::Bearer | Auth::Header(_) => None,
+            Auth::Bearer | Auth::Header(_) | Auth::KeyOrEntra(_) | Auth::GoogleToken => None,
             Auth::AwsSignature if self.key.is_some() => None,
             Auth::AwsSignature => Some(
                 "requests to it must carry an AWS signature, which this version does not make; give it a Bedrock API key",
             ),
-            Auth::GoogleToken => {
-                Some("requests to it must carry a Google access token, which this version does not fetch")
-            }
         }
     }
 
@@ -103,6 +111,9 @@ impl Instance {
         facts: &Facts,
         has_tools: impl FnOnce() -> bool,
     ) -> Option<Operation> {
+        if matches!(self.provider.doors, Doors::Publisher) {
+            return vertex::door(self, wanted, model);
+        }
         if self.serves(wanted) && !wanted.generates() {
             return Some(wanted);
         }
@@ -122,7 +133,7 @@ impl Instance {
             _ => return None,
         }
         let only = match self.provider.doors {
-            Doors::Any => None,
+            Doors::Any | Doors::Publisher => None,
             Doors::Openai => match facts.doors {
                 models::Doors::Any => None,
                 models::Doors::ResponsesOnly => Some(Operation::Responses),
@@ -170,9 +181,9 @@ impl Instance {
         let key = self.key.as_ref()?.expose();
         let (name, value) = match auth {
             Auth::Bearer => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
-            Auth::Header(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
+            Auth::Header(name) | Auth::KeyOrEntra(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
             Auth::AwsSignature => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
-            Auth::GoogleToken => return None,
+            Auth::GoogleToken => (HeaderName::from_static("x-goog-api-key"), HeaderValue::from_str(key)),
         };
         // Keys are checked to be valid header values when the configuration is read.
         let mut value = value.ok()?;

@@ -8,6 +8,7 @@ pub mod catalog;
 mod instance;
 pub mod page;
 mod urls;
+mod vertex;
 
 pub use base_url::BaseUrl;
 pub use instance::{Instance, ListMode, Timeouts};
@@ -48,6 +49,12 @@ pub struct Provider {
     pub quirks: &'static [Quirk],
     /// Settings that only this provider has, as `config.yaml` spells them; the variable's name is the same in capitals.
     pub options: &'static [&'static str],
+    /// What these options can be.
+    pub choices: &'static [(&'static str, &'static [&'static str])],
+    /// Options that it cannot do without, unless it has a key.
+    pub needs: &'static [&'static str],
+    /// Variables of other programs that stand in for an option where that is not set.
+    pub ambient: &'static [(&'static str, &'static str)],
     pub urls: &'static dyn Urls,
     /// A model id for examples.
     pub example: &'static str,
@@ -65,6 +72,9 @@ pub enum Doors {
     /// Every model by the provider's own API, whatever the client speaks: it can say more than the compatible one. With the option
     /// `api_mode: openai`, by the compatible one, which its own clients are the only ones not to use.
     Native,
+    /// As Google's cloud does: by the publisher in the model's id (`anthropic/…`). With the option `api_mode: openai`, Google's
+    /// models by the compatible API, which its own clients are the only ones not to use.
+    Publisher,
     /// By the model's id; the last one for the models that are not listed. The option of this name, a list of models, takes the place
     /// of those listed for the operation.
     Listed { models: &'static [(&'static str, Operation)], others: Operation, option: (&'static str, Operation) },
@@ -76,6 +86,8 @@ pub enum Key {
     Required,
     /// Works without, as servers on one's own machine do.
     Optional,
+    /// Any of these options says what takes its place.
+    OrOption(&'static [&'static str]),
 }
 
 /// How a request shows who sends it.
@@ -87,7 +99,9 @@ pub enum Auth {
     Header(&'static str),
     /// AWS Signature Version 4; with a key, which Bedrock has as well, that as a bearer.
     AwsSignature,
-    /// A Google OAuth 2 access token.
+    /// The key alone in this header; without a key, a token of Microsoft Entra ID as a bearer.
+    KeyOrEntra(&'static str),
+    /// A Google OAuth 2 access token as a bearer; with a key, that in `x-goog-api-key`.
     GoogleToken,
 }
 
@@ -141,6 +155,10 @@ pub enum StreamUsage {
 pub enum Quirk {
     /// The provider knows this member under another name. Left alone where both are given.
     Rename { from: &'static str, to: &'static str },
+    /// Anthropic's bodies as clouds want them: the model is in the path, and `anthropic_version` in the body.
+    ClaudeInPath { version: &'static str },
+    /// Embeddings are made by Google's `:predict`.
+    EmbedsByPredict,
 }
 
 impl Provider {

@@ -36,6 +36,7 @@ fn write_overview(page: &mut String) -> fmt::Result {
         let key = match row.key {
             Key::Required => format!("`{}_API_KEY`", row.env_prefix()),
             Key::Optional => "optional".to_owned(),
+            Key::OrOption(_) => format!("`{}_API_KEY`, or what takes its place", row.env_prefix()),
         };
         let model = format!("`{}/{}`", row.name, row.example);
         writeln!(page, "| [`{0}`](#{0}) | {1} | {key} | {2} | {model} |", row.name, row.title, base_url(row))?;
@@ -125,12 +126,22 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
             authentication(row.native.auth)
         )?;
     }
+    for (variable, option) in row.ambient {
+        writeln!(page, "- `{variable}` stands in for `{option}` where that is not set")?;
+    }
     for header in row.headers {
         writeln!(page, "- Header `{}`, unless the client sends it: {}", header.name, source(header.value))?;
     }
     for quirk in row.quirks {
-        let Quirk::Rename { from, to } = quirk;
-        writeln!(page, "- Edit to outgoing bodies: `{from}` is sent as `{to}`, where `{to}` is not given")?;
+        match quirk {
+            Quirk::Rename { from, to } => {
+                writeln!(page, "- Edit to outgoing bodies: `{from}` is sent as `{to}`, where `{to}` is not given")?;
+            }
+            Quirk::ClaudeInPath { version } => {
+                writeln!(page, "- Claude's bodies say `anthropic_version: {version}`; the model is in the path")?;
+            }
+            Quirk::EmbedsByPredict => writeln!(page, "- Embeddings are made by Google's `:predict`")?,
+        }
     }
     if row.stream_usage == StreamUsage::Unasked && !row.operations.is_empty() {
         writeln!(page, "- Streams tell their token counts without being asked")?;
@@ -151,7 +162,10 @@ fn authentication(auth: Auth) -> String {
         Auth::Bearer => "`Authorization: Bearer …`".to_owned(),
         Auth::Header(name) => format!("`{name}: …`"),
         Auth::AwsSignature => "a Bedrock API key, as `Authorization: Bearer …`".to_owned(),
-        Auth::GoogleToken => "a Google access token".to_owned(),
+        Auth::KeyOrEntra(name) => format!("`{name}: …`, or a token of Microsoft Entra ID as `Authorization: Bearer …`"),
+        Auth::GoogleToken => {
+            "a Google access token as `Authorization: Bearer …`; a key as `x-goog-api-key: …`".to_owned()
+        }
     }
 }
 

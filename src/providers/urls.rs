@@ -10,6 +10,16 @@ use crate::error::Refusal;
 
 /// How a provider's URLs are put together.
 pub trait Urls: Sync {
+    /// The base URL, where the provider's usual one depends on its settings.
+    fn base_url(&self, _option: &dyn Fn(&str) -> Option<String>) -> Option<String> {
+        None
+    }
+
+    /// What bodies call a model that users know by the name `model`.
+    fn model<'a>(&self, _instance: &'a Instance, _operation: Operation, model: &'a str) -> Cow<'a, str> {
+        model.into()
+    }
+
     /// Where an operation goes.
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination;
 

@@ -15,6 +15,7 @@ mod dns;
 mod failure;
 mod headers;
 mod local;
+mod media;
 mod outbound;
 mod record;
 mod refresh;

@@ -16,6 +16,7 @@ use pingora_core::upstreams::peer::HttpPeer;
 
 use super::RequestHeader;
 use super::dns::Dns;
+use crate::credentials::Grant;
 use crate::gateway::Gateway;
 use crate::providers::Instance;
 use crate::routing::{Inventory, Listed, Source, Upstream, asks_provider, read_list};
@@ -72,7 +73,7 @@ impl Refresh {
         let interval = self.gateway.config.inventory_refresh;
         let mut pause = FIRST_PAUSE;
         loop {
-            let fetch = fetch(&upstream.instance, &self.dns, &self.connectors);
+            let fetch = fetch(upstream, &self.dns, &self.connectors);
             let fetched = tokio::time::timeout(PATIENCE, fetch)
                 .await
                 .unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(PATIENCE))));
@@ -110,17 +111,29 @@ fn take(gateway: &Gateway, upstream: &Upstream, fetched: Result<Vec<Listed>, Str
     }
 }
 
-async fn fetch(instance: &Instance, dns: &Arc<Dns>, connectors: &Connectors) -> Result<Vec<Listed>, String> {
+async fn fetch(upstream: &Upstream, dns: &Arc<Dns>, connectors: &Connectors) -> Result<Vec<Listed>, String> {
+    let instance = &upstream.instance;
     let list = instance.provider.model_list.ok_or("it has none")?;
     let address = dns.resolve(&instance.base.host, instance.base.port).await.map_err(|why| why.to_string())?;
     let mut peer = HttpPeer::new(address, instance.base.tls, instance.base.host.clone());
     peer.options.total_connection_timeout = Some(instance.timeouts.connect);
     let connector = connectors.lend();
-    let body = get(&connector, &peer, instance, &instance.provider.urls.model_list(instance, list)).await?;
+    let grant = match &upstream.credentials {
+        Some(credentials) => Some(credentials.grant().await.map_err(|why| why.to_string())?),
+        None => None,
+    };
+    let path = instance.provider.urls.model_list(instance, list);
+    let body = get(&connector, &peer, instance, grant.as_deref(), &path).await?;
     read_list(&body).ok_or_else(|| "what it sent is not a list of models".to_owned())
 }
 
-async fn get(connector: &Connector, peer: &HttpPeer, instance: &Instance, path: &str) -> Result<BytesMut, String> {
+async fn get(
+    connector: &Connector,
+    peer: &HttpPeer,
+    instance: &Instance,
+    grant: Option<&Grant>,
+    path: &str,
+) -> Result<BytesMut, String> {
     let wire = |error: Box<pingora_core::Error>| error.etype().as_str().to_owned();
     let mut request = RequestHeader::build_no_case(Method::GET, path.as_bytes(), Some(6)).map_err(wire)?;
     let mut headers = vec![
@@ -130,6 +143,9 @@ async fn get(connector: &Connector, peer: &HttpPeer, instance: &Instance, path: 
         (header::USER_AGENT, http::HeaderValue::from_static(concat!("narthex/", env!("CARGO_PKG_VERSION")))),
     ];
     headers.extend(instance.credential(instance.provider.auth));
+    if let Some(Grant::Bearer(value)) = grant {
+        headers.push((header::AUTHORIZATION, value.clone()));
+    }
     headers.extend(instance.headers.iter().cloned());
     for (name, value) in headers {
         request.insert_header(name, value).map_err(wire)?;
