@@ -96,7 +96,7 @@ fn read_instance(
     });
     let given = entry.read("base_url", BaseUrl::parse);
     let mut models = entry.list("models").unwrap_or_default();
-    let list_mode = entry.read("models_mode", check::list_mode).unwrap_or(list_mode);
+    let own_mode = entry.read("models_mode", check::list_mode);
     let weight = entry
         .read("weight", |text| match text.parse() {
             Ok(weight @ 1..=1000) => Ok(weight),
@@ -124,19 +124,22 @@ fn read_instance(
         options.entry("api_mode").or_insert_with(|| "openai".to_owned());
     }
     for need in provider.needs.iter().filter(|need| key.is_none() && !options.contains_key(*need)) {
-        let variable = need.to_ascii_uppercase();
-        entry.problem(format!("needs a `{need}` (or the variable {}_{variable})", provider.env_prefix()));
+        let own = name.to_ascii_uppercase().replace(['-', '.'], "_");
+        let prefix = if own.starts_with(&provider.env_prefix()) { own } else { provider.env_prefix() };
+        entry.problem(format!("needs a `{need}` (or the variable {prefix}_{})", need.to_ascii_uppercase()));
     }
     let option = |name: &str| options.get(name).cloned();
     let usual = provider.urls.base_url(&option).or_else(|| provider.base_url.map(str::to_owned));
     let usual = usual.and_then(|url| {
         BaseUrl::parse(&url).map_err(|why| entry.problem(format!("its location makes no address: {why}"))).ok()
     });
-    // What has deployments is known by their names.
+    let mut list_mode = own_mode.unwrap_or(list_mode);
+    // What has deployments is known by their names; the provider's list tells what could be deployed.
     if models.is_empty()
         && let Some(deployments) = options.get("deployments")
     {
         models = deployments.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.trim().to_owned())).collect();
+        list_mode = own_mode.unwrap_or(ListMode::Allowlist);
     }
 
     if !matches!(options.get("keeps_responses").map(String::as_str), None | Some("true" | "false")) {

@@ -17,6 +17,7 @@ mod answers;
 mod bad_input;
 mod balance;
 mod bodies;
+mod clouds;
 mod counting;
 mod encodings;
 mod failover;

@@ -95,12 +95,11 @@ async fn nobody_climbs_out() {
 #[tokio::test]
 async fn what_cannot_be_reached_is_named() {
     let provider = Provider::always(Reply::json(200, "{}")).await;
-    let instances = [("up", provider.settings()), ("bedrock", String::new()), ("vertex", String::new())];
+    let instances = [("up", provider.settings()), ("bedrock", String::new())];
     let gateway = Setup::instances(instances).start().await;
     for (path, status, code) in [
         ("/p/nobody/files", 404, "unknown_provider"),
         ("/p/bedrock/model/x/converse", 400, "unsupported_operation"),
-        ("/p/vertex/v1/x", 400, "unsupported_operation"),
         ("/p/up", 400, ""),
         ("/p/up/", 400, ""),
         ("/p/", 404, "unknown_url"),
