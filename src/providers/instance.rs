@@ -27,6 +27,8 @@ pub struct Instance {
     pub list_mode: ListMode,
     /// The provider's own settings, by the names in its row.
     pub options: BTreeMap<&'static str, String>,
+    /// Those that nobody may see.
+    pub secrets: BTreeMap<&'static str, Secret>,
     pub timeouts: Timeouts,
     /// Its share among instances that serve the same model.
     pub weight: u32,
@@ -63,11 +65,7 @@ impl Instance {
     /// Why no request can be sent to it, where that is so.
     pub fn unsupported(&self) -> Option<&'static str> {
         match self.provider.auth {
-            Auth::Bearer | Auth::Header(_) => None,
-            Auth::AwsSignature if self.key.is_some() => None,
-            Auth::AwsSignature => Some(
-                "requests to it must carry an AWS signature, which this version does not make; give it a Bedrock API key",
-            ),
+            Auth::Bearer | Auth::Header(_) | Auth::AwsSignature => None,
             Auth::GoogleToken => {
                 Some("requests to it must carry a Google access token, which this version does not fetch")
             }

@@ -4,6 +4,7 @@
 
 mod azure;
 mod base_url;
+pub mod bedrock;
 pub mod catalog;
 mod instance;
 pub mod page;
@@ -11,7 +12,7 @@ mod urls;
 
 pub use base_url::BaseUrl;
 pub use instance::{Instance, ListMode, Timeouts};
-pub use urls::{Call, Destination, Urls, check_segments};
+pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments};
 
 use crate::dialects::Habits;
 use crate::endpoints::Operation;
@@ -48,6 +49,10 @@ pub struct Provider {
     pub quirks: &'static [Quirk],
     /// Settings that only this provider has, as `config.yaml` spells them; the variable's name is the same in capitals.
     pub options: &'static [&'static str],
+    /// Such settings that nobody may see.
+    pub secrets: &'static [&'static str],
+    /// What is taken from the environment besides the variables that bear its name.
+    pub ambient: &'static [Ambient],
     pub urls: &'static dyn Urls,
     /// A model id for examples.
     pub example: &'static str,
@@ -109,6 +114,16 @@ pub struct Native {
     pub roots: &'static [&'static str],
     /// How these paths are authenticated.
     pub auth: Auth,
+}
+
+/// Where settings come from that nobody has made for us: the variables and files of the provider's own tools.
+#[derive(Debug, Clone, Copy)]
+pub enum Ambient {
+    /// Variables and the settings that they stand for, all of one kind: taken where the first is set, and none of the settings
+    /// `unless` is.
+    Variables { unless: &'static [&'static str], variables: &'static [(&'static str, &'static str)] },
+    /// The region of the instance's profile, of AWS_PROFILE's or of the default one.
+    ProfilesRegion,
 }
 
 /// A header that a provider wants.

@@ -15,7 +15,7 @@ use crate::endpoints::{Endpoint, Operation};
 use crate::error::Failure;
 use crate::gateway::{Gateway, Open, random_id};
 use crate::payload::Payload;
-use crate::providers::Auth;
+use crate::providers::{Auth, BaseUrl};
 use crate::rewrite::Rewrite;
 use crate::routing::{InFlight, Target};
 
@@ -108,6 +108,8 @@ pub struct Rest {
     pub path: String,
     /// A WebSocket, perhaps: the connection changes its protocol.
     pub is_upgrade: bool,
+    /// The body, where it had to be read: a signature covers it.
+    pub body: Option<Bytes>,
 }
 
 /// One try at one target.
@@ -124,6 +126,8 @@ pub struct Attempt {
 pub struct Outgoing {
     pub path_and_query: String,
     pub auth: Auth,
+    /// Where it goes if not to the instance's own host.
+    pub base: Option<BaseUrl>,
     /// `None`: the client's body is passed on as it arrives.
     pub body: Option<Bytes>,
     pub lane: Lane,
