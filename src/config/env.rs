@@ -113,8 +113,7 @@ fn groups(provider: &'static Provider, env: &Environment, remarks: &mut Vec<Stri
     let prefix = format!("{}_", provider.env_prefix());
     let mut fields: Vec<(String, &'static str)> =
         PROVIDER_FIELDS.iter().map(|(variable, setting)| ((*variable).to_owned(), *setting)).collect();
-    let own = provider.options.iter().chain(provider.secrets);
-    fields.extend(own.map(|option| (option.to_ascii_uppercase(), *option)));
+    fields.extend(provider.options.iter().map(|option| (option.to_ascii_uppercase(), *option)));
     // The longest first: MESSAGES_MODELS is a field of its own, not the MODELS of an instance called MESSAGES.
     fields.sort_by_key(|(variable, _)| std::cmp::Reverse(variable.len()));
 

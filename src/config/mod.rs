@@ -4,7 +4,7 @@
 //! read and checked (`check`, and `providers`, `models` for their sections). All problems are collected and shown at once.
 //! Nothing outside this room reads the environment or knows how a setting is spelled.
 
-mod ambient;
+mod borrowed;
 mod check;
 mod env;
 mod expand;

@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::env::Environment;
 use super::node::{Node, Origin, Problems, Section, Value, closest};
-use super::{ambient, check, units};
+use super::{borrowed, check, units};
 use crate::providers::{BaseUrl, Doors, Instance, Key, ListMode, Provider, Timeouts, catalog};
 use crate::secret::Secret;
 
@@ -106,21 +106,29 @@ fn read_instance(
         .unwrap_or(1);
     let headers = read_headers(&mut entry);
     let timeouts = read_timeouts(entry.section("timeouts"));
-    let mut options: BTreeMap<_, _> =
-        provider.options.iter().filter_map(|option| Some((*option, entry.text(option)?.to_owned()))).collect();
-    let mut secrets: BTreeMap<_, _> =
-        provider.secrets.iter().filter_map(|option| Some((*option, entry.read(option, secret)?))).collect();
+    let (mut options, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    for option in provider.options {
+        if Instance::is_secret(option) {
+            secrets.extend(entry.read(option, secret).map(|value| (*option, value)));
+        } else {
+            options.extend(entry.text(option).map(|value| (*option, value.to_owned())));
+        }
+    }
     let given = entry.read("base_url", |text| provider.urls.read_base(text, &options));
     // First what the instance says by itself, then together with what the environment adds.
     let settled = provider.urls.settle(&mut options, &secrets, given.as_ref()).and_then(|()| {
-        let settings = ambient::Settings { key: &mut key, options: &mut options, secrets: &mut secrets };
-        ambient::complete(provider, surroundings.env, settings)?;
+        let settings = borrowed::Settings { key: &mut key, options: &mut options, secrets: &mut secrets };
+        borrowed::complete(provider, surroundings.env, settings)?;
         provider.urls.settle(&mut options, &secrets, given.as_ref())
     });
     if let Err(why) = settled {
         entry.problem(why);
     }
     let usual = provider.urls.usual_base(provider, &options);
+    if given.is_none() && provider.options.contains(&"region") && !options.contains_key("region") {
+        let host = usual.as_ref().map_or("", |usual| &usual.host);
+        remarks.push(format!("providers.{name} names no region: {host} is asked"));
+    }
     if matches!(provider.doors, Doors::Native) {
         match options.get("api_mode").map(String::as_str) {
             Some("native" | "openai") => {}

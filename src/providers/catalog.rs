@@ -6,7 +6,7 @@
 use super::azure::Azure;
 use super::bedrock::Bedrock;
 use super::urls::Joined;
-use super::{Ambient, Auth, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
+use super::{Auth, Borrowed, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
 use crate::dialects::{EffortHabit, Habits};
 use crate::endpoints::Operation::{
     self, BatchEmbedContents, Chat, Compact, Completions, Converse, CountContent, CountConverse, CountInput,
@@ -32,8 +32,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     stream_usage: StreamUsage::OnRequest,
     quirks: &[],
     options: &[],
-    secrets: &[],
-    ambient: &[],
+    borrowed: &[],
     urls: &Joined,
     example: "",
     note: "",
@@ -47,9 +46,9 @@ const ANTHROPIC_VERSION: DefaultHeader =
 const IDENTITY: &[&str] = &["access_key_id", "api_key", "profile"];
 
 /// The environment of AWS's own tools. What else they read, they read themselves: web identities, containers, machines.
-const AMAZONS: &[Ambient] = &[
-    Ambient::Variables { unless: IDENTITY, variables: &[("AWS_BEARER_TOKEN_BEDROCK", "api_key")] },
-    Ambient::Variables {
+const AMAZONS: &[Borrowed] = &[
+    Borrowed::Variables { unless: IDENTITY, variables: &[("AWS_BEARER_TOKEN_BEDROCK", "api_key")] },
+    Borrowed::Variables {
         unless: IDENTITY,
         variables: &[
             ("AWS_ACCESS_KEY_ID", "access_key_id"),
@@ -57,10 +56,10 @@ const AMAZONS: &[Ambient] = &[
             ("AWS_SESSION_TOKEN", "session_token"),
         ],
     },
-    Ambient::Variables { unless: IDENTITY, variables: &[("AWS_PROFILE", "profile")] },
-    Ambient::Variables { unless: &["region"], variables: &[("AWS_REGION", "region")] },
-    Ambient::Variables { unless: &["region"], variables: &[("AWS_DEFAULT_REGION", "region")] },
-    Ambient::ProfilesRegion,
+    Borrowed::Variables { unless: IDENTITY, variables: &[("AWS_PROFILE", "profile")] },
+    Borrowed::Variables { unless: &["region"], variables: &[("AWS_REGION", "region")] },
+    Borrowed::Variables { unless: &["region"], variables: &[("AWS_DEFAULT_REGION", "region")] },
+    Borrowed::ProfilesRegion,
 ];
 
 pub static TABLE: &[Provider] = &[
@@ -129,9 +128,8 @@ pub static TABLE: &[Provider] = &[
         operations: &[Converse, CountConverse],
         model_list: Some("/foundation-models"),
         native: Native { roots: &[], auth: Auth::AwsSignature },
-        options: &["access_key_id", "fips", "profile", "region"],
-        secrets: &["secret_access_key", "session_token"],
-        ambient: AMAZONS,
+        options: &["access_key_id", "fips", "profile", "region", "secret_access_key", "session_token"],
+        borrowed: AMAZONS,
         urls: &Bedrock,
         example: "anthropic.claude-3-5-haiku-20241022-v1:0",
         note: "Base URL: a region or an endpoint. Without an API key requests are signed with AWS credentials: see [bedrock](providers/bedrock.md).",

@@ -57,6 +57,15 @@ impl Instance {
         self.options.get(name).map(String::as_str)
     }
 
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.secrets.get(name)
+    }
+
+    /// Whether an option of this name is a credential.
+    pub fn is_secret(option: &str) -> bool {
+        ["secret_access_key", "session_token"].iter().any(|end| option.ends_with(end))
+    }
+
     /// The path of its host's root, for a base URL and the provider's usual one.
     pub fn root_of(provider: &Provider, base: &BaseUrl) -> String {
         base.root(provider.base_url.and_then(|url| BaseUrl::parse(url).ok()).as_ref())

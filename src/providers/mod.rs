@@ -49,10 +49,8 @@ pub struct Provider {
     pub quirks: &'static [Quirk],
     /// Settings that only this provider has, as `config.yaml` spells them; the variable's name is the same in capitals.
     pub options: &'static [&'static str],
-    /// Such settings that nobody may see.
-    pub secrets: &'static [&'static str],
     /// What is taken from the environment besides the variables that bear its name.
-    pub ambient: &'static [Ambient],
+    pub borrowed: &'static [Borrowed],
     pub urls: &'static dyn Urls,
     /// A model id for examples.
     pub example: &'static str,
@@ -118,7 +116,7 @@ pub struct Native {
 
 /// Where settings come from that nobody has made for us: the variables and files of the provider's own tools.
 #[derive(Debug, Clone, Copy)]
-pub enum Ambient {
+pub enum Borrowed {
     /// Variables and the settings that they stand for, all of one kind: taken where the first is set, and none of the settings
     /// `unless` is.
     Variables { unless: &'static [&'static str], variables: &'static [(&'static str, &'static str)] },

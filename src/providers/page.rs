@@ -150,7 +150,7 @@ fn authentication(auth: Auth) -> String {
     match auth {
         Auth::Bearer => "`Authorization: Bearer …`".to_owned(),
         Auth::Header(name) => format!("`{name}: …`"),
-        Auth::AwsSignature => "a Bedrock API key, as `Authorization: Bearer …`".to_owned(),
+        Auth::AwsSignature => "a signature by AWS credentials, or a Bedrock API key as `Authorization: Bearer …`".to_owned(),
         Auth::GoogleToken => "a Google access token".to_owned(),
     }
 }

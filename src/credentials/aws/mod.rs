@@ -3,6 +3,8 @@
 mod region;
 mod sign;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
@@ -37,9 +39,9 @@ pub enum Aws {
 
 impl Aws {
     pub fn of(instance: &Instance) -> Self {
-        match (instance.option("access_key_id"), instance.secrets.get("secret_access_key")) {
+        match (instance.option("access_key_id"), instance.secret("secret_access_key")) {
             (Some(id), Some(secret)) => {
-                let token = instance.secrets.get("session_token").map(|token| token.expose().to_owned());
+                let token = instance.secret("session_token").map(|token| token.expose().to_owned());
                 Self::Keys(Credentials::new(id, secret.expose(), token, None, "settings"))
             }
             _ => Self::Chain {
@@ -66,6 +68,11 @@ impl Source for Aws {
             }
         };
         Ok(Fetched { expires: credentials.expiry(), grant: Grant::Aws(credentials) })
+    }
+
+    /// Metadata services have new ones five minutes before the old ones expire, not earlier.
+    fn margin(&self) -> Duration {
+        Duration::from_secs(120)
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::env::Environment;
 use super::providers::secret;
 use crate::credentials;
-use crate::providers::{Ambient, Provider};
+use crate::providers::{Borrowed, Instance, Provider};
 use crate::secret::Secret;
 
 /// What an instance has been given so far.
@@ -18,23 +18,23 @@ pub struct Settings<'a> {
 
 /// Completes an instance by what its provider's row names. The error says which variable is wrong.
 pub fn complete(provider: &'static Provider, env: &Environment, mut settings: Settings<'_>) -> Result<(), String> {
-    for ambient in provider.ambient {
-        match ambient {
-            Ambient::Variables { unless, variables } => {
+    for borrowed in provider.borrowed {
+        match borrowed {
+            Borrowed::Variables { unless, variables } => {
                 let is_wanted = !unless.iter().any(|setting| settings.has(setting));
                 if is_wanted && variables.first().is_some_and(|(variable, _)| env.set(variable).is_some()) {
                     for (variable, setting) in *variables {
-                        settings.take(provider, variable, setting, env)?;
+                        settings.take(variable, setting, env)?;
                     }
                 }
             }
-            Ambient::ProfilesRegion if !settings.has("region") => {
+            Borrowed::ProfilesRegion if !settings.has("region") => {
                 let profile = settings.options.get("profile").map(String::as_str);
                 if let Some(region) = credentials::aws::of_profile(profile) {
                     settings.options.insert("region", region);
                 }
             }
-            Ambient::ProfilesRegion => {}
+            Borrowed::ProfilesRegion => {}
         }
     }
     Ok(())
@@ -48,18 +48,12 @@ impl Settings<'_> {
         }
     }
 
-    fn take(
-        &mut self,
-        provider: &'static Provider,
-        variable: &str,
-        setting: &'static str,
-        env: &Environment,
-    ) -> Result<(), String> {
+    fn take(&mut self, variable: &str, setting: &'static str, env: &Environment) -> Result<(), String> {
         let Some(value) = env.set(variable) else { return Ok(()) };
         let hidden = || secret(value).map_err(|why| format!("{variable} {why}"));
         if setting == "api_key" {
             *self.key = Some(hidden()?);
-        } else if provider.secrets.contains(&setting) {
+        } else if Instance::is_secret(setting) {
             self.secrets.insert(setting, hidden()?);
         } else {
             self.options.insert(setting, value.trim().to_owned());
