@@ -5,8 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use super::urls::{destination, with_query};
+use percent_encoding::utf8_percent_encode;
+
+use super::urls::{UNRESERVED, destination, with_query};
 use super::{BaseUrl, Call, Destination, Instance, Listing, Provider, Urls};
+use crate::endpoints::Operation;
 use crate::secret::Secret;
 
 pub struct Bedrock;
@@ -86,7 +89,11 @@ impl Urls for Bedrock {
     }
 
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination {
-        destination(format!("{}{}", instance.base.path, call.path()), instance.provider.auth)
+        let path = match call.operation {
+            Operation::Embeddings => format!("/model/{}/invoke", utf8_percent_encode(call.model, UNRESERVED)).into(),
+            _ => call.path(),
+        };
+        destination(format!("{}{path}", instance.base.path), instance.provider.auth)
     }
 
     fn model_lists(&self, instance: &Instance, list: &str) -> Vec<Listing> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Auth, BaseUrl, Doors, Provider, StreamUsage};
+use super::{Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage};
 use crate::dialects::Dialect;
 use crate::endpoints::Operation;
 use crate::models::{self, Facts};
@@ -124,7 +124,8 @@ impl Instance {
                     .find(|operation| operation.counts() && self.serves(*operation));
             }
             Operation::EmbedContent | Operation::BatchEmbedContents => {
-                return Some(Operation::Embeddings).filter(|operation| self.serves(*operation));
+                let is_openais = !self.provider.quirks.contains(&Quirk::EmbedsByInvoke);
+                return Some(Operation::Embeddings).filter(|operation| is_openais && self.serves(*operation));
             }
             _ => return None,
         }

@@ -154,6 +154,8 @@ pub enum StreamUsage {
 pub enum Quirk {
     /// The provider knows this member under another name. Left alone where both are given.
     Rename { from: &'static str, to: &'static str },
+    /// Embeddings are made by Bedrock's InvokeModel.
+    EmbedsByInvoke,
 }
 
 impl Provider {

@@ -129,8 +129,17 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
         writeln!(page, "- Header `{}`, unless the client sends it: {}", header.name, source(header.value))?;
     }
     for quirk in row.quirks {
-        let Quirk::Rename { from, to } = quirk;
-        writeln!(page, "- Edit to outgoing bodies: `{from}` is sent as `{to}`, where `{to}` is not given")?;
+        match quirk {
+            Quirk::Rename { from, to } => {
+                writeln!(page, "- Edit to outgoing bodies: `{from}` is sent as `{to}`, where `{to}` is not given")?;
+            }
+            Quirk::EmbedsByInvoke => {
+                writeln!(
+                    page,
+                    "- Embeddings of Titan's and Cohere's models, by InvokeModel: one call for each text or for 96"
+                )?;
+            }
+        }
     }
     if row.stream_usage == StreamUsage::Unasked && !row.operations.is_empty() {
         writeln!(page, "- Streams tell their token counts without being asked")?;
@@ -150,7 +159,9 @@ fn authentication(auth: Auth) -> String {
     match auth {
         Auth::Bearer => "`Authorization: Bearer …`".to_owned(),
         Auth::Header(name) => format!("`{name}: …`"),
-        Auth::AwsSignature => "a signature by AWS credentials, or a Bedrock API key as `Authorization: Bearer …`".to_owned(),
+        Auth::AwsSignature => {
+            "a signature by AWS credentials, or a Bedrock API key as `Authorization: Bearer …`".to_owned()
+        }
         Auth::GoogleToken => "a Google access token".to_owned(),
     }
 }

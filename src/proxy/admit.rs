@@ -16,7 +16,7 @@ use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
-use crate::providers::check_segments;
+use crate::providers::{Quirk, check_segments};
 use crate::routing::{Route, Target, Unresolved, Upstream};
 
 /// A client that sends nothing for so long, in the middle of a request, or takes nothing of its answer, is gone.
@@ -167,6 +167,7 @@ async fn run(
         wants_stream,
         is_array,
         asked: None,
+        is_converted_whole: operation.is_converted_whole(),
         is_strict,
         remembered,
     });
@@ -197,6 +198,8 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     if targets.iter().any(is_pinned) {
         targets.retain(is_pinned);
     }
+    let invokes = |target: &Target| target.upstream.instance.provider.quirks.contains(&Quirk::EmbedsByInvoke);
+    run.is_converted_whole |= run.operation == Operation::Embeddings && targets.iter().any(invokes);
     let is_readable = run.operation.generates() || run.operation.can_be_done_here();
     if is_readable
         && (targets.is_empty() || targets.iter().any(|target| dispatch::door(run, target) != Some(run.operation)))

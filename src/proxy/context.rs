@@ -10,7 +10,7 @@ use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::credentials::Grant;
-use crate::dialects::{Asked, Dialect, embeddings};
+use crate::dialects::{Asked, Dialect, embeddings, invoke};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::Failure;
 use crate::gateway::{Gateway, Open, random_id};
@@ -96,6 +96,8 @@ pub struct Run {
     pub is_array: bool,
     /// The request in canonical form, where some target speaks another dialect.
     pub asked: Option<Box<Asked>>,
+    /// Whether some target's answer has to be whole before it can be judged, whatever the operation.
+    pub is_converted_whole: bool,
     /// Whether what a target has no place for is refused instead of left out.
     pub is_strict: bool,
     /// What it takes to keep the answer.
@@ -143,6 +145,8 @@ pub enum Lane {
     Count { provider: Dialect },
     /// Gemini's embeddings over OpenAI's.
     Embed { request: embeddings::Request, dropped: Vec<String> },
+    /// OpenAI's embeddings over Bedrock's InvokeModel; `more` are the bodies of further calls that one request takes.
+    Invoke { request: invoke::Request, more: Vec<Bytes>, dropped: Vec<String> },
 }
 
 impl Lane {
@@ -156,13 +160,14 @@ impl Lane {
             Self::Forward { .. } => None,
             Self::Translate { provider, .. } | Self::Count { provider } => Some(*provider),
             Self::Embed { .. } => Some(Dialect::OpenaiChat),
+            Self::Invoke { .. } => Some(Dialect::Converse),
         }
     }
 
     /// What the provider was not told of the request.
     pub fn dropped(&self) -> &[String] {
         match self {
-            Self::Translate { dropped, .. } | Self::Embed { dropped, .. } => dropped,
+            Self::Translate { dropped, .. } | Self::Embed { dropped, .. } | Self::Invoke { dropped, .. } => dropped,
             Self::Forward { .. } | Self::Count { .. } => &[],
         }
     }

@@ -14,7 +14,7 @@ use super::context::{Ask, Attempt, Exchange, Lane, Outgoing, Run};
 use super::dns::Dns;
 use super::failure::{self, KNOWN};
 use crate::dialects::ir::Losses;
-use crate::dialects::{Asked, Recipient, count, embeddings};
+use crate::dialects::{Asked, Recipient, count, embeddings, invoke};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal};
 use crate::json::{Edits, Object};
@@ -110,6 +110,9 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             let (body, lane) = match &mut run.asked {
                 Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
                 Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
+                _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
+                    invoked(run, target)?
+                }
                 _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
                 _ => forwarded(run, target),
             };
@@ -173,6 +176,19 @@ fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     Ok((body, Lane::Embed { request, dropped }))
 }
 
+fn invoked(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
+    let request = invoke::Request::read(&object.text().to_bytes())?;
+    let invoke::Calls { first, more, dropped } = request.write(&target.model)?;
+    if run.is_strict
+        && let Some(member) = dropped.first()
+    {
+        let message = format!("`{member}` has no place in what {} is asked.", target.upstream.name());
+        return Err(Refusal::invalid(message));
+    }
+    Ok((first, Lane::Invoke { request, more, dropped }))
+}
+
 fn translated(
     asked: &mut Asked,
     operation: Operation,
@@ -214,7 +230,7 @@ fn ask_for_counts(object: &Object, edits: &mut Edits) {
 fn apply(quirk: Quirk, object: &Object, edits: &mut Edits) {
     match quirk {
         Quirk::Rename { from, to } if object.get(to).is_none() => edits.rename(object, from, to),
-        Quirk::Rename { .. } => {}
+        Quirk::Rename { .. } | Quirk::EmbedsByInvoke => {}
     }
 }
 

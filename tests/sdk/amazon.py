@@ -61,6 +61,14 @@ def event(name, payload):
     return frame(headers, json.dumps(payload).encode())
 
 
+def embedded(body):
+    """The length of each text, as an embedding of it."""
+    if "texts" in body:
+        assert body["input_type"] and len(body["texts"]) <= 96
+        return {"id": "i", "embeddings": {"float": [[len(text), 0.5] for text in body["texts"]]}}
+    return {"embedding": [len(body["inputText"]), 0.5], "inputTextTokenCount": 2}
+
+
 class Amazon:
     """Answers while the `with` lasts, and only what is signed by these credentials. `requests` is what has come."""
 
@@ -86,6 +94,8 @@ class Amazon:
                 self.send_header("content-type", kind)
                 if why:
                     self.send_header("x-amzn-errortype", "InvalidSignatureException")
+                if self.path.endswith("/invoke"):
+                    self.send_header("x-amzn-bedrock-input-token-count", "5")
                 self.send_header("content-length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
@@ -142,6 +152,8 @@ class Amazon:
         if url.path.endswith("/invoke-with-response-stream"):
             pieces = [{"bytes": base64.b64encode(json.dumps({"n": n}).encode()).decode()} for n in range(3)]
             return "application/vnd.amazon.eventstream", b"".join(event("chunk", piece) for piece in pieces)
+        if "embed" in url.path:
+            return "application/json", json.dumps(embedded(json.loads(body))).encode()
         if url.path.endswith("/invoke"):
             return "application/json", json.dumps({"echo": json.loads(body)}).encode()
         if url.path.endswith("/count-tokens"):

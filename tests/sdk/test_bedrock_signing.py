@@ -178,3 +178,36 @@ def test_a_wrong_secret_is_told(amazon):
                 client.chat.completions.create(model="aws/m", messages=[{"role": "user", "content": "hi"}])
         assert "signature" in str(failed.value) and "wrong-secret" not in str(failed.value)
         assert "wrong-secret" not in "\n".join(gateway.stderr)
+
+
+@pytest.mark.parametrize("encoding", [None, "float", "base64"])
+@pytest.mark.parametrize(
+    ("model", "count", "calls", "tokens"),
+    [
+        ("amazon.titan-embed-text-v2:0", 30, 30, 60),
+        ("amazon.titan-embed-text-v2:0", 1, 1, 2),
+        ("cohere.embed-multilingual-v3", 100, 2, 10),
+    ],
+)
+def test_embeddings(gateway, amazon, model, count, calls, tokens, encoding):
+    """Unless told otherwise the SDK asks for base64, and decodes it."""
+    openai = pytest.importorskip("openai")
+    texts = ["x" * n for n in range(1, count + 1)]
+    before = len(amazon.requests)
+    more = {"encoding_format": encoding} if encoding else {}
+    with openai.OpenAI(base_url=gateway.url, api_key=KEY, max_retries=0) as client:
+        answer = client.embeddings.create(model=f"bedrock/{model}", input=texts if count > 1 else texts[0], **more)
+    assert len(amazon.requests) - before == calls
+    assert [item.index for item in answer.data] == list(range(count))
+    if encoding != "base64":
+        assert [item.embedding for item in answer.data] == [[n, 0.5] for n in range(1, count + 1)]
+    assert answer.usage.prompt_tokens == tokens
+
+
+def test_embeddings_that_cannot_be(gateway):
+    openai = pytest.importorskip("openai")
+    with openai.OpenAI(base_url=gateway.url, api_key=KEY, max_retries=0) as client:
+        for model, given in [("somebody.embed-x", "a"), ("amazon.titan-embed-text-v1", [1, 2])]:
+            with pytest.raises(openai.BadRequestError) as failed:
+                client.embeddings.create(model=f"bedrock/{model}", input=given)
+            assert failed.value.body["type"] == "invalid_request_error"
