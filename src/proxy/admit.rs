@@ -72,7 +72,7 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
         Endpoint::ListModels => local::list_models(session, ctx).await?,
         Endpoint::RetrieveModel => local::retrieve_model(session, ctx, found.tail).await?,
         Endpoint::StoredResponse => {
-            if stored::answer(session, ctx, found.tail).await? {
+            if Box::pin(stored::answer(session, ctx, found.tail)).await? {
                 return Ok(true);
             }
             body::permit(session).await?;
@@ -145,7 +145,7 @@ async fn run(
     let mut payload = Payload::read(&content_type, read.body)?;
     let (mut remembered, mut pin) = (None, None);
     if let (Dialect::OpenaiResponses, Payload::Json(object)) = (operation.dialect(), &payload) {
-        let prepared = stored::prepare(ctx, object.clone()).await?;
+        let prepared = Box::pin(stored::prepare(ctx, object.clone())).await?;
         payload = prepared.payload;
         remembered = Some(Box::new(prepared.remembered));
         pin = prepared.pin;
@@ -180,7 +180,7 @@ async fn run(
     if read.earns_callback || collect::is_wanted(ctx) {
         return Ok(false);
     }
-    relay::hand_over(session, ctx).await?;
+    Box::pin(relay::hand_over(session, ctx)).await?;
     Ok(true)
 }
 
