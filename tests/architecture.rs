@@ -22,7 +22,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("providers", &["dialects", "endpoints", "error", "models", "secret"]),
     ("fetch", &[]),
     ("credentials", &["fetch", "providers", "secret"]),
-    ("config", &["endpoints", "providers", "secret"]),
+    ("config", &["credentials", "endpoints", "providers", "secret"]),
     ("payload", &["error", "json", "multipart", "rope"]),
     ("rewrite", &["dialects", "error", "json", "rope"]),
     ("routing", &["config", "credentials", "fetch", "models", "providers"]),

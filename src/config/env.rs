@@ -103,28 +103,7 @@ pub fn overlay(tree: &mut Node, env: &Environment) -> Vec<String> {
             }
         }
     }
-    stand_in(tree, env);
     remarks
-}
-
-/// Gives instances what other programs' variables say, where they have no setting of their own.
-fn stand_in(tree: &mut Node, env: &Environment) {
-    let instances = tree.get("providers").map(Node::entries).unwrap_or_default();
-    let kinds: Vec<_> = instances
-        .iter()
-        .filter_map(|(name, node)| {
-            Some((name.clone(), catalog::find(node.get("type").and_then(Node::as_text).unwrap_or(name))?))
-        })
-        .collect();
-    for (name, provider) in kinds {
-        for (variable, option) in provider.ambient {
-            let Some(value) = env.set(variable) else { continue };
-            let place = tree.entry("providers").entry(&name).entry(option);
-            if place.is_empty() {
-                *place = Node::scalar(value, Origin::Variable((*variable).to_owned()));
-            }
-        }
-    }
 }
 
 /// Setting → (variable, value), of one instance.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::env::Environment;
 use super::node::{Node, Origin, Problems, Section, Value, closest};
-use super::{check, units};
+use super::{borrowed, check, units};
 use crate::providers::{BaseUrl, Doors, Instance, Key, ListMode, Provider, Timeouts, catalog};
 use crate::secret::Secret;
 
@@ -32,11 +33,18 @@ pub fn simulator() -> Instance {
     }
 }
 
+/// What decides on instances besides their own settings.
+pub struct Surroundings<'a> {
+    pub list_mode: ListMode,
+    /// The names of those whose key is given by a variable.
+    pub by_variable: &'a [String],
+    pub env: &'a Environment,
+}
+
 /// The instances, sorted by name. Those whose key is a variable that is not set are left out with a remark.
 pub fn read(
     mut section: Section<'_>,
-    list_mode: ListMode,
-    by_variable: &[String],
+    surroundings: &Surroundings<'_>,
     problems: &Problems,
     remarks: &mut Vec<String>,
 ) -> Vec<Instance> {
@@ -49,7 +57,7 @@ pub fn read(
         }
         let mut entry = Section::new(path.clone(), Some(node), problems);
         let Some(provider) = provider_of(name, &mut entry, node) else { continue };
-        if let Some(instance) = read_instance(name, provider, list_mode, entry, by_variable, remarks) {
+        if let Some(instance) = read_instance(name, provider, surroundings, entry, remarks) {
             instances.push(instance);
         }
     }
@@ -83,18 +91,11 @@ fn provider_of(name: &str, entry: &mut Section<'_>, node: &Node) -> Option<&'sta
 fn read_instance(
     name: &str,
     provider: &'static Provider,
-    list_mode: ListMode,
+    surroundings: &Surroundings<'_>,
     mut entry: Section<'_>,
-    by_variable: &[String],
     remarks: &mut Vec<String>,
 ) -> Option<Instance> {
-    let key = entry.read("api_key", |text| {
-        let key = text.trim();
-        HeaderValue::from_str(key)
-            .map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
-        Ok(Secret::new(key))
-    });
-    let given = entry.read("base_url", BaseUrl::parse);
+    let mut key = entry.read("api_key", secret);
     let mut models = entry.list("models").unwrap_or_default();
     let own_mode = entry.read("models_mode", check::list_mode);
     let weight = entry
@@ -107,11 +108,28 @@ fn read_instance(
     let timeouts = read_timeouts(entry.section("timeouts"));
     let (mut options, mut secrets) = (BTreeMap::new(), BTreeMap::new());
     for option in provider.options {
-        match read_option(&mut entry, option) {
-            Some(value) if Instance::is_secret(option) => drop(secrets.insert(*option, Secret::new(value))),
-            Some(value) => drop(options.insert(*option, value)),
-            None => {}
+        if *option == "deployments" {
+            options.extend(read_deployments(&mut entry, option).map(|value| (*option, value)));
+        } else if Instance::is_secret(option) {
+            secrets.extend(entry.read(option, secret).map(|value| (*option, value)));
+        } else {
+            options.extend(entry.text(option).map(|value| (*option, value.to_owned())));
         }
+    }
+    let given = entry.read("base_url", |text| provider.urls.read_base(text, &options));
+    // First what the instance says by itself, then together with what the environment adds.
+    let settled = provider.urls.settle(&mut options, &secrets, given.as_ref()).and_then(|()| {
+        let settings = borrowed::Settings { key: &mut key, options: &mut options, secrets: &mut secrets };
+        borrowed::complete(provider, surroundings.env, settings)?;
+        provider.urls.settle(&mut options, &secrets, given.as_ref())
+    });
+    if let Err(why) = settled {
+        entry.problem(why);
+    }
+    let usual = provider.urls.usual_base(provider, &options);
+    if given.is_none() && provider.options.contains(&"region") && !options.contains_key("region") {
+        let host = usual.as_ref().map_or("", |usual| &usual.host);
+        remarks.push(format!("providers.{name} names no region: {host} is asked"));
     }
     for (option, choices) in provider.choices {
         if let Some(given) = options.get(option).filter(|given| !choices.contains(&given.as_str())) {
@@ -128,12 +146,7 @@ fn read_instance(
         let prefix = if own.starts_with(&provider.env_prefix()) { own } else { provider.env_prefix() };
         entry.problem(format!("needs a `{need}` (or the variable {prefix}_{})", need.to_ascii_uppercase()));
     }
-    let option = |name: &str| options.get(name).cloned();
-    let usual = provider.urls.base_url(&option).or_else(|| provider.base_url.map(str::to_owned));
-    let usual = usual.and_then(|url| {
-        BaseUrl::parse(&url).map_err(|why| entry.problem(format!("its location makes no address: {why}"))).ok()
-    });
-    let mut list_mode = own_mode.unwrap_or(list_mode);
+    let mut list_mode = own_mode.unwrap_or(surroundings.list_mode);
     // What has deployments is known by their names; the provider's list tells what could be deployed.
     if models.is_empty()
         && let Some(deployments) = options.get("deployments")
@@ -171,7 +184,7 @@ fn read_instance(
         Some(_) => None,
     };
     let is_keyless = needs_key && key.is_none();
-    if is_keyless && by_variable.iter().any(|left_out| left_out == name) {
+    if is_keyless && surroundings.by_variable.iter().any(|left_out| left_out == name) {
         remarks.push(format!("providers.{name} is left out: the variable that holds its api_key is not set"));
         entry.take_all();
         return None;
@@ -201,11 +214,8 @@ fn read_instance(
     })
 }
 
-/// A setting that only this provider has. Several names with values are one text, as in variables: `a=b,c=d`.
-fn read_option(entry: &mut Section<'_>, option: &str) -> Option<String> {
-    if option != "deployments" {
-        return entry.text(option).map(str::to_owned);
-    }
+/// A setting of several names with values, as one text, as in variables: `a=b,c=d`.
+fn read_deployments(entry: &mut Section<'_>, option: &str) -> Option<String> {
     let node = entry.take(option)?;
     let pairs = match (&node.value, node.as_text()) {
         (Value::Map(_), _) => {
@@ -227,6 +237,17 @@ fn read_option(entry: &mut Section<'_>, option: &str) -> Option<String> {
         );
     }
     pairs
+}
+
+/// Reads a key, or another text that nobody may see. The error does not show it.
+pub fn secret(text: &str) -> Result<Secret, String> {
+    let text = text.trim();
+    // A key file's content has lines, and never is a header.
+    if !text.starts_with('{') {
+        HeaderValue::from_str(text)
+            .map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
+    }
+    Ok(Secret::new(text))
 }
 
 /// Headers that the gateway itself decides on.

@@ -4,6 +4,7 @@
 //! before it expires, so that no exchange waits for it but the first. How it is fetched is a [`Source`]'s matter, one for each
 //! cloud.
 
+pub mod aws;
 mod cached;
 mod entra;
 mod google;
@@ -72,12 +73,13 @@ pub trait Source: Debug + Send + Sync {
 pub fn of(instance: &Instance, client: &Arc<Client>) -> Option<Arc<Credentials>> {
     match instance.provider.auth {
         _ if instance.key.is_some() => None,
+        Auth::AwsSignature => Some(Credentials::new(aws::Aws::of(instance))),
         Auth::GoogleToken => Some(Credentials::new(google::Google::of(instance, client))),
         Auth::KeyOrEntra(_) => Some(match entra::Entra::of(instance, client) {
             Ok(entra) => Credentials::new(entra),
             Err(why) => Credentials::new(Incomplete(why)),
         }),
-        Auth::Bearer | Auth::Header(_) | Auth::AwsSignature => None,
+        Auth::Bearer | Auth::Header(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Auth, BaseUrl, Doors, Provider, StreamUsage, vertex};
+use super::{Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage, vertex};
 use crate::dialects::Dialect;
 use crate::endpoints::Operation;
 use crate::models::{self, Facts};
@@ -27,7 +27,7 @@ pub struct Instance {
     pub list_mode: ListMode,
     /// The provider's own settings, by the names in its row.
     pub options: BTreeMap<&'static str, String>,
-    /// Those of them that must not be shown.
+    /// Those that nobody may see.
     pub secrets: BTreeMap<&'static str, Secret>,
     pub timeouts: Timeouts,
     /// Its share among instances that serve the same model.
@@ -63,7 +63,8 @@ impl Instance {
 
     /// Whether an option of this name is a credential.
     pub fn is_secret(option: &str) -> bool {
-        ["_secret", "_json", "identity_header"].iter().any(|end| option.ends_with(end))
+        const ENDS: &[&str] = &["_secret", "_json", "identity_header", "secret_access_key", "session_token"];
+        ENDS.iter().any(|end| option.ends_with(end))
     }
 
     /// The path of its host's root, for a base URL and the provider's usual one.
@@ -74,11 +75,7 @@ impl Instance {
     /// Why no request can be sent to it, where that is so.
     pub fn unsupported(&self) -> Option<&'static str> {
         match self.provider.auth {
-            Auth::Bearer | Auth::Header(_) | Auth::KeyOrEntra(_) | Auth::GoogleToken => None,
-            Auth::AwsSignature if self.key.is_some() => None,
-            Auth::AwsSignature => Some(
-                "requests to it must carry an AWS signature, which this version does not make; give it a Bedrock API key",
-            ),
+            Auth::Bearer | Auth::Header(_) | Auth::KeyOrEntra(_) | Auth::AwsSignature | Auth::GoogleToken => None,
         }
     }
 
@@ -128,7 +125,8 @@ impl Instance {
                     .find(|operation| operation.counts() && self.serves(*operation));
             }
             Operation::EmbedContent | Operation::BatchEmbedContents => {
-                return Some(Operation::Embeddings).filter(|operation| self.serves(*operation));
+                let is_openais = !self.provider.quirks.contains(&Quirk::EmbedsByInvoke);
+                return Some(Operation::Embeddings).filter(|operation| is_openais && self.serves(*operation));
             }
             _ => return None,
         }

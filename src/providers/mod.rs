@@ -4,6 +4,7 @@
 
 mod azure;
 mod base_url;
+pub mod bedrock;
 pub mod catalog;
 mod instance;
 pub mod page;
@@ -12,7 +13,7 @@ mod vertex;
 
 pub use base_url::BaseUrl;
 pub use instance::{Instance, ListMode, Timeouts};
-pub use urls::{Call, Destination, Urls, check_segments};
+pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments};
 
 use crate::dialects::Habits;
 use crate::endpoints::Operation;
@@ -53,8 +54,8 @@ pub struct Provider {
     pub choices: &'static [(&'static str, &'static [&'static str])],
     /// Options that it cannot do without, unless it has a key.
     pub needs: &'static [&'static str],
-    /// Variables of other programs that stand in for an option where that is not set.
-    pub ambient: &'static [(&'static str, &'static str)],
+    /// What is taken from the environment besides the variables that bear its name.
+    pub borrowed: &'static [Borrowed],
     pub urls: &'static dyn Urls,
     /// A model id for examples.
     pub example: &'static str,
@@ -125,6 +126,16 @@ pub struct Native {
     pub auth: Auth,
 }
 
+/// Where settings come from that nobody has made for us: the variables and files of the provider's own tools.
+#[derive(Debug, Clone, Copy)]
+pub enum Borrowed {
+    /// Variables and the settings that they stand for, all of one kind: taken where the first is set, and none of the settings
+    /// `unless` is.
+    Variables { unless: &'static [&'static str], variables: &'static [(&'static str, &'static str)] },
+    /// The region of the instance's profile, of AWS_PROFILE's or of the default one.
+    ProfilesRegion,
+}
+
 /// A header that a provider wants.
 #[derive(Debug, Clone, Copy)]
 pub struct DefaultHeader {
@@ -159,6 +170,8 @@ pub enum Quirk {
     ClaudeInPath { version: &'static str },
     /// Embeddings are made by Google's `:predict`.
     EmbedsByPredict,
+    /// Embeddings are made by Bedrock's InvokeModel.
+    EmbedsByInvoke,
 }
 
 impl Provider {

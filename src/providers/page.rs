@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Auth, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
+use super::{Auth, Borrowed, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
 use crate::endpoints::Operation;
 
 const INTRODUCTION: &str = "\
@@ -126,8 +126,12 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
             authentication(row.native.auth)
         )?;
     }
-    for (variable, option) in row.ambient {
-        writeln!(page, "- `{variable}` stands in for `{option}` where that is not set")?;
+    for borrowed in row.borrowed {
+        if let Borrowed::Variables { variables, .. } = borrowed {
+            let variables: Vec<_> =
+                variables.iter().map(|(name, setting)| format!("`{name}` for `{setting}`")).collect();
+            writeln!(page, "- Read as well, where no setting says it: {}", variables.join(", "))?;
+        }
     }
     for header in row.headers {
         writeln!(page, "- Header `{}`, unless the client sends it: {}", header.name, source(header.value))?;
@@ -141,6 +145,12 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
                 writeln!(page, "- Claude's bodies say `anthropic_version: {version}`; the model is in the path")?;
             }
             Quirk::EmbedsByPredict => writeln!(page, "- Embeddings are made by Google's `:predict`")?,
+            Quirk::EmbedsByInvoke => {
+                writeln!(
+                    page,
+                    "- Embeddings of Titan's and Cohere's models, by InvokeModel: one call for each text or for 96"
+                )?;
+            }
         }
     }
     if row.stream_usage == StreamUsage::Unasked && !row.operations.is_empty() {
@@ -161,7 +171,9 @@ fn authentication(auth: Auth) -> String {
     match auth {
         Auth::Bearer => "`Authorization: Bearer …`".to_owned(),
         Auth::Header(name) => format!("`{name}: …`"),
-        Auth::AwsSignature => "a Bedrock API key, as `Authorization: Bearer …`".to_owned(),
+        Auth::AwsSignature => {
+            "a signature by AWS credentials, or a Bedrock API key as `Authorization: Bearer …`".to_owned()
+        }
         Auth::KeyOrEntra(name) => format!("`{name}: …`, or a token of Microsoft Entra ID as `Authorization: Bearer …`"),
         Auth::GoogleToken => {
             "a Google access token as `Authorization: Bearer …`; a key as `x-goog-api-key: …`".to_owned()

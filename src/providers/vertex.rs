@@ -5,12 +5,14 @@
 //! (`lib/vertex`).
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use percent_encoding::utf8_percent_encode;
 
 use super::urls::{UNRESERVED, destination, with_query};
-use super::{Call, Destination, Instance, Urls};
+use super::{BaseUrl, Call, Destination, Instance, Provider, Urls};
 use crate::endpoints::Operation;
+use crate::secret::Secret;
 
 pub struct Vertex;
 
@@ -20,13 +22,26 @@ const ANTHROPIC: &str = "anthropic";
 const BETA: &str = "v1beta1";
 
 impl Urls for Vertex {
-    fn base_url(&self, option: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-        let location = option("location")?.to_ascii_lowercase();
-        Some(match location.as_str() {
+    fn usual_base(&self, provider: &Provider, options: &BTreeMap<&'static str, String>) -> Option<BaseUrl> {
+        let named = options.get("location").map(|location| match location.to_ascii_lowercase().as_str() {
             "global" => "https://aiplatform.googleapis.com".to_owned(),
-            "us" | "eu" => format!("https://aiplatform.{location}.rep.googleapis.com"),
-            _ => format!("https://{location}-aiplatform.googleapis.com"),
-        })
+            location @ ("us" | "eu") => format!("https://aiplatform.{location}.rep.googleapis.com"),
+            location => format!("https://{location}-aiplatform.googleapis.com"),
+        });
+        BaseUrl::parse(named.as_deref().or(provider.base_url)?).ok()
+    }
+
+    fn settle(
+        &self,
+        options: &mut BTreeMap<&'static str, String>,
+        _secrets: &BTreeMap<&'static str, Secret>,
+        _base: Option<&BaseUrl>,
+    ) -> Result<(), String> {
+        let is_name = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        match options.get("location").filter(|location| !is_name(location)) {
+            Some(location) => Err(format!("location `{location}` is not the name of a location, such as us-central1")),
+            None => Ok(()),
+        }
     }
 
     fn model<'a>(&self, _instance: &'a Instance, operation: Operation, model: &'a str) -> Cow<'a, str> {

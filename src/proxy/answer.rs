@@ -14,6 +14,7 @@ use super::headers::{
 };
 use super::stored;
 use super::tries::{is_retryable, retry_after};
+use crate::dialects::invoke;
 use crate::endpoints::Operation;
 use crate::error::{Failure, Garbled, Kind};
 use crate::rewrite::{Failed, Forward, Rewrite, Translate, Translation, Whole, WithoutUsage};
@@ -112,6 +113,11 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
         Lane::Count { .. } => Box::new(Whole::count(provider, client)),
         Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
         Lane::Predict { request, .. } => Box::new(Whole::predict(request.clone(), run.model.clone())),
+        Lane::Invoke { request, .. } => {
+            let mut answer = Whole::invoke(request.clone(), run.model.clone());
+            answer.push(invoke::told(&response.headers));
+            Box::new(answer)
+        }
         Lane::Translate { .. } | Lane::Forward { .. } => {
             let is_stream = is_type(response, "text/event-stream") || is_type(response, AMAZONS_EVENTS);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();

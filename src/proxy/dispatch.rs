@@ -15,12 +15,12 @@ use super::dns::Dns;
 use super::failure::{self, KNOWN};
 use super::media;
 use crate::dialects::ir::Losses;
-use crate::dialects::{Asked, Recipient, count, embeddings, predict};
+use crate::dialects::{Asked, Recipient, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal};
 use crate::json::{Edits, Object};
 use crate::payload::Payload;
-use crate::providers::{Call, Destination, Instance, Quirk};
+use crate::providers::{BaseUrl, Call, Destination, Instance, Quirk};
 use crate::routing::Target;
 
 /// When a pooled connection has been idle for so long, the system asks whether the provider is still there. A timer for each
@@ -46,7 +46,11 @@ pub async fn upstream_peer(
         let Some(target) = ctx.tries.next().await else {
             return Err(Error::explain(ErrorType::InternalError, "no target is left"));
         };
-        let inlined = media::inline(ctx, &target).await;
+        // Few requests have any: the future of all others stays small.
+        let inlined = match media::is_wanted(ctx, &target) {
+            true => Box::pin(media::inline(ctx, &target)).await,
+            false => Ok(()),
+        };
         let outgoing = match inlined.and_then(|()| outgoing(session, &mut ctx.ask, &target)) {
             Ok(outgoing) => outgoing,
             Err(refusal) => {
@@ -58,7 +62,7 @@ pub async fn upstream_peer(
                 return Err(Error::explain(KNOWN, "the request cannot be carried to any target"));
             }
         };
-        let base = &target.upstream.instance.base;
+        let base = outgoing.base.as_ref().unwrap_or(&target.upstream.instance.base).clone();
         let resolved = dns.resolve(&base.host, base.port).await;
         let granted = match &target.upstream.credentials {
             Some(credentials) => credentials.grant().await.map(Some),
@@ -82,12 +86,12 @@ pub async fn upstream_peer(
         match resolved {
             Ok(address) => {
                 let is_upgrade = matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade);
-                let peer = peer(address, instance, is_upgrade);
+                let peer = peer(address, &base, instance, is_upgrade);
                 ctx.attempt = Some(attempt);
                 return Ok(peer);
             }
             Err(why) => {
-                let message = format!("the host {} cannot be resolved: {why}", instance.base.host);
+                let message = format!("the host {} cannot be resolved: {why}", base.host);
                 ctx.attempt = Some(attempt);
                 if !failure::is_worth_another_try(ctx, &message) {
                     return Err(Error::explain(ErrorType::ConnectNoRoute, message));
@@ -114,6 +118,9 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
                 Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
                 Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
                 _ if predicts => predicted(run)?,
+                _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
+                    invoked(run, target)?
+                }
                 _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
                 _ => forwarded(run, operation, target),
             };
@@ -121,16 +128,17 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
                 Some(version) => without_model(body, operation, version),
                 None => body,
             };
-            let Destination { mut path_and_query, auth } = provider.urls.operation(instance, &call);
+            let Destination { mut path_and_query, auth, base } = provider.urls.operation(instance, &call);
             if run.is_array && lane.foreign().is_none() && path_and_query.ends_with(EVENTS) {
                 path_and_query.truncate(path_and_query.len() - EVENTS.len());
             }
-            Ok(Outgoing { path_and_query, auth, body: Some(body), lane })
+            Ok(Outgoing { path_and_query, auth, base, body: Some(body), lane })
         }
         Ask::Passthrough(rest) => {
-            let Destination { path_and_query, auth } =
+            let Destination { path_and_query, auth, base } =
                 provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
-            Ok(Outgoing { path_and_query, auth, body: None, lane: Lane::Forward { counts_for_us: false } })
+            let lane = Lane::Forward { counts_for_us: false };
+            Ok(Outgoing { path_and_query, auth, base, body: rest.body.clone(), lane })
         }
         Ask::Unknown | Ask::Local(_) | Ask::Relayed => unreachable!("only these two are sent to providers"),
     }
@@ -190,6 +198,19 @@ fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     Ok((body, Lane::Embed { request, dropped }))
 }
 
+fn invoked(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
+    let request = invoke::Request::read(&object.text().to_bytes())?;
+    let invoke::Calls { first, more, dropped } = request.write(&target.model)?;
+    if run.is_strict
+        && let Some(member) = dropped.first()
+    {
+        let message = format!("`{member}` has no place in what {} is asked.", target.upstream.name());
+        return Err(Refusal::invalid(message));
+    }
+    Ok((first, Lane::Invoke { request, more, dropped }))
+}
+
 fn translated(
     asked: &mut Asked,
     operation: Operation,
@@ -232,7 +253,7 @@ fn ask_for_counts(object: &Object, edits: &mut Edits) {
 fn apply(quirk: Quirk, object: &Object, edits: &mut Edits) {
     match quirk {
         Quirk::Rename { from, to } if object.get(to).is_none() => edits.rename(object, from, to),
-        Quirk::Rename { .. } | Quirk::ClaudeInPath { .. } | Quirk::EmbedsByPredict => {}
+        Quirk::Rename { .. } | Quirk::ClaudeInPath { .. } | Quirk::EmbedsByInvoke | Quirk::EmbedsByPredict => {}
     }
 }
 
@@ -264,9 +285,9 @@ fn without_model(body: Bytes, operation: Operation, version: &str) -> Bytes {
     edits.apply(&object)
 }
 
-fn peer(address: std::net::SocketAddr, instance: &Instance, is_upgrade: bool) -> Box<HttpPeer> {
+fn peer(address: std::net::SocketAddr, base: &BaseUrl, instance: &Instance, is_upgrade: bool) -> Box<HttpPeer> {
     // An empty server name would switch certificate verification off.
-    let mut peer = Box::new(HttpPeer::new(address, instance.base.tls, instance.base.host.clone()));
+    let mut peer = Box::new(HttpPeer::new(address, base.tls, base.host.clone()));
     let options = &mut peer.options;
     options.connection_timeout = Some(instance.timeouts.connect);
     options.total_connection_timeout = Some(instance.timeouts.connect);
@@ -274,7 +295,7 @@ fn peer(address: std::net::SocketAddr, instance: &Instance, is_upgrade: bool) ->
     options.write_timeout = Some(instance.timeouts.read);
     options.tcp_keepalive = Some(KEEP_ALIVE);
     // A connection that changes its protocol must be HTTP/1.1.
-    if instance.base.tls && !is_upgrade {
+    if base.tls && !is_upgrade {
         options.alpn = ALPN::H2H1;
         options.max_h2_streams = STREAMS_PER_CONNECTION;
     }

@@ -24,27 +24,33 @@ const MOST_FILES: usize = 20;
 /// How many are fetched at a time.
 const AT_ONCE: usize = 4;
 
-/// Puts data in place of URLs, where the target wants data. `Err`: some of it cannot be had, now or at another target's try.
+/// Whether the request has URLs where the target wants data.
+pub fn is_wanted(ctx: &mut Exchange, target: &Target) -> bool {
+    ctx.gateway.config.media.enabled && matches!(&mut ctx.ask, Ask::Run(run) if !wanted(run, target).is_empty())
+}
+
+/// Puts data in place of URLs. `Err`: some of it cannot be had, now or at another target's try.
 pub async fn inline(ctx: &mut Exchange, target: &Target) -> Result<(), Refusal> {
-    let settings = ctx.gateway.config.media;
     let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
-    let Some(dialect) = fed_dialect(run, target).filter(|_| settings.enabled) else { return Ok(()) };
     if let Some(refusal) = &ctx.unfetched {
         return Err(refusal.clone());
     }
-    let Some(asked) = &mut run.asked else { return Ok(()) };
-    let mut wanted = Vec::new();
-    for message in &mut asked.request.messages {
-        collect(&mut message.parts, dialect, &mut wanted);
-    }
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let fetched = fetch_all(&ctx.gateway.client, settings, wanted).await;
+    let fetched = fetch_all(&ctx.gateway.client, ctx.gateway.config.media, wanted(run, target)).await;
     if let Err(refusal) = &fetched {
         ctx.unfetched = Some(refusal.clone());
     }
     fetched
+}
+
+fn wanted<'a>(run: &'a mut Run, target: &Target) -> Vec<&'a mut Media> {
+    let mut wanted = Vec::new();
+    if run.asked.is_some()
+        && let Some(dialect) = fed_dialect(run, target)
+        && let Some(asked) = &mut run.asked
+    {
+        asked.request.messages.iter_mut().for_each(|message| collect(&mut message.parts, dialect, &mut wanted));
+    }
+    wanted
 }
 
 /// The dialect in which the target is written to, if it has to be given data.
