@@ -138,7 +138,7 @@ fn providers_have_their_traps() {
     ]);
     // A suffixed instance inherits nothing.
     let variables = [("VERTEX_US_PROJECT", "p"), ("VERTEX_PROJECT", "q"), ("VERTEX_LOCATION", "l")];
-    let why = config::parse("", &variables.into_iter().collect()).expect_err("no location").to_string();
+    let why = parse("", &env(&variables)).expect_err("no location").to_string();
     assert!(why.contains("VERTEX_US_LOCATION"), "{why}");
 }
 

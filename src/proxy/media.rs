@@ -26,7 +26,10 @@ const AT_ONCE: usize = 4;
 
 /// Whether the request has URLs where the target wants data.
 pub fn is_wanted(ctx: &mut Exchange, target: &Target) -> bool {
-    ctx.gateway.config.media.enabled && matches!(&mut ctx.ask, Ask::Run(run) if !wanted(run, target).is_empty())
+    match &mut ctx.ask {
+        Ask::Run(run) if ctx.gateway.config.media.enabled => !wanted(run, target).is_empty(),
+        _ => false,
+    }
 }
 
 /// Puts data in place of URLs. `Err`: some of it cannot be had, now or at another target's try.
