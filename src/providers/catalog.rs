@@ -346,7 +346,7 @@ pub static TABLE: &[Provider] = &[
         operations: &[GenerateContent, Messages, Chat, CountContent, CountMessages, Embeddings, EmbedContent],
         doors: Doors::Publisher,
         model_list: None,
-        native: Native { roots: &["v1", "v1beta1"], auth: Auth::GoogleToken },
+        native: Native { roots: &[], auth: Auth::GoogleToken },
         quirks: &[Quirk::ClaudeInPath { version: "vertex-2023-10-16" }, Quirk::EmbedsByPredict],
         options: &[
             "api_mode",
