@@ -94,15 +94,16 @@ fn of_profile_or_place(profile: &str, config: &ProviderConfig) -> CredentialsPro
 }
 
 fn explained(why: &CredentialsError, profile: Option<&str>) -> String {
+    let first = match profile {
+        Some(profile) => format!("the profile `{profile}` in ~/.aws"),
+        None => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the default profile in ~/.aws".to_owned(),
+    };
+    let tried = format!(
+        "Tried in this order: {first}, a web identity (AWS_WEB_IDENTITY_TOKEN_FILE), the container \
+         (AWS_CONTAINER_CREDENTIALS_*_URI), the instance metadata service. A Bedrock API key (api_key) does without"
+    );
     if matches!(why, CredentialsError::CredentialsNotLoaded(_)) {
-        let first = match profile {
-            Some(profile) => format!("the profile `{profile}` in ~/.aws"),
-            None => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the default profile in ~/.aws".to_owned(),
-        };
-        return format!(
-            "AWS credentials are nowhere. Tried: {first}, a web identity (AWS_WEB_IDENTITY_TOKEN_FILE), the container \
-             (AWS_CONTAINER_CREDENTIALS_*_URI), the instance metadata service. A Bedrock API key (api_key) does without"
-        );
+        return format!("AWS credentials are nowhere. {tried}");
     }
     let mut message = "AWS credentials cannot be had".to_owned();
     let mut cause: Option<&dyn std::error::Error> = Some(why);
@@ -113,5 +114,5 @@ fn explained(why: &CredentialsError, profile: Option<&str>) -> String {
         }
         cause = error.source();
     }
-    message
+    format!("{}. {tried}", message.trim_end_matches('.'))
 }
