@@ -168,6 +168,8 @@ fn start_log(level: log::LevelFilter) {
         if level == log::LevelFilter::Info { log::LevelFilter::Warn } else { level.min(log::LevelFilter::Info) };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(others).filter_module("narthex", level);
+    // Amazon's crates show answers of credential services as they came; what matters of them is told by us.
+    builder.filter_module("aws_", log::LevelFilter::Off);
     builder.init();
 }
 
