@@ -20,6 +20,7 @@ mod balance;
 mod bodies;
 mod clouds;
 mod counting;
+mod doctor;
 mod encodings;
 mod failover;
 mod headers;
