@@ -121,8 +121,9 @@ async fn fetch_all(client: &Client, settings: MediaFetch, mut wanted: Vec<&mut M
 /// `number` is the file's among those that are given by URL, for the refusal.
 async fn fetch(client: &Client, settings: MediaFetch, number: usize, media: Media) -> Result<Fetched, Refusal> {
     let refuse = |why: String| {
+        let param = param(media.kind);
         let message =
-            format!("File {number} of those that the request gives by URL {why}; send its data instead, as base64.");
+            format!("`{param}`: file {number} of those given by URL {why}; send its data instead, as base64.");
         unfetched(media.kind, message)
     };
     let url = match &media.source {
