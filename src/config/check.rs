@@ -8,8 +8,8 @@ use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Config, Environment, Log, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, models, providers,
-    units,
+    Access, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, models,
+    providers, units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
@@ -33,6 +33,9 @@ pub fn check(
     let log = read_log(root.section("log"));
     let routing = read_routing(root.section("routing"));
     let store = read_store(root.section("store"));
+    let mut media = root.section("media");
+    let fetch = read_fetch(media.section("fetch"));
+    media.finish();
 
     let mut inventory = root.section("inventory");
     let list_mode = inventory.read("mode", list_mode).unwrap_or_default();
@@ -53,7 +56,18 @@ pub fn check(
     let providers = models::Providers { instances: &instances, by_variable };
     let models = models::read(root.section("models"), &providers, remarks);
     root.finish();
-    Some(Config { server, access, log, routing, store, inventory_refresh, instances, models, is_demonstration })
+    Some(Config {
+        server,
+        access,
+        log,
+        routing,
+        store,
+        media: fetch,
+        inventory_refresh,
+        instances,
+        models,
+        is_demonstration,
+    })
 }
 
 fn read_server(mut section: Section<'_>) -> Server {
@@ -196,6 +210,27 @@ fn read_routing(mut section: Section<'_>) -> Routing {
     };
     section.finish();
     routing
+}
+
+fn read_fetch(mut section: Section<'_>) -> MediaFetch {
+    let fetch = MediaFetch {
+        enabled: section.read("enabled", units::flag).unwrap_or(true),
+        max_bytes: section
+            .read("max_bytes", |text| match units::bytes(text)? {
+                size @ 1024..=0x1000_0000 => Ok(size),
+                _ => Err(format!("`{text}` is not between 1K and 256M")),
+            })
+            .unwrap_or(20 << 20),
+        timeout: section
+            .read("timeout", |text| match units::duration(text)? {
+                Duration::ZERO => Err("must be longer than nothing".to_owned()),
+                timeout => Ok(timeout),
+            })
+            .unwrap_or(Duration::from_secs(10)),
+        allow_private: section.read("allow_private", units::flag).unwrap_or(false),
+    };
+    section.finish();
+    fetch
 }
 
 fn read_store(mut section: Section<'_>) -> StoreSettings {

@@ -14,6 +14,7 @@ pub mod ir;
 mod openai_chat;
 pub mod openai_responses;
 pub mod page;
+pub mod predict;
 pub mod stored;
 mod wire;
 

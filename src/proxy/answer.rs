@@ -36,6 +36,17 @@ pub fn upstream_response_filter(response: &mut ResponseHeader, ctx: &mut Exchang
     let Some(attempt) = &ctx.attempt else { return Ok(()) };
     let upstream = &attempt.target.upstream;
     upstream.note_latency(attempt.started.elapsed());
+    if let (Some(credentials), Some(grant)) = (&upstream.credentials, &attempt.grant)
+        && grant.is_refused_by(response.status, &response.headers)
+    {
+        credentials.refused(grant);
+        if matches!(ctx.ask, Ask::Run(_)) && ctx.tries.renew() {
+            ctx.gateway.metrics.attempt(upstream.name(), "refused");
+            let mut error = Error::explain(ANOTHER_TRY, format!("status {status}"));
+            error.set_retry(true);
+            return Err(error);
+        }
+    }
     if is_retryable(status, &response.headers) {
         let requested = retry_after(&response.headers);
         upstream.health.note_failure(requested);
@@ -101,6 +112,7 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
     Some(match lane {
         Lane::Count { .. } => Box::new(Whole::count(provider, client)),
         Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
+        Lane::Predict { request, .. } => Box::new(Whole::predict(request.clone(), run.model.clone())),
         Lane::Invoke { request, .. } => {
             let mut answer = Whole::invoke(request.clone(), run.model.clone());
             answer.push(invoke::told(&response.headers));

@@ -18,6 +18,7 @@ mod doctor;
 mod failure;
 mod headers;
 mod local;
+mod media;
 mod outbound;
 mod record;
 mod refresh;
