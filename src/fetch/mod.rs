@@ -213,7 +213,7 @@ async fn read(session: &mut HttpSession, max_bytes: usize) -> Result<Answer, Fai
 }
 
 /// Pingora's word for what went wrong: without addresses, which its context has.
-#[expect(clippy::boxed_local, reason = "the form in which Pingora gives errors")]
+#[expect(clippy::boxed_local, reason = "Pingora's errors come in boxes")]
 fn wire(error: Box<pingora_core::Error>) -> Failed {
     Failed::Wire(error.etype().as_str().to_owned())
 }
