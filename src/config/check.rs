@@ -2,13 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Config, Log, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, models, providers, units,
+    Access, Config, Log, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, model_info, models, providers,
+    units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
@@ -42,10 +44,25 @@ pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: 
     if is_demonstration {
         instances.push(providers::simulator());
     }
+    let model_info: Arc<[_]> = model_info::read(root.section("model_info")).into();
+    for instance in &mut instances {
+        instance.model_info = Arc::clone(&model_info);
+    }
     let providers = models::Providers { instances: &instances, by_variable };
     let models = models::read(root.section("models"), &providers, remarks);
     root.finish();
-    Some(Config { server, access, log, routing, store, inventory_refresh, instances, models, is_demonstration })
+    Some(Config {
+        server,
+        access,
+        log,
+        routing,
+        store,
+        inventory_refresh,
+        instances,
+        models,
+        model_info,
+        is_demonstration,
+    })
 }
 
 fn read_server(mut section: Section<'_>) -> Server {

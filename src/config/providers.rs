@@ -1,6 +1,7 @@
 //! The section `providers`: instances, each with what its provider's row adds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -28,6 +29,7 @@ pub fn simulator() -> Instance {
         options: BTreeMap::new(),
         timeouts: TIMEOUTS,
         weight: 1,
+        model_info: Arc::default(),
     }
 }
 
@@ -162,6 +164,7 @@ fn read_instance(
         options,
         timeouts,
         weight,
+        model_info: Arc::default(),
     })
 }
 

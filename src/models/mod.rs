@@ -2,12 +2,18 @@
 //!
 //! A model is looked up by its id, whatever a provider puts around it (`us.anthropic.claude-sonnet-5-v1:0`, `openai/gpt-5.5`).
 //! One that is not in the tables has safe defaults. Each family has a file, whose rows are tried in their order: put the longer name
-//! first. Nothing here knows a wire format, nor a provider.
+//! first. What price lists say (lengths, prices, capabilities) is a table of its own, [`Card`]; [`Known`] holds all of it together, and
+//! what the user has to say. Nothing here knows a wire format.
 
+mod card;
 mod claude;
 mod gemini;
+mod known;
 mod openai;
 mod others;
+
+pub use card::{Capabilities, Card, Mode, Prices};
+pub use known::{Known, Limits, Said};
 
 /// What is known of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! A configured provider, everything about it settled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -8,7 +9,7 @@ use http::{HeaderName, HeaderValue};
 use super::{Auth, BaseUrl, Doors, Provider, StreamUsage};
 use crate::dialects::Dialect;
 use crate::endpoints::Operation;
-use crate::models::{self, Facts};
+use crate::models::{self, Facts, Known, Limits, Said};
 use crate::secret::Secret;
 
 /// A provider with its key and address. `openai-east` is an instance of the provider `openai`.
@@ -30,6 +31,8 @@ pub struct Instance {
     pub timeouts: Timeouts,
     /// Its share among instances that serve the same model.
     pub weight: u32,
+    /// What the user says of models, here and elsewhere.
+    pub model_info: Arc<[Said]>,
 }
 
 /// What a configured list of models is for.
@@ -53,6 +56,11 @@ pub struct Timeouts {
 impl Instance {
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
+    }
+
+    /// What is known of one of its models.
+    pub fn known(&self, model: &str, listed: Limits) -> Known {
+        Known::of(self.provider.name, &self.name, model, listed, &self.model_info)
     }
 
     /// The path of its host's root, for a base URL and the provider's usual one.

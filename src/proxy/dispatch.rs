@@ -134,7 +134,7 @@ pub fn door(run: &Run, target: &Target) -> Option<Operation> {
         Payload::Json(object) => offers_tools_to_thinker(object),
         Payload::Form(_) => false,
     };
-    target.upstream.instance.door(run.operation, &target.model, target.facts, has_tools)
+    target.upstream.instance.door(run.operation, &target.model, &target.known.facts, has_tools)
 }
 
 /// Whether tools are offered to a model that is to think before it uses them.
@@ -180,7 +180,7 @@ fn translated(
 ) -> Result<(Bytes, Lane), Refusal> {
     let provider = operation.dialect();
     let dialect = provider.provider();
-    let recipient = Recipient { facts: target.facts, habits: target.upstream.instance.provider.habits };
+    let recipient = Recipient { facts: &target.known.facts, habits: target.upstream.instance.provider.habits };
     asked.request.model = target.model.to_string();
     let mut losses = Losses::new(dialect.losses(), is_strict);
     let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;

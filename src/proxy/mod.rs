@@ -14,6 +14,7 @@ mod dispatch;
 mod dns;
 mod failure;
 mod headers;
+mod listing;
 mod local;
 mod outbound;
 mod record;

@@ -117,7 +117,7 @@ async fn fetch(instance: &Instance, dns: &Arc<Dns>, connectors: &Connectors) -> 
     peer.options.total_connection_timeout = Some(instance.timeouts.connect);
     let connector = connectors.lend();
     let body = get(&connector, &peer, instance, &instance.provider.urls.model_list(instance, list)).await?;
-    read_list(&body).ok_or_else(|| "what it sent is not a list of models".to_owned())
+    read_list(instance, &body).ok_or_else(|| "what it sent is not a list of models".to_owned())
 }
 
 async fn get(connector: &Connector, peer: &HttpPeer, instance: &Instance, path: &str) -> Result<BytesMut, String> {
