@@ -16,6 +16,8 @@ pub mod page;
 pub mod stored;
 mod wire;
 
+pub use errors::retry_after;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 

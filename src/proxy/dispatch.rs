@@ -16,7 +16,7 @@ use super::failure::{self, KNOWN};
 use crate::dialects::ir::Losses;
 use crate::dialects::{Asked, Recipient, count, embeddings};
 use crate::endpoints::Operation;
-use crate::error::{Failure, Refusal};
+use crate::error::{Failure, Refusal, Remedy};
 use crate::json::{Edits, Object};
 use crate::payload::Payload;
 use crate::providers::{Call, Destination, Instance, Quirk};
@@ -71,7 +71,7 @@ pub async fn upstream_peer(
         if let Some(why) = hindrance {
             let message = format!("{}: {why}", instance.name);
             ctx.attempt = Some(attempt);
-            if !failure::is_worth_another_try(ctx, &message) {
+            if !failure::is_worth_another_try(ctx, &message, Remedy::Again) {
                 ctx.failure = Some(Failure::new(http::StatusCode::BAD_GATEWAY, message.clone()));
                 return Err(Error::explain(KNOWN, message));
             }
@@ -87,7 +87,7 @@ pub async fn upstream_peer(
             Err(why) => {
                 let message = format!("the host {} cannot be resolved: {why}", instance.base.host);
                 ctx.attempt = Some(attempt);
-                if !failure::is_worth_another_try(ctx, &message) {
+                if !failure::is_worth_another_try(ctx, &message, Remedy::Again) {
                     return Err(Error::explain(ErrorType::ConnectNoRoute, message));
                 }
             }

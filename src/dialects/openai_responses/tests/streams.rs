@@ -135,7 +135,7 @@ fn by_the_book() -> Vec<Value> {
 }
 
 const SHOWN: &[&str] = &[
-    "Summary First.\n\nThen. sealed",
+    "Summary First.Then. sealed",
     "text Grüße",
     "refusal no",
     "opaque web_search_call {\"action\":{\"query\":\"q\",\"type\":\"search\"},\"id\":\"ws_1\",\"status\":\"completed\",\"type\":\"web_search_call\"}",
