@@ -125,6 +125,10 @@ fn read_instance(
         entry.problem("keeps_responses is neither true nor false");
     }
 
+    if !matches!(options.get("context_suffix").map(String::as_str), None | Some("keep" | "strip")) {
+        entry.problem("context_suffix is neither keep nor strip");
+    }
+
     let is_elsewhere = given.as_ref().is_some_and(|given| usual.as_ref().is_none_or(|usual| usual.host != given.host));
     let base = match (given, usual) {
         (Some(given), Some(usual)) => Some(given.completed_by(&usual)),

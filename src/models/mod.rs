@@ -22,6 +22,10 @@ pub struct Facts {
     pub sampling: Sampling,
     /// The most tokens of an answer.
     pub max_output: Option<u64>,
+    /// Whether it takes `stop` and the penalties (Grok 4 refuses them).
+    pub has_stops: bool,
+    /// Whether it thinks in streams only, and unasked: elsewhere it must be told not to (open Qwen 3 on Model Studio).
+    pub thinks_in_streams: bool,
     /// Whether a certain tool, or any tool, can be forced to be called.
     pub forced_tools: ForcedTools,
     /// Whether answers can be bound to a JSON schema.
@@ -102,6 +106,8 @@ impl Facts {
         thinking: ThinkingStyle::Unknown,
         sampling: Sampling::Accepted,
         max_output: None,
+        has_stops: true,
+        thinks_in_streams: false,
         forced_tools: ForcedTools::Accepted,
         has_json_schema: true,
         has_system: true,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Auth, BaseUrl, Doors, Provider, StreamUsage};
+use super::{Audio, Auth, BaseUrl, Doors, Provider, StreamUsage};
 use crate::dialects::Dialect;
 use crate::endpoints::Operation;
 use crate::models::{self, Facts, Known, Limits, Said};
@@ -61,6 +61,13 @@ impl Instance {
     /// What is known of one of its models.
     pub fn known(&self, model: &str, listed: Limits) -> Known {
         Known::of(self.provider.name, &self.name, model, listed, &self.model_info)
+    }
+
+    /// The name by which it is asked for a model. `[1m]` at the end asks Xiaomi for the long context; with `context_suffix: strip` it
+    /// means something to clients only.
+    pub fn sent_name<'m>(&self, model: &'m str) -> &'m str {
+        let strips = self.option("context_suffix") == Some("strip");
+        model.strip_suffix("[1m]").filter(|_| strips).unwrap_or(model)
     }
 
     /// The path of its host's root, for a base URL and the provider's usual one.
@@ -123,6 +130,9 @@ impl Instance {
                     .iter()
                     .copied()
                     .find(|operation| operation.counts() && self.serves(*operation));
+            }
+            Operation::Speech | Operation::Transcriptions if self.provider.audio == Audio::Chat => {
+                return Some(Operation::Chat).filter(|operation| self.serves(*operation));
             }
             Operation::EmbedContent | Operation::BatchEmbedContents => {
                 return Some(Operation::Embeddings).filter(|operation| self.serves(*operation));

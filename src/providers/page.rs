@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Auth, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
+use super::{Audio, Auth, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
 use crate::endpoints::Operation;
 
 const INTRODUCTION: &str = "\
@@ -129,8 +129,17 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
         writeln!(page, "- Header `{}`, unless the client sends it: {}", header.name, source(header.value))?;
     }
     for quirk in row.quirks {
-        let Quirk::Rename { from, to } = quirk;
-        writeln!(page, "- Edit to outgoing bodies: `{from}` is sent as `{to}`, where `{to}` is not given")?;
+        match quirk {
+            Quirk::Rename { from, to } => {
+                writeln!(page, "- Edit to outgoing bodies: `{from}` is sent as `{to}`, where `{to}` is not given")?;
+            }
+            Quirk::Clamp { member, least, most } => {
+                writeln!(page, "- Edit to outgoing bodies: `{member}` is brought between {least} and {most}")?;
+            }
+        }
+    }
+    if row.audio == Audio::Chat {
+        writeln!(page, "- `/v1/audio/speech` and `/v1/audio/transcriptions` are made into chats")?;
     }
     if row.stream_usage == StreamUsage::Unasked && !row.operations.is_empty() {
         writeln!(page, "- Streams tell their token counts without being asked")?;
@@ -161,5 +170,6 @@ fn source(value: HeaderSource) -> String {
         HeaderSource::Option(option, None) => format!("the setting `{option}`, if there is one"),
         HeaderSource::Option(option, Some(otherwise)) => format!("the setting `{option}`, else `{otherwise}`"),
         HeaderSource::Session => "an id that stays the same while the gateway runs".to_owned(),
+        HeaderSource::Conversation => "an id that stays the same while a chat goes on".to_owned(),
     }
 }

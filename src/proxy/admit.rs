@@ -168,6 +168,7 @@ async fn run(
         payload,
         wants_stream,
         is_array,
+        is_audio_by_chat: false,
         asked: None,
         is_strict,
         remembered,
@@ -205,6 +206,8 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     {
         run.asked = Some(Box::new(asked(run)?));
     }
+    run.is_audio_by_chat = matches!(run.operation, Operation::Speech | Operation::Transcriptions)
+        && targets.iter().any(|target| dispatch::door(run, target) == Some(Operation::Chat));
     ctx.tries = Tries::new(targets, ctx.gateway.config.routing.retries);
     Ok(())
 }

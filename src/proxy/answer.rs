@@ -17,7 +17,7 @@ use super::tries::remedy;
 use crate::dialects::retry_after;
 use crate::endpoints::Operation;
 use crate::error::{Failure, Garbled, Kind, Remedy};
-use crate::rewrite::{Failed, Forward, Overheard, Rewrite, Translate, Translation, Whole, WithoutUsage};
+use crate::rewrite::{Failed, Forward, Overheard, Rewrite, Spoken, Translate, Translation, Whole, WithoutUsage};
 
 /// Marks an error that stands for a status which another try may better.
 pub const ANOTHER_TRY: ErrorType = ErrorType::Custom("AnotherTry");
@@ -130,6 +130,7 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
     Some(match lane {
         Lane::Count { .. } => Box::new(Whole::count(provider, client)),
         Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
+        Lane::Audio(request) => Box::new(Spoken::new(request.clone())),
         Lane::Translate { .. } | Lane::Forward { .. } => {
             let is_stream = is_type(response, "text/event-stream") || is_type(response, AMAZONS_EVENTS);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
@@ -205,7 +206,7 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
         if let Ask::Run(run) = &ctx.ask
             && is_translated
         {
-            translated_headers(&mut answer, run, attempt.outgoing.lane.dropped())?;
+            translated_headers(&mut answer, run, &attempt.outgoing.lane)?;
         }
     }
     if ctx.answer.is_event_stream {
@@ -216,11 +217,16 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
     Ok(())
 }
 
-fn translated_headers(answer: &mut ResponseHeader, run: &Run, dropped: &[String]) -> Result<()> {
+fn translated_headers(answer: &mut ResponseHeader, run: &Run, lane: &Lane) -> Result<()> {
     let dialect = run.operation.dialect();
+    let dropped = lane.dropped();
     let content_type = match (&run.asked, run.wants_stream && answer.status.is_success()) {
         (Some(asked), true) => dialect.client().stream_type(&asked.reply),
         _ => "application/json",
+    };
+    let content_type = match lane {
+        Lane::Audio(request) if answer.status.is_success() => request.content_type(),
+        _ => content_type,
     };
     answer.insert_header(header::CONTENT_TYPE, content_type)?;
     if let Some(class) = dialect.error_type(Kind::of_status(answer.status)).filter(|_| !answer.status.is_success()) {

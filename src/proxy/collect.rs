@@ -17,10 +17,11 @@ use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_core::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
 
-use super::context::{Ask, Exchange};
+use super::context::{Ask, Exchange, Run};
 use super::dns::Dns;
 use super::{RequestHeader, ResponseHeader, answer, dispatch, failure, local, outbound};
 use crate::error::Failure;
+use crate::payload::Payload;
 use crate::rewrite::Rewrite;
 
 /// Connections to providers, beside those that Pingora's proxy keeps. Made when the first answer is collected: it holds a megabyte of
@@ -43,7 +44,15 @@ impl Collector {
 
 /// Whether an exchange is one of these.
 pub fn is_wanted(ctx: &Exchange) -> bool {
-    matches!(&ctx.ask, Ask::Run(run) if !run.wants_stream && (run.asked.is_some() || run.operation.is_converted_whole()))
+    let Ask::Run(run) = &ctx.ask else { return false };
+    let is_converted = run.asked.is_some() || run.operation.is_converted_whole();
+    // Samples come in pieces.
+    let is_audio = run.is_audio_by_chat && !audio_comes_in_pieces(run);
+    !run.wants_stream && (is_converted || is_audio)
+}
+
+fn audio_comes_in_pieces(run: &Run) -> bool {
+    matches!(&run.payload, Payload::Json(object) if object.parse::<String>("response_format").as_deref() == Some("pcm"))
 }
 
 /// Asks one target after the other, and answers.

@@ -10,7 +10,7 @@ use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::credentials::Grant;
-use crate::dialects::{Asked, Dialect, embeddings};
+use crate::dialects::{Asked, Dialect, audio, embeddings};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::Failure;
 use crate::gateway::{Gateway, Open, random_id};
@@ -94,6 +94,8 @@ pub struct Run {
     pub wants_stream: bool,
     /// Whether a stream is wanted as one JSON array (Gemini without `alt=sse`).
     pub is_array: bool,
+    /// Whether some target is asked for audio in a chat.
+    pub is_audio_by_chat: bool,
     /// The request in canonical form, where some target speaks another dialect.
     pub asked: Option<Box<Asked>>,
     /// Whether what a target has no place for is refused instead of left out.
@@ -139,6 +141,8 @@ pub enum Lane {
     Count { provider: Dialect },
     /// Gemini's embeddings over OpenAI's.
     Embed { request: embeddings::Request, dropped: Vec<String> },
+    /// Speech and transcriptions in chats.
+    Audio(audio::Request),
 }
 
 impl Lane {
@@ -151,7 +155,7 @@ impl Lane {
         match self {
             Self::Forward { .. } => None,
             Self::Translate { provider, .. } | Self::Count { provider } => Some(*provider),
-            Self::Embed { .. } => Some(Dialect::OpenaiChat),
+            Self::Embed { .. } | Self::Audio(_) => Some(Dialect::OpenaiChat),
         }
     }
 
@@ -159,6 +163,7 @@ impl Lane {
     pub fn dropped(&self) -> &[String] {
         match self {
             Self::Translate { dropped, .. } | Self::Embed { dropped, .. } => dropped,
+            Self::Audio(request) => request.dropped(),
             Self::Forward { .. } | Self::Count { .. } => &[],
         }
     }

@@ -14,7 +14,7 @@ use super::context::{Ask, Attempt, Exchange, Lane, Outgoing, Run};
 use super::dns::Dns;
 use super::failure::{self, KNOWN};
 use crate::dialects::ir::Losses;
-use crate::dialects::{Asked, Recipient, count, embeddings};
+use crate::dialects::{Asked, Recipient, audio, count, embeddings};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
 use crate::json::{Edits, Object};
@@ -110,6 +110,7 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             let (body, lane) = match &mut run.asked {
                 Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
                 Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
+                _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
                 _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
                 _ => forwarded(run, target),
             };
@@ -172,6 +173,18 @@ fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     Ok((body, Lane::Embed { request, dropped }))
 }
 
+fn spoken(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let request = match &run.payload {
+        Payload::Json(object) => audio::Request::Speech(audio::Speech::read(&object.text().to_bytes())?),
+        Payload::Form(form) => audio::Request::Transcription(audio::Transcription::read(form)?),
+    };
+    if let (true, Some(name)) = (run.is_strict, request.dropped().first()) {
+        let message = format!("`{name}` has no place in what this model is asked.");
+        return Err(Refusal::invalid(message).code("unsupported_parameter"));
+    }
+    Ok((request.write(&target.model), Lane::Audio(request)))
+}
+
 fn translated(
     asked: &mut Asked,
     operation: Operation,
@@ -184,6 +197,7 @@ fn translated(
     asked.request.model = target.model.to_string();
     let mut losses = Losses::new(dialect.losses(), is_strict);
     let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;
+    let body = with_quirks(body, target.upstream.instance.provider.quirks);
     Ok((body, Lane::Translate { provider, dropped: losses.finish()? }))
 }
 
@@ -214,7 +228,24 @@ fn apply(quirk: Quirk, object: &Object, edits: &mut Edits) {
     match quirk {
         Quirk::Rename { from, to } if object.get(to).is_none() => edits.rename(object, from, to),
         Quirk::Rename { .. } => {}
+        Quirk::Clamp { member, least, most } => {
+            let given = object.parse::<f64>(member).filter(|given| given.is_finite());
+            if let Some(given) = given.filter(|given| !(least..=most).contains(given)) {
+                edits.set(object, member, serde_json::Value::from(given.clamp(least, most)).to_string());
+            }
+        }
     }
+}
+
+/// A body that we have written ourselves.
+fn with_quirks(body: Bytes, quirks: &[Quirk]) -> Bytes {
+    if quirks.is_empty() {
+        return body;
+    }
+    let Ok(object) = Object::read(body.clone()) else { return body };
+    let mut edits = Edits::default();
+    quirks.iter().for_each(|quirk| apply(*quirk, &object, &mut edits));
+    edits.apply(&object)
 }
 
 fn peer(address: std::net::SocketAddr, instance: &Instance, is_upgrade: bool) -> Box<HttpPeer> {

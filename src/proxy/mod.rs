@@ -10,6 +10,7 @@ mod answer;
 mod body;
 mod collect;
 mod context;
+mod conversation;
 mod dispatch;
 mod dns;
 mod failure;

@@ -113,6 +113,7 @@ impl Target {
     }
 
     fn with_known(upstream: &Arc<Upstream>, model: &str, known: Arc<Known>) -> Self {
+        let model = upstream.instance.sent_name(model);
         Self { upstream: Arc::clone(upstream), model: model.into(), known, weight: upstream.instance.weight }
     }
 }

@@ -24,6 +24,7 @@ mod headers;
 mod kept;
 mod models;
 mod passthrough;
+mod quirks;
 mod requests;
 mod shutdown;
 mod streams;
