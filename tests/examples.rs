@@ -110,13 +110,17 @@ fn the_example_configuration_is_valid_with_everything_switched_on() {
         "OPENAI_API_KEY",
         "OPENAI_EAST_API_KEY",
         "AZURE_API_KEY",
+        "BEDROCK_API_KEY",
+        "TEAM_ACCESS_KEY_ID",
+        "TEAM_SECRET_ACCESS_KEY",
+        "TEAM_SESSION_TOKEN",
         "GEMINI_API_KEY",
         "OPENROUTER_API_KEY",
         "OPENCODE_GO_API_KEY",
     ];
     let loaded = parsed(&yaml, &keys.iter().map(|name| (*name, "k")).collect());
     assert_eq!(loaded.remarks, [""; 0]);
-    let names = ["azure", "gemini", "local", "openai", "openai-east", "opencode-go", "openrouter", "vertex"];
+    let names = ["azure", "bedrock", "gemini", "local", "openai", "openai-east", "opencode-go", "openrouter", "vertex"];
     assert_eq!(named(&loaded.config), BTreeSet::from(names));
     assert_eq!(loaded.config.models.len(), 2);
 }

@@ -9,8 +9,8 @@ use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Config, Log, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, model_info, models, providers,
-    units,
+    Access, Config, Environment, Log, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, model_info, models,
+    providers, units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
@@ -18,7 +18,13 @@ use crate::secret::{KeyDigest, Secret};
 const MAX_BODY: usize = 64 << 20;
 
 /// Reads the whole tree. `None`, and for every problem an entry in `problems`, when it cannot be used.
-pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: &mut Vec<String>) -> Option<Config> {
+pub fn check(
+    tree: &Node,
+    by_variable: &[String],
+    env: &Environment,
+    problems: &Problems,
+    remarks: &mut Vec<String>,
+) -> Option<Config> {
     let mut root = Section::new("", Some(tree), problems);
     let mut server = root.section("server");
     let master_key = server.read("master_key", key);
@@ -34,7 +40,8 @@ pub fn check(tree: &Node, by_variable: &[String], problems: &Problems, remarks: 
     let inventory_refresh = inventory.read("refresh", units::duration).unwrap_or(Duration::from_secs(3600));
     inventory.finish();
 
-    let mut instances = providers::read(root.section("providers"), list_mode, by_variable, problems, remarks);
+    let surroundings = providers::Surroundings { list_mode, by_variable, env };
+    let mut instances = providers::read(root.section("providers"), &surroundings, problems, remarks);
     // The simulator stands in where nothing is configured, never for providers that were meant to answer.
     let is_meant = tree.get("providers").is_some_and(|named| !named.entries().is_empty());
     let is_demonstration = instances.is_empty() && !is_meant;

@@ -4,6 +4,7 @@
 //! read and checked (`check`, and `providers`, `models` for their sections). All problems are collected and shown at once.
 //! Nothing outside this room reads the environment or knows how a setting is spelled.
 
+mod borrowed;
 mod check;
 mod env;
 mod expand;
@@ -203,7 +204,7 @@ pub fn parse(text: &str, env: &Environment) -> Result<Loaded, Invalid> {
     let by_variable = keys_by_variable(&tree);
     expand::expand(&mut tree, "", env, &problems);
     let mut remarks = env::overlay(&mut tree, env);
-    let config = check::check(&tree, &by_variable, &problems, &mut remarks);
+    let config = check::check(&tree, &by_variable, env, &problems, &mut remarks);
     let problems = problems.into_vec();
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded { config, remarks, file: None }),

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
+use super::env::Environment;
 use super::node::{Node, Origin, Problems, Section, Value, closest};
-use super::{check, units};
+use super::{borrowed, check, units};
 use crate::providers::{BaseUrl, Doors, Instance, Key, ListMode, Provider, Timeouts, catalog};
 use crate::secret::Secret;
 
@@ -27,17 +28,25 @@ pub fn simulator() -> Instance {
         models: Vec::new(),
         list_mode: ListMode::Fallback,
         options: BTreeMap::new(),
+        secrets: BTreeMap::new(),
         timeouts: TIMEOUTS,
         weight: 1,
         model_info: Arc::default(),
     }
 }
 
+/// What decides on instances besides their own settings.
+pub struct Surroundings<'a> {
+    pub list_mode: ListMode,
+    /// The names of those whose key is given by a variable.
+    pub by_variable: &'a [String],
+    pub env: &'a Environment,
+}
+
 /// The instances, sorted by name. Those whose key is a variable that is not set are left out with a remark.
 pub fn read(
     mut section: Section<'_>,
-    list_mode: ListMode,
-    by_variable: &[String],
+    surroundings: &Surroundings<'_>,
     problems: &Problems,
     remarks: &mut Vec<String>,
 ) -> Vec<Instance> {
@@ -50,7 +59,7 @@ pub fn read(
         }
         let mut entry = Section::new(path.clone(), Some(node), problems);
         let Some(provider) = provider_of(name, &mut entry, node) else { continue };
-        if let Some(instance) = read_instance(name, provider, list_mode, entry, by_variable, remarks) {
+        if let Some(instance) = read_instance(name, provider, surroundings, entry, remarks) {
             instances.push(instance);
         }
     }
@@ -84,21 +93,13 @@ fn provider_of(name: &str, entry: &mut Section<'_>, node: &Node) -> Option<&'sta
 fn read_instance(
     name: &str,
     provider: &'static Provider,
-    list_mode: ListMode,
+    surroundings: &Surroundings<'_>,
     mut entry: Section<'_>,
-    by_variable: &[String],
     remarks: &mut Vec<String>,
 ) -> Option<Instance> {
-    let key = entry.read("api_key", |text| {
-        let key = text.trim();
-        HeaderValue::from_str(key)
-            .map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
-        Ok(Secret::new(key))
-    });
-    let usual = provider.base_url.and_then(|url| BaseUrl::parse(url).ok());
-    let given = entry.read("base_url", BaseUrl::parse);
+    let mut key = entry.read("api_key", secret);
     let models = entry.list("models").unwrap_or_default();
-    let list_mode = entry.read("models_mode", check::list_mode).unwrap_or(list_mode);
+    let list_mode = entry.read("models_mode", check::list_mode).unwrap_or(surroundings.list_mode);
     let weight = entry
         .read("weight", |text| match text.parse() {
             Ok(weight @ 1..=1000) => Ok(weight),
@@ -107,8 +108,29 @@ fn read_instance(
         .unwrap_or(1);
     let headers = read_headers(&mut entry);
     let timeouts = read_timeouts(entry.section("timeouts"));
-    let mut options: BTreeMap<_, _> =
-        provider.options.iter().filter_map(|option| Some((*option, entry.text(option)?.to_owned()))).collect();
+    let (mut options, mut secrets) = (BTreeMap::new(), BTreeMap::new());
+    for option in provider.options {
+        if Instance::is_secret(option) {
+            secrets.extend(entry.read(option, secret).map(|value| (*option, value)));
+        } else {
+            options.extend(entry.text(option).map(|value| (*option, value.to_owned())));
+        }
+    }
+    let given = entry.read("base_url", |text| provider.urls.read_base(text, &options));
+    // First what the instance says by itself, then together with what the environment adds.
+    let settled = provider.urls.settle(&mut options, &secrets, given.as_ref()).and_then(|()| {
+        let settings = borrowed::Settings { key: &mut key, options: &mut options, secrets: &mut secrets };
+        borrowed::complete(provider, surroundings.env, settings)?;
+        provider.urls.settle(&mut options, &secrets, given.as_ref())
+    });
+    if let Err(why) = settled {
+        entry.problem(why);
+    }
+    let usual = provider.urls.usual_base(provider, &options);
+    if given.is_none() && provider.options.contains(&"region") && !options.contains_key("region") {
+        let host = usual.as_ref().map_or("", |usual| &usual.host);
+        remarks.push(format!("providers.{name} names no region: {host} is asked"));
+    }
     if matches!(provider.doors, Doors::Native) {
         match options.get("api_mode").map(String::as_str) {
             Some("native" | "openai") => {}
@@ -142,7 +164,7 @@ fn read_instance(
     // A compatible server on one's own machine seldom wants a key.
     let needs_key = provider.key == Key::Required && !(provider.name == "openai" && is_elsewhere);
     let is_keyless = needs_key && key.is_none();
-    if is_keyless && by_variable.iter().any(|left_out| left_out == name) {
+    if is_keyless && surroundings.by_variable.iter().any(|left_out| left_out == name) {
         remarks.push(format!("providers.{name} is left out: the variable that holds its api_key is not set"));
         entry.take_all();
         return None;
@@ -166,10 +188,18 @@ fn read_instance(
         models,
         list_mode,
         options,
+        secrets,
         timeouts,
         weight,
         model_info: Arc::default(),
     })
+}
+
+/// Reads a key, or another text that nobody may see. The error does not show it.
+pub fn secret(text: &str) -> Result<Secret, String> {
+    let text = text.trim();
+    HeaderValue::from_str(text).map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
+    Ok(Secret::new(text))
 }
 
 /// Headers that the gateway itself decides on.

@@ -4,6 +4,7 @@
 //! before it expires, so that no exchange waits for it but the first. How it is fetched is a [`Source`]'s matter, one for each
 //! cloud.
 
+pub mod aws;
 mod cached;
 
 use std::fmt::Debug;
@@ -15,7 +16,7 @@ use http::HeaderValue;
 
 pub use cached::Credentials;
 
-use crate::providers::Instance;
+use crate::providers::{Auth, Instance};
 
 /// What a request is allowed by.
 #[derive(Debug)]
@@ -51,6 +52,9 @@ pub trait Source: Debug + Send + Sync {
 }
 
 /// What an instance needs besides its key, if it needs anything.
-pub fn of(_instance: &Instance) -> Option<Arc<Credentials>> {
-    None
+pub fn of(instance: &Instance) -> Option<Arc<Credentials>> {
+    match instance.provider.auth {
+        Auth::AwsSignature if instance.key.is_none() => Some(Credentials::new(aws::Aws::of(instance))),
+        _ => None,
+    }
 }

@@ -10,6 +10,7 @@ pub mod embeddings;
 mod errors;
 pub mod framing;
 pub mod gemini;
+pub mod invoke;
 pub mod ir;
 mod openai_chat;
 pub mod openai_responses;

@@ -4,8 +4,11 @@
 //! What the rows claim comes from the vendors' documentation and SDKs as of November 2026.
 
 use super::azure::Azure;
+use super::bedrock::Bedrock;
 use super::urls::Joined;
-use super::{Audio, Auth, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
+use super::{
+    Audio, Auth, Borrowed, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage,
+};
 use crate::dialects::{EffortHabit, Habits};
 use crate::endpoints::Operation::{
     self, BatchEmbedContents, Chat, Compact, Completions, Converse, CountContent, CountConverse, CountInput,
@@ -32,6 +35,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     stream_usage: StreamUsage::OnRequest,
     quirks: &[],
     options: &[],
+    borrowed: &[],
     urls: &Joined,
     example: "",
     note: "",
@@ -40,6 +44,26 @@ const OPENAI_COMPATIBLE: Provider = Provider {
 /// The version of the Anthropic API that is asked for when the client names none.
 const ANTHROPIC_VERSION: DefaultHeader =
     DefaultHeader { name: "anthropic-version", value: HeaderSource::Fixed("2023-06-01") };
+
+/// Who says by a setting who it is does not want to be somebody else by the environment.
+const IDENTITY: &[&str] = &["access_key_id", "api_key", "profile"];
+
+/// The environment of AWS's own tools. What else they read, they read themselves: web identities, containers, machines.
+const AMAZONS: &[Borrowed] = &[
+    Borrowed::Variables { unless: IDENTITY, variables: &[("AWS_BEARER_TOKEN_BEDROCK", "api_key")] },
+    Borrowed::Variables {
+        unless: IDENTITY,
+        variables: &[
+            ("AWS_ACCESS_KEY_ID", "access_key_id"),
+            ("AWS_SECRET_ACCESS_KEY", "secret_access_key"),
+            ("AWS_SESSION_TOKEN", "session_token"),
+        ],
+    },
+    Borrowed::Variables { unless: IDENTITY, variables: &[("AWS_PROFILE", "profile")] },
+    Borrowed::Variables { unless: &["region"], variables: &[("AWS_REGION", "region")] },
+    Borrowed::Variables { unless: &["region"], variables: &[("AWS_DEFAULT_REGION", "region")] },
+    Borrowed::ProfilesRegion,
+];
 
 pub static TABLE: &[Provider] = &[
     Provider {
@@ -104,11 +128,15 @@ pub static TABLE: &[Provider] = &[
         base_url: Some("https://bedrock-runtime.us-east-1.amazonaws.com"),
         key: Key::Optional,
         auth: Auth::AwsSignature,
-        operations: &[Converse, CountConverse],
-        model_list: None,
+        operations: &[Converse, CountConverse, Embeddings],
+        quirks: &[Quirk::EmbedsByInvoke],
+        model_list: Some("/foundation-models"),
         native: Native { roots: &[], auth: Auth::AwsSignature },
+        options: &["access_key_id", "fips", "profile", "region", "secret_access_key", "session_token"],
+        borrowed: AMAZONS,
+        urls: &Bedrock,
         example: "anthropic.claude-3-5-haiku-20241022-v1:0",
-        note: "With a Bedrock API key, which is sent as a bearer. Requests are not signed by this version.",
+        note: "Base URL: a region or an endpoint. Without an API key requests are signed with AWS credentials: see [bedrock](providers/bedrock.md).",
         ..OPENAI_COMPATIBLE
     },
     Provider {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Audio, Auth, BaseUrl, Doors, Provider, StreamUsage};
+use super::{Audio, Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage};
 use crate::dialects::Dialect;
 use crate::endpoints::Operation;
 use crate::models::{self, Facts, Known, Limits, Said};
@@ -28,6 +28,8 @@ pub struct Instance {
     pub list_mode: ListMode,
     /// The provider's own settings, by the names in its row.
     pub options: BTreeMap<&'static str, String>,
+    /// Those that nobody may see.
+    pub secrets: BTreeMap<&'static str, Secret>,
     pub timeouts: Timeouts,
     /// Its share among instances that serve the same model.
     pub weight: u32,
@@ -70,6 +72,15 @@ impl Instance {
         model.strip_suffix("[1m]").filter(|_| strips).unwrap_or(model)
     }
 
+    pub fn secret(&self, name: &str) -> Option<&Secret> {
+        self.secrets.get(name)
+    }
+
+    /// Whether an option of this name is a credential.
+    pub fn is_secret(option: &str) -> bool {
+        ["secret_access_key", "session_token"].iter().any(|end| option.ends_with(end))
+    }
+
     /// The path of its host's root, for a base URL and the provider's usual one.
     pub fn root_of(provider: &Provider, base: &BaseUrl) -> String {
         base.root(provider.base_url.and_then(|url| BaseUrl::parse(url).ok()).as_ref())
@@ -78,11 +89,7 @@ impl Instance {
     /// Why no request can be sent to it, where that is so.
     pub fn unsupported(&self) -> Option<&'static str> {
         match self.provider.auth {
-            Auth::Bearer | Auth::Header(_) => None,
-            Auth::AwsSignature if self.key.is_some() => None,
-            Auth::AwsSignature => Some(
-                "requests to it must carry an AWS signature, which this version does not make; give it a Bedrock API key",
-            ),
+            Auth::Bearer | Auth::Header(_) | Auth::AwsSignature => None,
             Auth::GoogleToken => {
                 Some("requests to it must carry a Google access token, which this version does not fetch")
             }
@@ -135,7 +142,8 @@ impl Instance {
                 return Some(Operation::Chat).filter(|operation| self.serves(*operation));
             }
             Operation::EmbedContent | Operation::BatchEmbedContents => {
-                return Some(Operation::Embeddings).filter(|operation| self.serves(*operation));
+                let is_openais = !self.provider.quirks.contains(&Quirk::EmbedsByInvoke);
+                return Some(Operation::Embeddings).filter(|operation| is_openais && self.serves(*operation));
             }
             _ => return None,
         }

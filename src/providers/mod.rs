@@ -4,6 +4,7 @@
 
 mod azure;
 mod base_url;
+pub mod bedrock;
 pub mod catalog;
 mod instance;
 pub mod page;
@@ -11,7 +12,7 @@ mod urls;
 
 pub use base_url::BaseUrl;
 pub use instance::{Instance, ListMode, Timeouts};
-pub use urls::{Call, Destination, Urls, check_segments};
+pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments};
 
 use crate::dialects::Habits;
 use crate::endpoints::Operation;
@@ -50,6 +51,8 @@ pub struct Provider {
     pub quirks: &'static [Quirk],
     /// Settings that only this provider has, as `config.yaml` spells them; the variable's name is the same in capitals.
     pub options: &'static [&'static str],
+    /// What is taken from the environment besides the variables that bear its name.
+    pub borrowed: &'static [Borrowed],
     pub urls: &'static dyn Urls,
     /// A model id for examples.
     pub example: &'static str,
@@ -122,6 +125,16 @@ pub struct Native {
     pub auth: Auth,
 }
 
+/// Where settings come from that nobody has made for us: the variables and files of the provider's own tools.
+#[derive(Debug, Clone, Copy)]
+pub enum Borrowed {
+    /// Variables and the settings that they stand for, all of one kind: taken where the first is set, and none of the settings
+    /// `unless` is.
+    Variables { unless: &'static [&'static str], variables: &'static [(&'static str, &'static str)] },
+    /// The region of the instance's profile, of AWS_PROFILE's or of the default one.
+    ProfilesRegion,
+}
+
 /// A header that a provider wants.
 #[derive(Debug, Clone, Copy)]
 pub struct DefaultHeader {
@@ -156,6 +169,8 @@ pub enum Quirk {
     Rename { from: &'static str, to: &'static str },
     /// A number that must not lie outside: it is brought to the nearer end.
     Clamp { member: &'static str, least: f64, most: f64 },
+    /// Embeddings are made by Bedrock's InvokeModel.
+    EmbedsByInvoke,
 }
 
 impl Provider {

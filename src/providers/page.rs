@@ -136,6 +136,12 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
             Quirk::Clamp { member, least, most } => {
                 writeln!(page, "- Edit to outgoing bodies: `{member}` is brought between {least} and {most}")?;
             }
+            Quirk::EmbedsByInvoke => {
+                writeln!(
+                    page,
+                    "- Embeddings of Titan's and Cohere's models, by InvokeModel: one call for each text or for 96"
+                )?;
+            }
         }
     }
     if row.audio == Audio::Chat {
@@ -159,7 +165,9 @@ fn authentication(auth: Auth) -> String {
     match auth {
         Auth::Bearer => "`Authorization: Bearer …`".to_owned(),
         Auth::Header(name) => format!("`{name}: …`"),
-        Auth::AwsSignature => "a Bedrock API key, as `Authorization: Bearer …`".to_owned(),
+        Auth::AwsSignature => {
+            "a signature by AWS credentials, or a Bedrock API key as `Authorization: Bearer …`".to_owned()
+        }
         Auth::GoogleToken => "a Google access token".to_owned(),
     }
 }

@@ -1,20 +1,49 @@
 //! From an operation, or from the rest of a passthrough path, to the provider's path.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Auth, Instance, Place};
+use super::{Auth, BaseUrl, Instance, Place, Provider};
 use crate::endpoints::{MODEL, Operation};
 use crate::error::Refusal;
+use crate::secret::Secret;
 
 /// How a provider's URLs are put together.
 pub trait Urls: Sync {
+    /// What the text of a configured base URL means. The error says what is wrong with it.
+    fn read_base(&self, text: &str, _options: &BTreeMap<&'static str, String>) -> Result<BaseUrl, String> {
+        BaseUrl::parse(text)
+    }
+
+    /// The base URL where none is configured.
+    fn usual_base(&self, provider: &Provider, _options: &BTreeMap<&'static str, String>) -> Option<BaseUrl> {
+        BaseUrl::parse(provider.base_url?).ok()
+    }
+
+    /// Checks the provider's own settings, and adds those that the base URL tells. The error says what is wrong.
+    fn settle(
+        &self,
+        _options: &mut BTreeMap<&'static str, String>,
+        _secrets: &BTreeMap<&'static str, Secret>,
+        _base: Option<&BaseUrl>,
+    ) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Where an operation goes.
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination;
 
     /// Path and query of the list of models, whose place in the row is `list`.
-    fn model_list(&self, instance: &Instance, list: &str) -> String;
+    fn model_list(&self, instance: &Instance, list: &str) -> String {
+        format!("{}{list}", instance.base.path)
+    }
+
+    /// What the list of models consists of.
+    fn model_lists(&self, instance: &Instance, list: &str) -> Vec<Listing> {
+        vec![Listing { base: None, path_and_query: self.model_list(instance, list), next: None }]
+    }
 
     /// What `rest`, the path behind `/p/{provider}/`, means. `rest` has no dot segments.
     fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Destination;
@@ -33,6 +62,18 @@ pub struct Call<'a> {
 pub struct Destination {
     pub path_and_query: String,
     pub auth: Auth,
+    /// Where it goes if not to the instance's own host.
+    pub base: Option<BaseUrl>,
+}
+
+/// A list of models, or one of several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// As in [`Destination`].
+    pub base: Option<BaseUrl>,
+    pub path_and_query: String,
+    /// For a list that comes in pages: the member of a page that names the next one, and the parameter that asks for it.
+    pub next: Option<&'static str>,
 }
 
 /// What may stand in a path segment as it is (RFC 3986 §2.3).
@@ -65,10 +106,6 @@ impl Urls for Joined {
         }
     }
 
-    fn model_list(&self, instance: &Instance, list: &str) -> String {
-        format!("{}{list}", instance.base.path)
-    }
-
     fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Destination {
         let native = &instance.provider.native;
         let first = rest.split(['/', '?']).next().unwrap_or_default();
@@ -82,7 +119,7 @@ impl Urls for Joined {
 }
 
 pub fn destination(path_and_query: String, auth: Auth) -> Destination {
-    Destination { path_and_query, auth }
+    Destination { path_and_query, auth, base: None }
 }
 
 pub fn with_query(path: String, query: Option<&str>) -> String {

@@ -16,7 +16,7 @@ use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
-use crate::providers::check_segments;
+use crate::providers::{Quirk, check_segments};
 use crate::routing::{Route, Target, Unresolved, Upstream};
 
 /// A client that sends nothing for so long, in the middle of a request, or takes nothing of its answer, is gone.
@@ -72,16 +72,14 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
         Endpoint::ListModels => listing::list_models(session, ctx).await?,
         Endpoint::RetrieveModel => listing::retrieve_model(session, ctx, found.tail).await?,
         Endpoint::StoredResponse => {
-            if stored::answer(session, ctx, found.tail).await? {
+            if Box::pin(stored::answer(session, ctx, found.tail)).await? {
                 return Ok(true);
             }
             body::permit(session).await?;
             return Ok(false);
         }
         Endpoint::Passthrough => {
-            pass_through(session, ctx, found.tail)?;
-            body::permit(session).await?;
-            return Ok(false);
+            return pass_through(session, ctx, found.tail).await;
         }
         Endpoint::ListGeminiModels | Endpoint::RetrieveGeminiModel => {
             listing::gemini_models(session, ctx, found.tail).await?;
@@ -147,7 +145,7 @@ async fn run(
     let mut payload = Payload::read(&content_type, read.body)?;
     let (mut remembered, mut pin) = (None, None);
     if let (Dialect::OpenaiResponses, Payload::Json(object)) = (operation.dialect(), &payload) {
-        let prepared = stored::prepare(ctx, object.clone()).await?;
+        let prepared = Box::pin(stored::prepare(ctx, object.clone())).await?;
         payload = prepared.payload;
         remembered = Some(Box::new(prepared.remembered));
         pin = prepared.pin;
@@ -168,8 +166,8 @@ async fn run(
         payload,
         wants_stream,
         is_array,
-        is_audio_by_chat: false,
         asked: None,
+        is_converted_whole: operation.is_converted_whole(),
         is_strict,
         remembered,
     });
@@ -182,7 +180,7 @@ async fn run(
     if read.earns_callback || collect::is_wanted(ctx) {
         return Ok(false);
     }
-    relay::hand_over(session, ctx).await?;
+    Box::pin(relay::hand_over(session, ctx)).await?;
     Ok(true)
 }
 
@@ -200,14 +198,17 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     if targets.iter().any(is_pinned) {
         targets.retain(is_pinned);
     }
+    let invokes = |target: &Target| target.upstream.instance.provider.quirks.contains(&Quirk::EmbedsByInvoke);
+    run.is_converted_whole |= run.operation == Operation::Embeddings && targets.iter().any(invokes);
     let is_readable = run.operation.generates() || run.operation.can_be_done_here();
     if is_readable
         && (targets.is_empty() || targets.iter().any(|target| dispatch::door(run, target) != Some(run.operation)))
     {
         run.asked = Some(Box::new(asked(run)?));
     }
-    run.is_audio_by_chat = matches!(run.operation, Operation::Speech | Operation::Transcriptions)
-        && targets.iter().any(|target| dispatch::door(run, target) == Some(Operation::Chat));
+    run.is_converted_whole |= matches!(run.operation, Operation::Speech | Operation::Transcriptions)
+        && targets.iter().any(|target| dispatch::door(run, target) == Some(Operation::Chat))
+        && !dispatch::comes_in_pieces(&run.payload);
     ctx.tries = Tries::new(targets, ctx.gateway.config.routing.retries);
     Ok(())
 }
@@ -280,20 +281,20 @@ fn capable(route: &Route, run: &Run) -> Result<Vec<Target>, Refusal> {
     Ok(order.into_iter().cloned().collect())
 }
 
-fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result<(), Refusal> {
+async fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result<bool, Stop> {
     let (name, path) = tail.split_once('/').unwrap_or((tail, ""));
     if ctx.tenant.as_ref().is_some_and(|tenant| tenant.models.is_some()) {
         let message = "This key is limited to certain models; a provider's own API is not open to it.";
-        return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed"));
+        return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed").into());
     }
     if path.is_empty() {
-        return Err(Refusal::invalid(format!("Name a path of the provider: /p/{name}/….")).param("path"));
+        return Err(Refusal::invalid(format!("Name a path of the provider: /p/{name}/….")).param("path").into());
     }
     check_segments(path)?;
     let Some(route) = ctx.gateway.routes.load().passthrough(name) else {
         let known: Vec<_> = ctx.gateway.upstreams.iter().map(|upstream| upstream.name()).collect();
         let message = format!("`{name}` is not a configured provider; configured are {}.", known.join(", "));
-        return Err(Refusal::new(Kind::NotFound, message).code("unknown_provider").param("path"));
+        return Err(Refusal::new(Kind::NotFound, message).code("unknown_provider").param("path").into());
     };
     if let Some((target, reason)) =
         route.targets().first().and_then(|target| Some((target, target.upstream.instance.unsupported()?)))
@@ -303,11 +304,26 @@ fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Result
             target.upstream.name(),
             target.upstream.instance.provider.title
         );
-        return Err(Refusal::invalid(message).code("unsupported_operation"));
+        return Err(Refusal::invalid(message).code("unsupported_operation").into());
     }
-    ctx.tries = Tries::new(route.order().into_iter().cloned().collect(), 0);
-    ctx.ask = Ask::Passthrough(Rest { path: path.to_owned(), is_upgrade: session.is_upgrade_req() });
-    Ok(())
+    let order: Vec<Target> = route.order().into_iter().cloned().collect();
+    let is_signed = order.iter().any(|target| target.upstream.is_signed());
+    ctx.tries = Tries::new(order, 0);
+    let mut rest = Rest { path: path.to_owned(), is_upgrade: session.is_upgrade_req(), body: None };
+    if !is_signed {
+        body::permit(session).await?;
+        ctx.ask = Ask::Passthrough(rest);
+        return Ok(false);
+    }
+    // A signature covers the body, so that this has to be there before the header is sent.
+    let read = body::read(session, ctx.gateway.config.server.max_body).await?;
+    rest.body = (!read.body.is_empty()).then(|| read.body.to_bytes());
+    ctx.ask = Ask::Passthrough(rest);
+    if read.earns_callback {
+        return Ok(false);
+    }
+    relay::hand_over(session, ctx).await?;
+    Ok(true)
 }
 
 fn header_text(session: &Session, name: impl header::AsHeaderName) -> &str {

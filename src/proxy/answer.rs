@@ -14,7 +14,7 @@ use super::headers::{
 };
 use super::stored;
 use super::tries::remedy;
-use crate::dialects::retry_after;
+use crate::dialects::{invoke, retry_after};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Garbled, Kind, Remedy};
 use crate::rewrite::{Failed, Forward, Overheard, Rewrite, Spoken, Translate, Translation, Whole, WithoutUsage};
@@ -131,6 +131,11 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
         Lane::Count { .. } => Box::new(Whole::count(provider, client)),
         Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
         Lane::Audio(request) => Box::new(Spoken::new(request.clone())),
+        Lane::Invoke { request, .. } => {
+            let mut answer = Whole::invoke(request.clone(), run.model.clone());
+            answer.push(invoke::told(&response.headers));
+            Box::new(answer)
+        }
         Lane::Translate { .. } | Lane::Forward { .. } => {
             let is_stream = is_type(response, "text/event-stream") || is_type(response, AMAZONS_EVENTS);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use futures::StreamExt;
 use http::{HeaderValue, Method, Version, header};
 use once_cell::sync::Lazy;
 use pingora_core::connectors::ConnectorOptions;
@@ -17,12 +18,15 @@ use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_core::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
 
-use super::context::{Ask, Exchange, Run};
+use super::context::{Ask, Exchange, Lane};
 use super::dns::Dns;
 use super::{RequestHeader, ResponseHeader, answer, dispatch, failure, local, outbound};
+use crate::dialects::{Dialect, invoke};
 use crate::error::Failure;
-use crate::payload::Payload;
 use crate::rewrite::Rewrite;
+
+/// Further calls of one request that are under way at once.
+const AT_ONCE: usize = 8;
 
 /// Connections to providers, beside those that Pingora's proxy keeps. Made when the first answer is collected: it holds a megabyte of
 /// trusted certificates.
@@ -44,15 +48,7 @@ impl Collector {
 
 /// Whether an exchange is one of these.
 pub fn is_wanted(ctx: &Exchange) -> bool {
-    let Ask::Run(run) = &ctx.ask else { return false };
-    let is_converted = run.asked.is_some() || run.operation.is_converted_whole();
-    // Samples come in pieces.
-    let is_audio = run.is_audio_by_chat && !audio_comes_in_pieces(run);
-    !run.wants_stream && (is_converted || is_audio)
-}
-
-fn audio_comes_in_pieces(run: &Run) -> bool {
-    matches!(&run.payload, Payload::Json(object) if object.parse::<String>("response_format").as_deref() == Some("pcm"))
+    matches!(&ctx.ask, Ask::Run(run) if !run.wants_stream && (run.asked.is_some() || run.is_converted_whole))
 }
 
 /// Asks one target after the other, and answers.
@@ -72,7 +68,7 @@ pub async fn run(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>, coll
                 break error;
             }
         };
-        match exchange(session, ctx, &peer, &mut upstream).await {
+        match exchange(session, ctx, &peer, &mut upstream, &collector.connector).await {
             Ok(collected) => {
                 collector.connector.release_http_session(upstream, &*peer, peer.idle_timeout()).await;
                 if is_refused_and_retried(&collected.header, ctx) {
@@ -109,7 +105,9 @@ async fn exchange(
     ctx: &mut Exchange,
     peer: &HttpPeer,
     upstream: &mut HttpSession,
+    connector: &Connector,
 ) -> Result<Collected> {
+    let further = further(session, ctx, peer, upstream)?;
     let request = request(session, ctx, peer, upstream)?;
     let body = ctx.attempt.as_ref().and_then(|attempt| attempt.outgoing.body.clone()).unwrap_or_default();
     upstream.set_read_timeout(peer.options.read_timeout);
@@ -136,6 +134,17 @@ async fn exchange(
         if let Some(last) = decoder.is_enabled().then(|| decoder.response_body_filter(None, true)).flatten() {
             keep(&mut ctx.answer.rewrite, last);
         }
+        if header.status.is_success()
+            && let Some(rewrite) = &mut ctx.answer.rewrite
+        {
+            let mut answers = futures::stream::iter(further).map(|call| also(connector, peer, call)).buffered(AT_ONCE);
+            while let Some(answer) = answers.next().await {
+                match answer.map_err(theirs)? {
+                    Ok(pieces) => pieces.into_iter().for_each(|piece| rest.extend_from_slice(&rewrite.push(piece))),
+                    Err(failure) => return Ok(Collected { header, body: Err(failure) }),
+                }
+            }
+        }
         let finished = ctx.answer.rewrite.as_mut().map_or(Ok(Bytes::new()), |rewrite| rewrite.finish());
         let body = finished.map(|last| if rest.is_empty() { last } else { [rest.freeze(), last].concat().into() });
         Ok(Collected { header, body })
@@ -144,6 +153,68 @@ async fn exchange(
         collected = gathered => collected,
         gone = hang_up(downstream) => Err(gone),
     }
+}
+
+/// A call that one request takes besides the first.
+type Further = (Box<RequestHeader>, Bytes);
+
+/// The further calls of this attempt, each with a header of its own: signatures cover the bodies.
+fn further(session: &mut Session, ctx: &mut Exchange, peer: &HttpPeer, upstream: &HttpSession) -> Result<Vec<Further>> {
+    let Some(attempt) = &mut ctx.attempt else { return Ok(Vec::new()) };
+    let Lane::Invoke { more, .. } = &mut attempt.outgoing.lane else { return Ok(Vec::new()) };
+    let bodies = std::mem::take(more);
+    let first = attempt.outgoing.body.take();
+    let mut calls = Vec::with_capacity(bodies.len());
+    for body in bodies {
+        if let Some(attempt) = &mut ctx.attempt {
+            attempt.outgoing.body = Some(body.clone());
+        }
+        calls.push((request(session, ctx, peer, upstream)?, body));
+    }
+    if let Some(attempt) = &mut ctx.attempt {
+        attempt.outgoing.body = first;
+    }
+    Ok(calls)
+}
+
+/// Makes a further call: what its answer says, or why there is none. A pooled connection may have been closed just now.
+async fn also(
+    connector: &Connector,
+    peer: &HttpPeer,
+    (header, body): Further,
+) -> Result<std::result::Result<[Bytes; 2], Failure>> {
+    loop {
+        let (mut upstream, is_reused) = connector.get_http_session(peer).await?;
+        upstream.set_read_timeout(peer.options.read_timeout);
+        upstream.set_write_timeout(peer.options.write_timeout);
+        match call(&mut upstream, header.clone(), body.clone()).await {
+            Ok(answer) => {
+                connector.release_http_session(upstream, peer, peer.idle_timeout()).await;
+                return Ok(answer);
+            }
+            Err(_) if is_reused => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+async fn call(
+    upstream: &mut HttpSession,
+    header: Box<RequestHeader>,
+    body: Bytes,
+) -> Result<std::result::Result<[Bytes; 2], Failure>> {
+    upstream.write_request_header(header).await?;
+    upstream.write_request_body(body, true).await?;
+    upstream.finish_request_body().await?;
+    let header = final_header(upstream).await?;
+    let mut body = BytesMut::new();
+    while let Some(chunk) = upstream.read_response_body().await? {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(match header.status.is_success() {
+        true => Ok([invoke::told(&header.headers), body.freeze()]),
+        false => Err(Dialect::Converse.provider().read_failure(header.status, &header.headers, &body)),
+    })
 }
 
 fn request(

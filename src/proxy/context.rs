@@ -10,12 +10,12 @@ use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::credentials::Grant;
-use crate::dialects::{Asked, Dialect, audio, embeddings};
+use crate::dialects::{Asked, Dialect, audio, embeddings, invoke};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::Failure;
 use crate::gateway::{Gateway, Open, random_id};
 use crate::payload::Payload;
-use crate::providers::Auth;
+use crate::providers::{Auth, BaseUrl};
 use crate::rewrite::Rewrite;
 use crate::routing::{InFlight, Target};
 
@@ -94,10 +94,10 @@ pub struct Run {
     pub wants_stream: bool,
     /// Whether a stream is wanted as one JSON array (Gemini without `alt=sse`).
     pub is_array: bool,
-    /// Whether some target is asked for audio in a chat.
-    pub is_audio_by_chat: bool,
     /// The request in canonical form, where some target speaks another dialect.
     pub asked: Option<Box<Asked>>,
+    /// Whether some target's answer has to be whole before it can be judged, whatever the operation.
+    pub is_converted_whole: bool,
     /// Whether what a target has no place for is refused instead of left out.
     pub is_strict: bool,
     /// What it takes to keep the answer.
@@ -110,6 +110,8 @@ pub struct Rest {
     pub path: String,
     /// A WebSocket, perhaps: the connection changes its protocol.
     pub is_upgrade: bool,
+    /// The body, where it had to be read: a signature covers it.
+    pub body: Option<Bytes>,
 }
 
 /// One try at one target.
@@ -126,6 +128,8 @@ pub struct Attempt {
 pub struct Outgoing {
     pub path_and_query: String,
     pub auth: Auth,
+    /// Where it goes if not to the instance's own host.
+    pub base: Option<BaseUrl>,
     /// `None`: the client's body is passed on as it arrives.
     pub body: Option<Bytes>,
     pub lane: Lane,
@@ -143,6 +147,8 @@ pub enum Lane {
     Embed { request: embeddings::Request, dropped: Vec<String> },
     /// Speech and transcriptions in chats.
     Audio(audio::Request),
+    /// OpenAI's embeddings over Bedrock's InvokeModel; `more` are the bodies of further calls that one request takes.
+    Invoke { request: invoke::Request, more: Vec<Bytes>, dropped: Vec<String> },
 }
 
 impl Lane {
@@ -156,13 +162,14 @@ impl Lane {
             Self::Forward { .. } => None,
             Self::Translate { provider, .. } | Self::Count { provider } => Some(*provider),
             Self::Embed { .. } | Self::Audio(_) => Some(Dialect::OpenaiChat),
+            Self::Invoke { .. } => Some(Dialect::Converse),
         }
     }
 
     /// What the provider was not told of the request.
     pub fn dropped(&self) -> &[String] {
         match self {
-            Self::Translate { dropped, .. } | Self::Embed { dropped, .. } => dropped,
+            Self::Translate { dropped, .. } | Self::Embed { dropped, .. } | Self::Invoke { dropped, .. } => dropped,
             Self::Audio(request) => request.dropped(),
             Self::Forward { .. } | Self::Count { .. } => &[],
         }

@@ -14,12 +14,12 @@ use super::context::{Ask, Attempt, Exchange, Lane, Outgoing, Run};
 use super::dns::Dns;
 use super::failure::{self, KNOWN};
 use crate::dialects::ir::Losses;
-use crate::dialects::{Asked, Recipient, audio, count, embeddings};
+use crate::dialects::{Asked, Recipient, audio, count, embeddings, invoke};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
 use crate::json::{Edits, Object};
 use crate::payload::Payload;
-use crate::providers::{Call, Destination, Instance, Quirk};
+use crate::providers::{BaseUrl, Call, Destination, Instance, Quirk};
 use crate::routing::Target;
 
 /// When a pooled connection has been idle for so long, the system asks whether the provider is still there. A timer for each
@@ -56,7 +56,7 @@ pub async fn upstream_peer(
                 return Err(Error::explain(KNOWN, "the request cannot be carried to any target"));
             }
         };
-        let base = &target.upstream.instance.base;
+        let base = outgoing.base.as_ref().unwrap_or(&target.upstream.instance.base).clone();
         let resolved = dns.resolve(&base.host, base.port).await;
         let granted = match &target.upstream.credentials {
             Some(credentials) => credentials.grant().await.map(Some),
@@ -80,12 +80,12 @@ pub async fn upstream_peer(
         match resolved {
             Ok(address) => {
                 let is_upgrade = matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade);
-                let peer = peer(address, instance, is_upgrade);
+                let peer = peer(address, &base, instance, is_upgrade);
                 ctx.attempt = Some(attempt);
                 return Ok(peer);
             }
             Err(why) => {
-                let message = format!("the host {} cannot be resolved: {why}", instance.base.host);
+                let message = format!("the host {} cannot be resolved: {why}", base.host);
                 ctx.attempt = Some(attempt);
                 if !failure::is_worth_another_try(ctx, &message, Remedy::Again) {
                     return Err(Error::explain(ErrorType::ConnectNoRoute, message));
@@ -111,19 +111,23 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
                 Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
                 Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
                 _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
+                _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
+                    invoked(run, target)?
+                }
                 _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
                 _ => forwarded(run, target),
             };
-            let Destination { mut path_and_query, auth } = provider.urls.operation(instance, &call);
+            let Destination { mut path_and_query, auth, base } = provider.urls.operation(instance, &call);
             if run.is_array && lane.foreign().is_none() && path_and_query.ends_with(EVENTS) {
                 path_and_query.truncate(path_and_query.len() - EVENTS.len());
             }
-            Ok(Outgoing { path_and_query, auth, body: Some(body), lane })
+            Ok(Outgoing { path_and_query, auth, base, body: Some(body), lane })
         }
         Ask::Passthrough(rest) => {
-            let Destination { path_and_query, auth } =
+            let Destination { path_and_query, auth, base } =
                 provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
-            Ok(Outgoing { path_and_query, auth, body: None, lane: Lane::Forward { counts_for_us: false } })
+            let lane = Lane::Forward { counts_for_us: false };
+            Ok(Outgoing { path_and_query, auth, base, body: rest.body.clone(), lane })
         }
         Ask::Unknown | Ask::Local(_) | Ask::Relayed => unreachable!("only these two are sent to providers"),
     }
@@ -173,6 +177,11 @@ fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     Ok((body, Lane::Embed { request, dropped }))
 }
 
+/// Whether speech is passed on as it is made: samples are, other formats come whole.
+pub fn comes_in_pieces(payload: &Payload) -> bool {
+    matches!(payload, Payload::Json(object) if object.parse::<String>("response_format").as_deref() == Some("pcm"))
+}
+
 fn spoken(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     let request = match &run.payload {
         Payload::Json(object) => audio::Request::Speech(audio::Speech::read(&object.text().to_bytes())?),
@@ -183,6 +192,19 @@ fn spoken(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
         return Err(Refusal::invalid(message).code("unsupported_parameter"));
     }
     Ok((request.write(&target.model), Lane::Audio(request)))
+}
+
+fn invoked(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
+    let request = invoke::Request::read(&object.text().to_bytes())?;
+    let invoke::Calls { first, more, dropped } = request.write(&target.model)?;
+    if run.is_strict
+        && let Some(member) = dropped.first()
+    {
+        let message = format!("`{member}` has no place in what {} is asked.", target.upstream.name());
+        return Err(Refusal::invalid(message));
+    }
+    Ok((first, Lane::Invoke { request, more, dropped }))
 }
 
 fn translated(
@@ -227,7 +249,7 @@ fn ask_for_counts(object: &Object, edits: &mut Edits) {
 fn apply(quirk: Quirk, object: &Object, edits: &mut Edits) {
     match quirk {
         Quirk::Rename { from, to } if object.get(to).is_none() => edits.rename(object, from, to),
-        Quirk::Rename { .. } => {}
+        Quirk::Rename { .. } | Quirk::EmbedsByInvoke => {}
         Quirk::Clamp { member, least, most } => {
             let given = object.parse::<f64>(member).filter(|given| given.is_finite());
             if let Some(given) = given.filter(|given| !(least..=most).contains(given)) {
@@ -248,9 +270,9 @@ fn with_quirks(body: Bytes, quirks: &[Quirk]) -> Bytes {
     edits.apply(&object)
 }
 
-fn peer(address: std::net::SocketAddr, instance: &Instance, is_upgrade: bool) -> Box<HttpPeer> {
+fn peer(address: std::net::SocketAddr, base: &BaseUrl, instance: &Instance, is_upgrade: bool) -> Box<HttpPeer> {
     // An empty server name would switch certificate verification off.
-    let mut peer = Box::new(HttpPeer::new(address, instance.base.tls, instance.base.host.clone()));
+    let mut peer = Box::new(HttpPeer::new(address, base.tls, base.host.clone()));
     let options = &mut peer.options;
     options.connection_timeout = Some(instance.timeouts.connect);
     options.total_connection_timeout = Some(instance.timeouts.connect);
@@ -258,7 +280,7 @@ fn peer(address: std::net::SocketAddr, instance: &Instance, is_upgrade: bool) ->
     options.write_timeout = Some(instance.timeouts.read);
     options.tcp_keepalive = Some(KEEP_ALIVE);
     // A connection that changes its protocol must be HTTP/1.1.
-    if instance.base.tls && !is_upgrade {
+    if base.tls && !is_upgrade {
         options.alpn = ALPN::H2H1;
         options.max_h2_streams = STREAMS_PER_CONNECTION;
     }

@@ -77,6 +77,8 @@ pub fn is_passed_through(name: &HeaderName, nominated: &[String]) -> bool {
             | "ocp-apim-subscription-key"
             | "true-client-ip"
             | "via"
+            | "x-amz-content-sha256"
+            | "x-amz-date"
             | "x-amz-security-token"
             | "x-api-key"
             | "x-goog-api-key"

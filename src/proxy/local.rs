@@ -96,9 +96,10 @@ fn header_of(ctx: &Exchange, status: StatusCode, length: usize) -> Result<Respon
 async fn write(session: &mut Session, ctx: &mut Exchange, header: ResponseHeader, body: Bytes) -> Result<()> {
     ctx.answer.bytes = body.len();
     let is_head = session.req_header().method == Method::HEAD;
-    session.write_response_header(Box::new(header), is_head).await?;
+    // Apart, since every exchange would carry the room that this takes, and few are answered here.
+    Box::pin(session.write_response_header(Box::new(header), is_head)).await?;
     if !is_head {
-        session.write_response_body(Some(body), true).await?;
+        Box::pin(session.write_response_body(Some(body), true)).await?;
     }
     ctx.answer.is_complete = true;
     Ok(())

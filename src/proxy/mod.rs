@@ -72,7 +72,8 @@ impl ProxyHttp for Proxy {
             return Ok(true);
         }
         if collect::is_wanted(ctx) {
-            collect::run(session, ctx, &self.dns, &self.collector).await?;
+            // Apart, since every exchange would carry the room that this takes.
+            Box::pin(collect::run(session, ctx, &self.dns, &self.collector)).await?;
             return Ok(true);
         }
         Ok(false)

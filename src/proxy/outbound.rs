@@ -1,18 +1,21 @@
 //! What the provider is sent: our header set in place of the client's, and the body that was made for this attempt.
 
+use std::time::SystemTime;
+
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, header};
 use pingora_core::protocols::http::compression::ResponseCompressionCtx;
-use pingora_core::{ErrorType::InternalError, OkOrErr, Result};
+use pingora_core::{ErrorType::InternalError, OkOrErr, OrErr, Result};
 use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, Lane, Outgoing};
 use super::conversation::conversation;
 use super::{RequestHeader, headers};
 use crate::credentials::Grant;
+use crate::credentials::aws::{self, Signable};
 use crate::dialects::Dialect;
 use crate::payload::Payload;
-use crate::providers::{HeaderSource, Instance};
+use crate::providers::{HeaderSource, Instance, bedrock};
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -30,15 +33,25 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     let mut outgoing = RequestHeader::build_no_case(client.method.clone(), path, Some(client.headers.len() + 8))?;
     // Pingora has set the version that the provider speaks.
     outgoing.set_version(request.version);
-    outgoing.append_header(header::HOST, attempt.target.upstream.host.clone())?;
+    let host = match &attempt.outgoing.base {
+        None => attempt.target.upstream.host.clone(),
+        Some(base) => HeaderValue::try_from(base.authority()).or_err(InternalError, "a host is a header value")?,
+    };
+    outgoing.append_header(header::HOST, host)?;
     match &ctx.ask {
         Ask::Run(run) => run_headers(client, &run.payload, &attempt.outgoing, &mut outgoing)?,
-        _ => passthrough_headers(
-            client,
-            request,
-            matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade),
-            &mut outgoing,
-        )?,
+        ask => {
+            passthrough_headers(
+                client,
+                request,
+                matches!(ask, Ask::Passthrough(rest) if rest.is_upgrade),
+                &mut outgoing,
+            )?;
+            if let Some(body) = &attempt.outgoing.body {
+                outgoing.remove_header(&header::TRANSFER_ENCODING);
+                outgoing.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+            }
+        }
     }
     outgoing.append_header(header::ACCEPT_ENCODING, IDENTITY)?;
     // The client's own id only where it was fit to be the exchange's.
@@ -49,9 +62,9 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     if let Some((name, value)) = attempt.target.upstream.credential(attempt.outgoing.auth) {
         outgoing.insert_header(name.clone(), value.clone())?;
     }
-    match attempt.grant.as_deref() {
-        Some(Grant::Bearer(value)) => outgoing.insert_header(header::AUTHORIZATION, value.clone())?,
-        Some(Grant::Aws(_)) | None => {}
+    if let Some(grant) = attempt.grant.as_deref() {
+        let Outgoing { path_and_query, body, .. } = &attempt.outgoing;
+        authorise(&mut outgoing, path_and_query, body.as_deref().unwrap_or_default(), instance, grant)?;
     }
     *request = outgoing;
     // An answer that comes encoded although `identity` was asked for is decoded; only a part of an encoded file cannot be.
@@ -59,6 +72,26 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     let decodes = !session.req_header().headers.contains_key(header::RANGE);
     session.upstream_compression = ResponseCompressionCtx::new(0, decodes, false);
     Ok(())
+}
+
+/// Puts a grant on a request. Comes last: nothing that a signature covers may change behind it.
+pub fn authorise(
+    outgoing: &mut RequestHeader,
+    path_and_query: &str,
+    body: &[u8],
+    instance: &Instance,
+    grant: &Grant,
+) -> Result<()> {
+    let credentials = match grant {
+        Grant::Bearer(value) => return outgoing.insert_header(header::AUTHORIZATION, value.clone()),
+        Grant::Aws(credentials) => credentials,
+    };
+    let method = outgoing.method.as_str();
+    let request = Signable { method, path_and_query, headers: &outgoing.headers, body };
+    let region = bedrock::region(instance);
+    let made =
+        aws::sign(&request, credentials, region, SystemTime::now()).or_err(InternalError, "it has no signature")?;
+    made.into_iter().try_for_each(|(name, value)| outgoing.insert_header(name, value))
 }
 
 /// Pingora asks for the body with the client's bytes in hand. A body of our own takes their place, whole, at the end.

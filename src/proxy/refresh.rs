@@ -8,23 +8,25 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::BytesMut;
 use http::{Method, header};
+use percent_encoding::utf8_percent_encode;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 use pingora_core::upstreams::peer::HttpPeer;
 
-use super::RequestHeader;
 use super::dns::Dns;
+use super::{RequestHeader, outbound};
 use crate::gateway::Gateway;
-use crate::providers::Instance;
-use crate::routing::{Inventory, Listed, Source, Upstream, asks_provider, read_list};
+use crate::providers::{BaseUrl, Listing, UNRESERVED};
+use crate::routing::{Inventory, Listed, Source, Upstream, asks_provider, next_page, read_list};
 
 /// For a whole list, from resolving the host to the last byte.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The first pause after a failure; it doubles up to the usual interval.
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 const LARGEST_LIST: usize = 16 << 20;
+const MOST_PAGES: usize = 100;
 
 pub struct Refresh {
     pub gateway: Arc<Gateway>,
@@ -72,7 +74,7 @@ impl Refresh {
         let interval = self.gateway.config.inventory_refresh;
         let mut pause = FIRST_PAUSE;
         loop {
-            let fetch = fetch(&upstream.instance, &self.dns, &self.connectors);
+            let fetch = fetch(upstream, &self.dns, &self.connectors);
             let fetched = tokio::time::timeout(PATIENCE, fetch)
                 .await
                 .unwrap_or_else(|_| Err(format!("no answer within {}", humantime::format_duration(PATIENCE))));
@@ -110,21 +112,70 @@ fn take(gateway: &Gateway, upstream: &Upstream, fetched: Result<Vec<Listed>, Str
     }
 }
 
-async fn fetch(instance: &Instance, dns: &Arc<Dns>, connectors: &Connectors) -> Result<Vec<Listed>, String> {
+/// All the lists that the instance's list consists of. What is refused of several is left out as long as one is given: each of them
+/// may need a right of its own.
+async fn fetch(upstream: &Upstream, dns: &Arc<Dns>, connectors: &Connectors) -> Result<Vec<Listed>, String> {
+    let instance = &upstream.instance;
     let list = instance.provider.model_list.ok_or("it has none")?;
-    let address = dns.resolve(&instance.base.host, instance.base.port).await.map_err(|why| why.to_string())?;
-    let mut peer = HttpPeer::new(address, instance.base.tls, instance.base.host.clone());
-    peer.options.total_connection_timeout = Some(instance.timeouts.connect);
     let connector = connectors.lend();
-    let body = get(&connector, &peer, instance, &instance.provider.urls.model_list(instance, list)).await?;
-    read_list(instance, &body).ok_or_else(|| "what it sent is not a list of models".to_owned())
+    let (mut models, mut failed, mut is_given) = (Vec::new(), None, false);
+    for listing in instance.provider.urls.model_lists(instance, list) {
+        match fetch_pages(upstream, dns, &connector, &listing).await {
+            Ok(listed) => {
+                is_given = true;
+                models.extend(listed);
+            }
+            Err(why) => failed = Some(format!("{}: {why}", listing.path_and_query)),
+        }
+    }
+    match failed {
+        Some(why) if !is_given => Err(why),
+        Some(why) => {
+            log::warn!("{}: a part of the list of models cannot be fetched ({why})", upstream.name());
+            Ok(models)
+        }
+        None => Ok(models),
+    }
 }
 
-async fn get(connector: &Connector, peer: &HttpPeer, instance: &Instance, path: &str) -> Result<BytesMut, String> {
+async fn fetch_pages(
+    upstream: &Upstream,
+    dns: &Arc<Dns>,
+    connector: &Connector,
+    listing: &Listing,
+) -> Result<Vec<Listed>, String> {
+    let instance = &upstream.instance;
+    let base = listing.base.as_ref().unwrap_or(&instance.base);
+    let address = dns.resolve(&base.host, base.port).await.map_err(|why| why.to_string())?;
+    let mut peer = HttpPeer::new(address, base.tls, base.host.clone());
+    peer.options.total_connection_timeout = Some(instance.timeouts.connect);
+    let mut models = Vec::new();
+    let mut path = listing.path_and_query.clone();
+    for _ in 0..MOST_PAGES {
+        let body = get(connector, &peer, upstream, base, &path).await?;
+        models.extend(read_list(instance, &body).ok_or("what it sent is not a list of models")?);
+        let Some((name, next)) = listing.next.and_then(|name| Some((name, next_page(&body, name)?))) else {
+            return Ok(models);
+        };
+        let joint = if listing.path_and_query.contains('?') { '&' } else { '?' };
+        let next = utf8_percent_encode(&next, UNRESERVED);
+        path = format!("{}{joint}{name}={next}", listing.path_and_query);
+    }
+    Err("it has too many pages".to_owned())
+}
+
+async fn get(
+    connector: &Connector,
+    peer: &HttpPeer,
+    upstream: &Upstream,
+    base: &BaseUrl,
+    path: &str,
+) -> Result<BytesMut, String> {
+    let instance = &upstream.instance;
     let wire = |error: Box<pingora_core::Error>| error.etype().as_str().to_owned();
     let mut request = RequestHeader::build_no_case(Method::GET, path.as_bytes(), Some(6)).map_err(wire)?;
     let mut headers = vec![
-        (header::HOST, http::HeaderValue::try_from(instance.base.authority()).map_err(|why| why.to_string())?),
+        (header::HOST, http::HeaderValue::try_from(base.authority()).map_err(|why| why.to_string())?),
         (header::ACCEPT, http::HeaderValue::from_static("application/json")),
         (header::ACCEPT_ENCODING, http::HeaderValue::from_static("identity")),
         (header::USER_AGENT, http::HeaderValue::from_static(concat!("narthex/", env!("CARGO_PKG_VERSION")))),
@@ -133,6 +184,10 @@ async fn get(connector: &Connector, peer: &HttpPeer, instance: &Instance, path: 
     headers.extend(instance.headers.iter().cloned());
     for (name, value) in headers {
         request.insert_header(name, value).map_err(wire)?;
+    }
+    if let Some(credentials) = &upstream.credentials {
+        let grant = credentials.grant().await.map_err(|why| why.to_string())?;
+        outbound::authorise(&mut request, path, b"", instance, &grant).map_err(wire)?;
     }
     let (mut session, _) = connector.get_http_session(peer).await.map_err(wire)?;
     session.set_read_timeout(Some(PATIENCE));

@@ -15,7 +15,7 @@ use pingora_core::{Error, ErrorType::InternalError, OkOrErr, OrErr, Result};
 use pingora_proxy::subrequest::{BodyMode, Ctx as SubrequestCtx, UserCtx};
 use pingora_proxy::{PreparedSubrequest, Session, SubrequestSpawner};
 
-use super::context::{Ask, Exchange, RequestId, Run};
+use super::context::{Ask, Exchange, RequestId};
 use super::tries::Tries;
 use crate::config::Tenant;
 
@@ -30,7 +30,7 @@ struct Carried {
     started: Instant,
     request_id: RequestId,
     tenant: Option<std::sync::Arc<Tenant>>,
-    run: Run,
+    ask: Ask,
     tries: Tries,
 }
 
@@ -46,12 +46,11 @@ pub fn may_be_needed(session: &Session) -> bool {
 /// `Ok` means that the client has a whole answer, be it one about a failure. On `Err` the stand-in gives up at once: the
 /// open end of `line` is what it knows of its client's presence.
 pub async fn hand_over(session: &mut Session, ctx: &mut Exchange) -> Result<()> {
-    let Ask::Run(run) = std::mem::replace(&mut ctx.ask, Ask::Unknown) else { return Ok(()) };
     let carried = Carried {
         started: ctx.started,
         request_id: ctx.request_id.clone(),
         tenant: ctx.tenant.clone(),
-        run,
+        ask: std::mem::replace(&mut ctx.ask, Ask::Unknown),
         tries: std::mem::take(&mut ctx.tries),
     };
     let spawner = session.subrequest_spawner.take().or_err(InternalError, "subrequests are not allowed")?;
@@ -104,7 +103,7 @@ pub async fn take_over(session: &mut Session, ctx: &mut Exchange) -> Result<bool
     ctx.started = carried.started;
     ctx.request_id = carried.request_id;
     ctx.tenant = carried.tenant;
-    ctx.ask = Ask::Run(carried.run);
+    ctx.ask = carried.ask;
     ctx.tries = carried.tries;
     Ok(true)
 }

@@ -179,7 +179,8 @@ pub async fn answer(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Re
 
 fn ask_provider(session: &Session, ctx: &mut Exchange, upstream: Arc<Upstream>, tail: &str) {
     ctx.tries = Tries::new(vec![Target::new(&upstream, "")], 0);
-    ctx.ask = Ask::Passthrough(Rest { path: format!("responses/{tail}"), is_upgrade: session.is_upgrade_req() });
+    ctx.ask =
+        Ask::Passthrough(Rest { path: format!("responses/{tail}"), is_upgrade: session.is_upgrade_req(), body: None });
 }
 
 /// The instance that keeps a response: the one that is named, or the only one that keeps any.

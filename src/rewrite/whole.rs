@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::usage::Tap;
 use super::{Rewrite, Usage};
-use crate::dialects::{Dialect, count, embeddings};
+use crate::dialects::{Dialect, count, embeddings, invoke};
 use crate::error::{Failure, Garbled};
 use crate::rope::Rope;
 
@@ -31,6 +31,11 @@ impl Whole {
         Self::new(Box::new(move |body| request.rewrite(body)))
     }
 
+    /// Embeddings in OpenAI's form, from the answers of one call or of several. `model` is what the client calls it.
+    pub fn invoke(request: invoke::Request, model: String) -> Self {
+        Self::new(Box::new(move |body| request.rewrite(body, &model)))
+    }
+
     fn new(conversion: Conversion) -> Self {
         Self { body: Rope::default(), tap: Tap::default(), conversion: Some(conversion) }
     }
@@ -45,7 +50,12 @@ impl Rewrite for Whole {
 
     fn finish(&mut self) -> Result<Bytes, Failure> {
         let Some(conversion) = self.conversion.take() else { return Ok(Bytes::new()) };
-        conversion(&self.body.to_bytes()).map_err(Failure::from)
+        let converted = conversion(&self.body.to_bytes()).map_err(Failure::from)?;
+        if self.tap.usage().is_none() {
+            // Where the provider's own form has no counts that we know, ours may have them.
+            self.tap.push(&converted);
+        }
+        Ok(converted)
     }
 
     fn usage(&self) -> Option<Usage> {

@@ -77,8 +77,20 @@ pub fn read_list(instance: &Instance, body: &[u8]) -> Option<Vec<Listed>> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum List {
-        Openai { data: Vec<Entry> },
-        Named { models: Vec<Entry> },
+        Openai {
+            data: Vec<Entry>,
+        },
+        Named {
+            models: Vec<Entry>,
+        },
+        #[serde(rename_all = "camelCase")]
+        Foundation {
+            model_summaries: Vec<Foundation>,
+        },
+        #[serde(rename_all = "camelCase")]
+        Profiles {
+            inference_profile_summaries: Vec<Profile>,
+        },
         Bare(Vec<Entry>),
     }
 
@@ -93,6 +105,8 @@ pub fn read_list(instance: &Instance, body: &[u8]) -> Option<Vec<Listed>> {
 
     let entries = match serde_json::from_slice(body).ok()? {
         List::Openai { data: entries } | List::Named { models: entries } | List::Bare(entries) => entries,
+        List::Foundation { model_summaries } => return Some(foundation_models(instance, model_summaries)),
+        List::Profiles { inference_profile_summaries } => return Some(profiles(instance, inference_profile_summaries)),
     };
     let listed = entries.into_iter().filter_map(|entry| {
         let id = entry.id.or(entry.name)?;
@@ -144,6 +158,56 @@ impl Lengths {
             max_output: first(&most).or_else(|| first(&[anthropics])),
         }
     }
+}
+
+/// A model as Amazon Bedrock's ListFoundationModels tells of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Foundation {
+    model_id: String,
+    #[serde(default)]
+    output_modalities: Vec<String>,
+    #[serde(default)]
+    inference_types_supported: Vec<String>,
+}
+
+/// What can be asked by its own id and for an answer that we can pass on. Many models are reached by a profile only.
+fn foundation_models(instance: &Instance, models: Vec<Foundation>) -> Vec<Listed> {
+    let is_one_of =
+        |given: &[String], wanted: &[&str]| given.is_empty() || given.iter().any(|one| wanted.contains(&one.as_str()));
+    let usable = models.into_iter().filter(|model| {
+        is_one_of(&model.output_modalities, &["TEXT", "EMBEDDING"])
+            && is_one_of(&model.inference_types_supported, &["ON_DEMAND"])
+    });
+    usable.map(|model| Listed::new(instance, model.model_id, None, Limits::default())).collect()
+}
+
+/// An inference profile as ListInferenceProfiles tells of it.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Profile {
+    inference_profile_id: String,
+    inference_profile_arn: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default)]
+    r#type: String,
+}
+
+/// Amazon's own profiles are known by their ids, the user's by their ARNs.
+fn profiles(instance: &Instance, profiles: Vec<Profile>) -> Vec<Listed> {
+    let usable = profiles.into_iter().filter(|profile| matches!(profile.status.as_str(), "" | "ACTIVE"));
+    let id = |profile: Profile| match profile.r#type.as_str() {
+        "APPLICATION" => profile.inference_profile_arn,
+        _ => profile.inference_profile_id,
+    };
+    usable.map(|profile| Listed::new(instance, id(profile), None, Limits::default())).collect()
+}
+
+/// What the member `name` of a list's page says of the next page.
+pub fn next_page(body: &[u8], name: &str) -> Option<String> {
+    let page: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(body).ok()?;
+    page.get(name)?.as_str().filter(|next| !next.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

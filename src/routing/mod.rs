@@ -11,6 +11,6 @@ mod target;
 
 pub use balance::Route;
 pub use health::Health;
-pub use inventory::{Inventory, Listed, Source, asks_provider, read_list};
+pub use inventory::{Inventory, Listed, Source, asks_provider, next_page, read_list};
 pub use resolve::{Routes, Unresolved};
 pub use target::{InFlight, Target, Upstream};

@@ -72,6 +72,11 @@ impl Upstream {
         self.keys.iter().find(|(auth, _)| *auth == wanted)?.1.as_ref()
     }
 
+    /// Whether its requests carry a signature, which covers their bodies.
+    pub fn is_signed(&self) -> bool {
+        self.instance.provider.auth == Auth::AwsSignature && self.credentials.is_some()
+    }
+
     pub fn in_flight(&self) -> u32 {
         self.in_flight.load(Ordering::Relaxed)
     }

@@ -13,6 +13,7 @@
 mod support;
 
 mod access;
+mod amazon;
 mod answers;
 mod bad_input;
 mod balance;

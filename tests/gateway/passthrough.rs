@@ -95,11 +95,10 @@ async fn nobody_climbs_out() {
 #[tokio::test]
 async fn what_cannot_be_reached_is_named() {
     let provider = Provider::always(Reply::json(200, "{}")).await;
-    let instances = [("up", provider.settings()), ("bedrock", String::new()), ("vertex", String::new())];
+    let instances = [("up", provider.settings()), ("vertex", String::new())];
     let gateway = Setup::instances(instances).start().await;
     for (path, status, code) in [
         ("/p/nobody/files", 404, "unknown_provider"),
-        ("/p/bedrock/model/x/converse", 400, "unsupported_operation"),
         ("/p/vertex/v1/x", 400, "unsupported_operation"),
         ("/p/up", 400, ""),
         ("/p/up/", 400, ""),
@@ -110,9 +109,6 @@ async fn what_cannot_be_reached_is_named() {
         assert_eq!(answer.head.status, status, "{path}");
         assert_eq!(error["error"]["code"].as_str().unwrap_or_default(), code, "{path}");
     }
-    let answer = gateway.chat("bedrock/x").await;
-    assert_eq!(answer.head.status, 400);
-    assert!(answer.text().contains("bedrock") && answer.text().contains("AWS signature"), "{}", answer.text());
     assert!(provider.requests().is_empty());
 }
 

@@ -1,7 +1,7 @@
 //! What only one provider does, as it is on the wire.
 
 use crate::support::gateway::{Gateway, Setup};
-use crate::support::http::Answer;
+use crate::support::http::{Answer, Body};
 use crate::support::upstream::{Reply, Upstream};
 use serde_json::{Value, json};
 
@@ -83,7 +83,8 @@ async fn xiaomi_listens_in_chats() {
     let form = "--b\r\nContent-Disposition: form-data; name=\"model\"\r\n\r\nm\r\n--b\r\nContent-Disposition: form-data; \
                 name=\"file\"; filename=\"a.wav\"\r\n\r\nRIFF\r\n--b--\r\n";
     let headers = [("content-type", "multipart/form-data; boundary=b")];
-    let answer = xiaomi.post_with("/v1/audio/transcriptions", &headers, form).await;
+    let mut client = xiaomi.client().await;
+    let answer = client.exchange("POST", "/v1/audio/transcriptions", &headers, Body::Length(form.as_bytes())).await;
     assert_eq!((answer.head.status, object(&answer)), (200, json!({"text": "hello"})));
     let request = &upstream.requests()[0];
     assert_eq!((request.path.as_str(), request.headers.get("content-type")), (CHAT, Some("application/json")));

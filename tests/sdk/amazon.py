@@ -1,0 +1,163 @@
+"""Amazon Bedrock as far as signatures go: recomputes each with botocore from the bytes that arrive, and answers in its framings."""
+
+import base64
+import binascii
+import http.server
+import json
+import struct
+import threading
+from urllib.parse import urlsplit
+
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from botocore.compat import HTTPHeaders
+
+ANSWER = {
+    "output": {"message": {"role": "assistant", "content": [{"text": "signed"}]}},
+    "stopReason": "end_turn",
+    "usage": {"inputTokens": 3, "outputTokens": 2, "totalTokens": 5},
+    "metrics": {"latencyMs": 1},
+}
+EVENTS = [
+    ("messageStart", {"role": "assistant"}),
+    ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "sig"}}),
+    ("contentBlockDelta", {"contentBlockIndex": 0, "delta": {"text": "ned"}}),
+    ("contentBlockStop", {"contentBlockIndex": 0}),
+    ("messageStop", {"stopReason": "end_turn"}),
+    ("metadata", {"usage": ANSWER["usage"], "metrics": {"latencyMs": 1}}),
+]
+FOUNDATION = [
+    {"modelId": "amazon.nova-x-v1:0", "modelArn": "a", "outputModalities": ["TEXT"], "inferenceTypesSupported": ["ON_DEMAND"]},
+    {"modelId": "anthropic.only-by-profile-v1:0", "modelArn": "a", "outputModalities": ["TEXT"], "inferenceTypesSupported": ["INFERENCE_PROFILE"]},
+    {"modelId": "stability.painter-v1:0", "modelArn": "a", "outputModalities": ["IMAGE"], "inferenceTypesSupported": ["ON_DEMAND"]},
+    {"modelId": "amazon.titan-embed-x", "modelArn": "a", "outputModalities": ["EMBEDDING"], "inferenceTypesSupported": ["ON_DEMAND"]},
+]
+ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abc123"
+
+
+def profile(id, kind="SYSTEM_DEFINED", status="ACTIVE", arn="arn:x"):
+    return {"inferenceProfileId": id, "inferenceProfileArn": arn, "type": kind, "status": status, "models": []}
+
+
+PAGES = {
+    "": ([profile("us.anthropic.claude-x-v1:0")], "a/b+c=="),
+    "a%2Fb%2Bc%3D%3D": ([profile("abc123", "APPLICATION", arn=ARN), profile("eu.gone", status="INACTIVE")], None),
+}
+
+
+def frame(headers, payload):
+    head = b"".join(
+        bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
+        for name, value in headers.items()
+    )
+    start = struct.pack(">II", len(head) + len(payload) + 16, len(head))
+    message = start + struct.pack(">I", binascii.crc32(start)) + head + payload
+    return message + struct.pack(">I", binascii.crc32(message))
+
+
+def event(name, payload):
+    headers = {":event-type": name, ":content-type": "application/json", ":message-type": "event"}
+    return frame(headers, json.dumps(payload).encode())
+
+
+def embedded(body):
+    """The length of each text, as an embedding of it."""
+    if "texts" in body:
+        assert body["input_type"] and len(body["texts"]) <= 96
+        return {"id": "i", "embeddings": {"float": [[len(text), 0.5] for text in body["texts"]]}}
+    return {"embedding": [len(body["inputText"]), 0.5], "inputTextTokenCount": 2}
+
+
+class Amazon:
+    """Answers while the `with` lasts, and only what is signed by these credentials. `requests` is what has come."""
+
+    def __init__(self, access_key, secret_key, token=None, region="us-east-1"):
+        self.credentials = Credentials(access_key, secret_key, token)
+        self.region, self.requests = region, []
+
+    def __enter__(self):
+        amazon = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self):
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                amazon.requests.append((self.command, self.path, self.headers, body))
+                why = amazon.mistake(self.command, self.path, self.headers, body)
+                if why:
+                    status, kind, answer = 403, "application/json", json.dumps({"message": why}).encode()
+                else:
+                    status, kind, answer = 200, *amazon.answer(self.path, body)
+                self.send_response(status)
+                self.send_header("content-type", kind)
+                if why:
+                    self.send_header("x-amzn-errortype", "InvalidSignatureException")
+                if self.path.endswith("/invoke"):
+                    self.send_header("x-amzn-bedrock-input-token-count", "5")
+                self.send_header("content-length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_DELETE = answer
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.root = f"http://127.0.0.1:{self.server.server_port}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.server.server_close()
+
+    def mistake(self, method, path, headers, body):
+        """What is wrong with the signature, made anew as botocore makes it, over what has arrived."""
+        given = headers.get("authorization", "")
+        scope = f"/{self.region}/bedrock/aws4_request"
+        if not given.startswith(f"AWS4-HMAC-SHA256 Credential={self.credentials.access_key}/") or scope not in given:
+            return f"another credential or scope: {given.split(',')[0]}"
+        if headers.get("x-amz-security-token") != self.credentials.token:
+            return "another session token"
+        signed = given.split("SignedHeaders=")[1].split(",")[0].split(";")
+        needed = {"host", "x-amz-date"} | ({"content-type"} & set(map(str.lower, headers.keys())))
+        needed |= {"x-amz-security-token"} if self.credentials.token else set()
+        if not needed <= set(signed):
+            return f"not signed: {needed - set(signed)}"
+        request = AWSRequest(method=method, url=f"{self.root}{path}", data=body)
+        request.headers = HTTPHeaders()
+        for name in signed:
+            for value in headers.get_all(name, []):
+                request.headers.add_header(name, value)
+        request.context["timestamp"] = headers["x-amz-date"]
+        auth = SigV4Auth(self.credentials, "bedrock", self.region)
+        auth.headers_to_sign = lambda request: request.headers
+        signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
+        return None if given.endswith(f"Signature={signature}") else "another signature"
+
+    def answer(self, path, body):
+        url = urlsplit(path)
+        if url.path == "/foundation-models":
+            return "application/json", json.dumps({"modelSummaries": FOUNDATION}).encode()
+        if url.path == "/inference-profiles":
+            token = dict(pair.partition("=")[::2] for pair in url.query.split("&")).get("nextToken", "")
+            profiles, following = PAGES[token]
+            page = {"inferenceProfileSummaries": profiles, **({"nextToken": following} if following else {})}
+            return "application/json", json.dumps(page).encode()
+        if url.path.endswith("/converse-stream"):
+            return "application/vnd.amazon.eventstream", b"".join(event(*one) for one in EVENTS)
+        if url.path.endswith("/invoke-with-response-stream"):
+            pieces = [{"bytes": base64.b64encode(json.dumps({"n": n}).encode()).decode()} for n in range(3)]
+            return "application/vnd.amazon.eventstream", b"".join(event("chunk", piece) for piece in pieces)
+        if "embed" in url.path:
+            return "application/json", json.dumps(embedded(json.loads(body))).encode()
+        if url.path.endswith("/invoke"):
+            return "application/json", json.dumps({"echo": json.loads(body)}).encode()
+        if url.path.endswith("/count-tokens"):
+            return "application/json", b'{"inputTokens":7}'
+        if url.path.endswith("/apply"):
+            return "application/json", json.dumps({"usage": {}, "action": "NONE", "outputs": [], "assessments": []}).encode()
+        return "application/json", json.dumps(ANSWER).encode()
