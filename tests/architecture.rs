@@ -21,7 +21,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("endpoints", &["dialects"]),
     ("providers", &["dialects", "endpoints", "error", "models", "secret"]),
     ("credentials", &["providers", "secret"]),
-    ("config", &["credentials", "endpoints", "providers", "secret"]),
+    ("config", &["credentials", "endpoints", "models", "providers", "secret"]),
     ("payload", &["error", "json", "multipart", "rope"]),
     ("rewrite", &["dialects", "error", "json", "rope"]),
     ("routing", &["config", "credentials", "models", "providers"]),
