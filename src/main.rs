@@ -41,6 +41,11 @@ enum Command {
     },
     /// Tell what each dialect can be told, and what is lost on the way, as a page in Markdown
     Dialects,
+    /// Ask each configured instance whether it can be reached, knows the key and serves what is configured; costs nothing
+    Doctor {
+        /// Only these instances
+        instances: Vec<String>,
+    },
     /// Serve the simulator alone
     Simulate {
         /// Where to listen
@@ -81,6 +86,9 @@ fn main() -> ExitCode {
             print!("{}", loaded.config.to_masked_yaml());
             ExitCode::SUCCESS
         }),
+        Some(Command::Doctor { instances }) => {
+            with_config(arguments.config.as_deref(), |loaded| doctor(&loaded.config, &instances))
+        }
         Some(Command::Health) => with_config(arguments.config.as_deref(), |loaded| health(&loaded.config)),
         None => with_config(arguments.config.as_deref(), |loaded| finish(serve(loaded))),
     }
@@ -160,6 +168,8 @@ fn start_log(level: log::LevelFilter) {
         if level == log::LevelFilter::Info { log::LevelFilter::Warn } else { level.min(log::LevelFilter::Info) };
     let mut builder = env_logger::Builder::new();
     builder.filter_level(others).filter_module("narthex", level);
+    // Amazon's crates show answers of credential services as they came; what matters of them is told by us.
+    builder.filter_module("aws_", log::LevelFilter::Off);
     builder.init();
 }
 
@@ -181,6 +191,25 @@ fn print_providers() {
             None => format!("{}_BASE_URL", row.env_prefix()),
         };
         println!("{:<12} {:<36} {:<24} {base}", row.name, row.title, key);
+    }
+}
+
+/// Prints what is found; a failure if any instance is not well.
+fn doctor(config: &Config, names: &[String]) -> ExitCode {
+    start_log(log::LevelFilter::Off);
+    if let Some(unknown) = names.iter().find(|name| !config.instances.iter().any(|known| known.name == **name)) {
+        eprintln!("narthex: no instance is called `{unknown}`; `narthex check` shows those that are");
+        return ExitCode::FAILURE;
+    }
+    match proxy::examine(config, names) {
+        Ok(findings) => {
+            findings.iter().for_each(|finding| println!("{finding}"));
+            if findings.iter().all(|finding| finding.is_well) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(why) => {
+            eprintln!("narthex: {why}");
+            ExitCode::FAILURE
+        }
     }
 }
 

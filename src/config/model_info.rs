@@ -3,8 +3,10 @@
 use super::node::{Section, closest};
 use crate::models::{Capabilities, Doors, Mode, Prices, Said, Sampling};
 
+type Price = fn(&Prices) -> Option<f64>;
+
 /// The prices, by the names that they have here.
-pub const PRICES: &[(&str, fn(&Prices) -> Option<f64>)] = &[
+pub const PRICES: &[(&str, Price)] = &[
     ("input", |prices| prices.input),
     ("output", |prices| prices.output),
     ("cache_read", |prices| prices.cache_read),

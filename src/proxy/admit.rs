@@ -79,7 +79,7 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
             return Ok(false);
         }
         Endpoint::Passthrough => {
-            return pass_through(session, ctx, found.tail).await;
+            return Box::pin(pass_through(session, ctx, found.tail)).await;
         }
         Endpoint::ListGeminiModels | Endpoint::RetrieveGeminiModel => {
             listing::gemini_models(session, ctx, found.tail).await?;

@@ -220,4 +220,9 @@ impl Attempt {
         let in_flight = target.upstream.begin();
         Self { target, started: Instant::now(), outgoing, grant, _in_flight: in_flight }
     }
+
+    /// Where it goes.
+    pub fn base(&self) -> &BaseUrl {
+        self.outgoing.base.as_ref().unwrap_or(&self.target.upstream.instance.base)
+    }
 }

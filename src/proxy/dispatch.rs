@@ -56,7 +56,7 @@ pub async fn upstream_peer(
                 return Err(Error::explain(KNOWN, "the request cannot be carried to any target"));
             }
         };
-        let base = outgoing.base.as_ref().unwrap_or(&target.upstream.instance.base).clone();
+        let base = outgoing.base.as_ref().unwrap_or(&target.upstream.instance.base);
         let resolved = dns.resolve(&base.host, base.port).await;
         let granted = match &target.upstream.credentials {
             Some(credentials) => credentials.grant().await.map(Some),
@@ -80,12 +80,12 @@ pub async fn upstream_peer(
         match resolved {
             Ok(address) => {
                 let is_upgrade = matches!(&ctx.ask, Ask::Passthrough(rest) if rest.is_upgrade);
-                let peer = peer(address, &base, instance, is_upgrade);
+                let peer = peer(address, attempt.base(), instance, is_upgrade);
                 ctx.attempt = Some(attempt);
                 return Ok(peer);
             }
             Err(why) => {
-                let message = format!("the host {} cannot be resolved: {why}", base.host);
+                let message = format!("the host {} cannot be resolved: {why}", attempt.base().host);
                 ctx.attempt = Some(attempt);
                 if !failure::is_worth_another_try(ctx, &message, Remedy::Again) {
                     return Err(Error::explain(ErrorType::ConnectNoRoute, message));

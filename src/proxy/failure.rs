@@ -30,8 +30,7 @@ pub fn is_worth_another_try(ctx: &mut Exchange, why: &str, remedy: Remedy) -> bo
 
 pub fn fail_to_connect(_peer: &HttpPeer, ctx: &mut Exchange, mut error: Box<Error>, dns: &Dns) -> Box<Error> {
     if let Some(attempt) = &ctx.attempt {
-        let base = attempt.outgoing.base.as_ref().unwrap_or(&attempt.target.upstream.instance.base);
-        dns.rotate(&base.host);
+        dns.rotate(&attempt.base().host);
     }
     let retry = is_worth_another_try(ctx, &reason(&error), Remedy::Again);
     error.set_retry(retry);

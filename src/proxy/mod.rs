@@ -2,17 +2,20 @@
 //!
 //! [`Proxy`] implements Pingora's trait by delegation: each phase of an exchange has a file of its own, in the order in which
 //! a request meets them: `admit` (with `body`, `local`, `relay`) → `dispatch` → `outbound` → `answer` → `failure` → `record`. What they
-//! hand to each other is in `context`. `server` puts services on sockets; `refresh` fetches lists of models; `dns` resolves.
+//! hand to each other is in `context`. `server` puts services on sockets; `refresh` fetches lists of models and `doctor` examines
+//! providers, both by `ask`; `dns` resolves.
 
 mod admin;
 mod admit;
 mod answer;
+mod ask;
 mod body;
 mod collect;
 mod context;
 mod conversation;
 mod dispatch;
 mod dns;
+mod doctor;
 mod failure;
 mod headers;
 mod listing;
@@ -38,6 +41,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 use collect::Collector;
 use context::Exchange;
 use dns::Dns;
+pub use doctor::examine;
 pub use server::{Sockets, StartError, run, run_simulator};
 
 use crate::gateway::Gateway;

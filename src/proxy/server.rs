@@ -94,7 +94,7 @@ impl BackgroundService for Sweeper {
 }
 
 /// The host of the simulator's base URL in the catalogue; it stands for wherever the built-in one listens.
-const SIMULATOR_HOST: &str = "simulator.internal";
+pub const SIMULATOR_HOST: &str = "simulator.internal";
 
 /// Serves until a signal says to stop, and what is under way has ended.
 pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {

@@ -98,16 +98,25 @@ async fn keys_and_region_of_a_profile() {
         |name: &str, id: &str| format!("[{name}]\naws_access_key_id={id}\naws_secret_access_key=very-secret\n");
     let credentials = setup.file("credentials", section("team", "AKTEAM") + &section("other", "AKOTHER"));
     let config = setup.file("aws-config", "[profile team]\nregion=eu-west-3\n[profile other]\nregion=sa-east-1\n");
-    let gateway = setup
-        .env("AWS_SHARED_CREDENTIALS_FILE", credentials)
-        .env("AWS_CONFIG_FILE", config)
-        .env("AWS_PROFILE", "team")
-        .start()
-        .await;
+    let setup = setup.env("AWS_SHARED_CREDENTIALS_FILE", &credentials).env("AWS_CONFIG_FILE", &config);
+    let gateway = setup.env("AWS_PROFILE", "team").start().await;
     assert_signed(&gateway, &bedrock, "AKTEAM", "eu-west-3", None).await;
+
+    // Keys of the environment come before the profile that it names, not before the one that the instance names.
+    let named = ["aws", "other", "gone"].map(|name| match name {
+        "aws" => (name, instance(&bedrock, "")),
+        _ => (name, instance(&bedrock, &format!(", profile: {name}"))),
+    });
+    let setup = Setup::instances(named).env("AWS_SHARED_CREDENTIALS_FILE", credentials).env("AWS_CONFIG_FILE", config);
+    let keys = setup.env("AWS_ACCESS_KEY_ID", "AKENV").env("AWS_SECRET_ACCESS_KEY", "very-secret");
+    let gateway = keys.env("AWS_PROFILE", "team").env(NO_MACHINE.0, NO_MACHINE.1).start().await;
+    assert_signed(&gateway, &bedrock, "AKENV", "eu-west-3", None).await;
     assert_eq!(gateway.chat("other/m").await.head.status, 200);
     let other = signer(&bedrock.requests().pop().expect("a request"));
     assert_eq!(other, ("AKOTHER".to_owned(), "sa-east-1".to_owned()));
+    let answer = gateway.chat("gone/m").await;
+    assert_eq!(answer.head.status, 502);
+    assert!(error(&answer).contains("`gone`"), "{}", error(&answer));
 }
 
 #[tokio::test]

@@ -19,6 +19,7 @@ mod bad_input;
 mod balance;
 mod bodies;
 mod counting;
+mod doctor;
 mod encodings;
 mod failover;
 mod headers;

@@ -8,7 +8,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use aws_config::Region;
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::ecs::EcsCredentialsProvider;
+use aws_config::imds::credentials::ImdsCredentialsProvider;
+use aws_config::meta::credentials::CredentialsProviderChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
+use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -59,11 +64,14 @@ impl Source for Aws {
             Self::Keys(credentials) => credentials.clone(),
             // Made anew each time: it reads the files of profiles once only, and they are written anew by `aws sso login` and others.
             Self::Chain { profile, region } => {
-                let mut chain = DefaultCredentialsChain::builder().configure(CONFIG()).region(region.clone());
-                if let Some(profile) = profile {
-                    chain = chain.profile_name(profile);
-                }
-                let found = chain.build().await.provide_credentials().await;
+                let config = CONFIG().with_region(Some(region.clone()));
+                let found = match profile {
+                    Some(profile) => of_profile_or_place(profile, &config).provide_credentials().await,
+                    None => {
+                        let chain = DefaultCredentialsChain::builder().configure(config).region(region.clone());
+                        chain.build().await.provide_credentials().await
+                    }
+                };
                 found.map_err(|why| NoGrant(explained(&why, profile.as_deref())))?
             }
         };
@@ -76,24 +84,35 @@ impl Source for Aws {
     }
 }
 
+/// The default chain without its beginning: who names a profile does not mean the keys of the environment.
+fn of_profile_or_place(profile: &str, config: &ProviderConfig) -> CredentialsProviderChain {
+    let profile = ProfileFileCredentialsProvider::builder().configure(config).profile_name(profile).build();
+    CredentialsProviderChain::first_try("Profile", profile)
+        .or_else("WebIdentityToken", WebIdentityTokenCredentialsProvider::builder().configure(config).build())
+        .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(config).build())
+        .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(config).build())
+}
+
 fn explained(why: &CredentialsError, profile: Option<&str>) -> String {
-    let profile = profile
-        .map_or_else(|| "the profile of AWS_PROFILE or `default`".to_owned(), |name| format!("profile `{name}`"));
+    let first = match profile {
+        Some(profile) => format!("the profile `{profile}` in ~/.aws"),
+        None => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the default profile in ~/.aws".to_owned(),
+    };
+    let tried = format!(
+        "Tried in this order: {first}, a web identity (AWS_WEB_IDENTITY_TOKEN_FILE), the container \
+         (AWS_CONTAINER_CREDENTIALS_*_URI), the instance metadata service. A Bedrock API key (api_key) does without"
+    );
     if matches!(why, CredentialsError::CredentialsNotLoaded(_)) {
-        return format!(
-            "AWS credentials are nowhere. Tried: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, {profile} in ~/.aws, a web identity \
-             (AWS_WEB_IDENTITY_TOKEN_FILE), the container (AWS_CONTAINER_CREDENTIALS_*_URI), the instance metadata service. A \
-             Bedrock API key (api_key) does without"
-        );
+        return format!("AWS credentials are nowhere. {tried}");
     }
     let mut message = "AWS credentials cannot be had".to_owned();
     let mut cause: Option<&dyn std::error::Error> = Some(why);
     while let Some(error) = cause {
         let said = error.to_string();
-        if !message.ends_with(&said) {
+        if !message.contains(&said) {
             message = format!("{message}: {said}");
         }
         cause = error.source();
     }
-    message
+    format!("{}. {tried}", message.trim_end_matches('.'))
 }
