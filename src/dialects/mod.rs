@@ -6,6 +6,7 @@ mod anthropic;
 pub mod audio;
 mod converse;
 pub mod count;
+pub mod counts;
 pub mod embeddings;
 mod errors;
 pub mod framing;
