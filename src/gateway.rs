@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use arc_swap::ArcSwap;
 
 use crate::config::{Access, Config, Tenant};
+use crate::fetch::Client;
 use crate::routing::{Routes, Upstream};
 use crate::secret::{KeyDigest, Secret};
 use crate::store::Store;
@@ -16,6 +17,8 @@ use crate::telemetry::{AccessLog, Metrics};
 pub struct Gateway {
     pub config: Config,
     pub gate: Gate,
+    /// Fetches tokens and media.
+    pub client: Arc<Client>,
     pub upstreams: Vec<Arc<Upstream>>,
     pub routes: ArcSwap<Routes>,
     /// Opened when it is first needed.
@@ -57,8 +60,9 @@ pub enum NoGateway {
 impl Gateway {
     /// A gateway for this configuration. When it has to make a key for itself, the key is returned to be shown once.
     pub fn new(config: Config, access_log: AccessLog) -> Result<(Self, Option<Secret>), NoGateway> {
-        let upstreams: Vec<_> =
-            config.instances.iter().cloned().map(|instance| Arc::new(Upstream::new(instance))).collect();
+        let client = Arc::new(Client::new(config.server.ca_file.as_deref()));
+        let instances = config.instances.iter().cloned();
+        let upstreams: Vec<_> = instances.map(|instance| Arc::new(Upstream::new(instance, &client))).collect();
         let (gate, made) = match &config.access {
             Access::Open => (Gate::Open, None),
             Access::Keys(tenants) => (Gate::Keys(tenants.iter().cloned().map(Arc::new).collect()), None),
@@ -71,6 +75,7 @@ impl Gateway {
         let gateway = Self {
             gate,
             routes: ArcSwap::default(),
+            client,
             upstreams,
             store: Arc::new(Store::new(config.store.clone())),
             metrics: Metrics::new()?,

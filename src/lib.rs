@@ -11,6 +11,7 @@
 //! - [`dialects`]: the wire formats.
 //! - [`endpoints`]: the paths that we serve.
 //! - [`providers`]: what is known of each kind of upstream, as a table.
+//! - [`fetch`]: the gateway as a client on its own account.
 //! - [`credentials`]: what the clouds want instead of a key, fetched and renewed.
 //! - [`config`]: from `config.yaml` and the environment to a checked [`config::Config`].
 //! - [`payload`]: what a request's body says about where it should go.
@@ -29,6 +30,7 @@ pub mod credentials;
 pub mod dialects;
 pub mod endpoints;
 pub mod error;
+pub mod fetch;
 pub mod gateway;
 pub mod json;
 pub mod models;

@@ -184,6 +184,7 @@ fn print_providers() {
         let key = match row.key {
             Key::Required => format!("{}_API_KEY", row.env_prefix()),
             Key::Optional => "none needed".to_owned(),
+            Key::OrOption(_) => format!("{}_API_KEY, or others", row.env_prefix()),
         };
         let base = match row.base_url {
             Some(_) if row.name == "simulator" => "built in".to_owned(),

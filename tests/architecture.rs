@@ -20,14 +20,15 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("dialects", &["error", "json", "models", "multipart"]),
     ("endpoints", &["dialects"]),
     ("providers", &["dialects", "endpoints", "error", "models", "secret"]),
-    ("credentials", &["providers", "secret"]),
+    ("fetch", &[]),
+    ("credentials", &["fetch", "providers", "secret"]),
     ("config", &["credentials", "endpoints", "models", "providers", "secret"]),
     ("payload", &["error", "json", "multipart", "rope"]),
     ("rewrite", &["dialects", "error", "json", "rope"]),
-    ("routing", &["config", "credentials", "models", "providers"]),
+    ("routing", &["config", "credentials", "fetch", "models", "providers"]),
     ("store", &["config", "error"]),
     ("telemetry", &["rewrite", "routing"]),
-    ("gateway", &["config", "routing", "secret", "store", "telemetry"]),
+    ("gateway", &["config", "fetch", "routing", "secret", "store", "telemetry"]),
     ("simulator", &["dialects", "error", "models"]),
 ];
 

@@ -114,10 +114,18 @@ fn providers_have_their_traps() {
         ("", &[("OLLAMA_HOST", "0.0.0.0"), ("VLLM_USE_V1", "1"), ("VLLM_LOGGING_LEVEL", "x")], &[]),
         (
             "",
-            &[("VERTEX_US_PROJECT", "p"), ("VERTEX_US_LOCATION", "l"), ("VERTEX_PROJECT", "q")],
+            &[
+                ("VERTEX_US_PROJECT", "p"),
+                ("VERTEX_US_LOCATION", "us"),
+                ("VERTEX_PROJECT", "q"),
+                ("VERTEX_LOCATION", "global"),
+                ("VERTEX_EAST_PROJECT", "p"),
+                ("VERTEX_EAST_LOCATION", "us-east5"),
+            ],
             &[
                 "vertex vertex https://aiplatform.googleapis.com -",
-                "vertex-us vertex https://aiplatform.googleapis.com -",
+                "vertex-east vertex https://us-east5-aiplatform.googleapis.com -",
+                "vertex-us vertex https://aiplatform.us.rep.googleapis.com -",
             ],
         ),
         ("", &[("BEDROCK_BASE_URL", "http://h:1")], &["bedrock bedrock http://h:1 -"]),
@@ -128,13 +136,10 @@ fn providers_have_their_traps() {
             &["xai xai https://api.x.ai/v1 j", "xiaomi xiaomi https://api.xiaomimimo.com/v1 k"],
         ),
     ]);
-    let loaded = loaded("", &[("VERTEX_US_PROJECT", "p"), ("VERTEX_PROJECT", "q"), ("VERTEX_LOCATION", "l")]);
-    let us = &loaded.config.instances[1];
-    assert_eq!(
-        (us.option("project"), us.option("location")),
-        (Some("p"), None),
-        "a suffixed instance inherits nothing"
-    );
+    // A suffixed instance inherits nothing.
+    let variables = [("VERTEX_US_PROJECT", "p"), ("VERTEX_PROJECT", "q"), ("VERTEX_LOCATION", "l")];
+    let why = parse("", &env(&variables)).expect_err("no location").to_string();
+    assert!(why.contains("VERTEX_US_LOCATION"), "{why}");
 }
 
 /// `docker --env-file` does not expand what a shell would have: such a key is none, and is not sent anywhere.

@@ -231,7 +231,8 @@ fn every_metric_and_every_member_of_an_access_line_is_documented() {
     });
     metrics.attempt("openai", "answered");
     let loaded = parsed("", &Environment::default());
-    let upstream = narthex::routing::Upstream::new(loaded.config.instances[0].clone());
+    let client = std::sync::Arc::new(narthex::fetch::Client::new(None));
+    let upstream = narthex::routing::Upstream::new(loaded.config.instances[0].clone(), &client);
     let text = String::from_utf8(metrics.text(std::iter::once(&upstream)).unwrap()).unwrap();
     let names: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     assert!(names.len() >= 9, "{names:?}");

@@ -9,8 +9,8 @@ use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Config, Environment, Log, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, model_info, models,
-    providers, units,
+    Access, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant,
+    model_info, models, providers, units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
@@ -34,6 +34,9 @@ pub fn check(
     let log = read_log(root.section("log"));
     let routing = read_routing(root.section("routing"));
     let store = read_store(root.section("store"));
+    let mut media = root.section("media");
+    let fetch = read_fetch(media.section("fetch"));
+    media.finish();
 
     let mut inventory = root.section("inventory");
     let list_mode = inventory.read("mode", list_mode).unwrap_or_default();
@@ -64,6 +67,7 @@ pub fn check(
         log,
         routing,
         store,
+        media: fetch,
         inventory_refresh,
         instances,
         models,
@@ -212,6 +216,27 @@ fn read_routing(mut section: Section<'_>) -> Routing {
     };
     section.finish();
     routing
+}
+
+fn read_fetch(mut section: Section<'_>) -> MediaFetch {
+    let fetch = MediaFetch {
+        enabled: section.read("enabled", units::flag).unwrap_or(true),
+        max_bytes: section
+            .read("max_bytes", |text| match units::bytes(text)? {
+                size @ 1024..=0x1000_0000 => Ok(size),
+                _ => Err(format!("`{text}` is not between 1K and 256M")),
+            })
+            .unwrap_or(20 << 20),
+        timeout: section
+            .read("timeout", |text| match units::duration(text)? {
+                Duration::ZERO => Err("must be longer than nothing".to_owned()),
+                timeout => Ok(timeout),
+            })
+            .unwrap_or(Duration::from_secs(10)),
+        allow_private: section.read("allow_private", units::flag).unwrap_or(false),
+    };
+    section.finish();
+    fetch
 }
 
 fn read_store(mut section: Section<'_>) -> StoreSettings {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::node::{Node, Origin, Value};
-use crate::providers::{Provider, catalog};
+use crate::providers::{Key, Provider, catalog};
 
 /// Variables and their values; the process's own, with those of `.env` where the process has none.
 #[derive(Debug, Clone, Default)]
@@ -69,6 +69,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("NARTHEX_ADMIN_LISTEN", "server.admin_listen"),
     ("NARTHEX_ALLOW_OPEN", "server.allow_open"),
     ("NARTHEX_CA_FILE", "server.ca_file"),
+    ("NARTHEX_FETCH_MEDIA", "media.fetch.enabled"),
     ("NARTHEX_LISTEN", "server.listen"),
     ("NARTHEX_LOG", "log.level"),
     ("NARTHEX_MASTER_KEY", "server.master_key"),
@@ -186,7 +187,16 @@ fn lay_over(provider: &'static Provider, name: &str, group: &Group, tree: &mut N
     let is_new = providers.get(name).is_none();
     // Without a key a group of variables makes no instance: OPENAI_BASE_URL alone is meant for a client on this machine. Nor
     // does a list of models where no key is needed: OLLAMA_MODELS is where Ollama itself keeps its files.
-    let incomplete = provider.key == crate::providers::Key::Required && !group.contains_key("api_key")
+    let incomplete = match provider.key {
+        Key::Required => !group.contains_key("api_key"),
+        Key::OrOption(instead) => {
+            !group.contains_key("api_key") && !instead.iter().any(|name| group.contains_key(name))
+        }
+        Key::Optional => {
+            provider.needs.first().is_some_and(|need| !group.contains_key(need) && !group.contains_key("api_key"))
+        }
+    };
+    let incomplete = incomplete
         || provider.base_url.is_none() && !group.contains_key("base_url")
         || group.keys().all(|setting| *setting == "models");
     if is_new && incomplete {

@@ -46,6 +46,10 @@ fn write_config(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "routing:\n  strategy: {}\n  retries: {retries}\n  strict: {is_strict}", name(*strategy))?;
     writeln!(out, "store:\n  path: {}", text(&config.store.place.to_string()))?;
     writeln!(out, "  retention: {}", humantime::format_duration(config.store.retention))?;
+    let fetch = &config.media;
+    writeln!(out, "media:\n  fetch:\n    enabled: {}\n    max_bytes: {}", fetch.enabled, fetch.max_bytes)?;
+    writeln!(out, "    timeout: {}", humantime::format_duration(fetch.timeout))?;
+    writeln!(out, "    allow_private: {}", fetch.allow_private)?;
     writeln!(out, "inventory:\n  refresh: {}", humantime::format_duration(config.inventory_refresh))?;
     writeln!(out, "providers:")?;
     config.instances.iter().try_for_each(|instance| write_instance(out, instance))?;
@@ -65,6 +69,9 @@ fn write_instance(out: &mut String, instance: &Instance) -> std::fmt::Result {
     writeln!(out, "    base_url: {}", instance.base)?;
     if instance.key.is_some() {
         writeln!(out, "    api_key: \"***\"")?;
+    }
+    for option in instance.secrets.keys() {
+        writeln!(out, "    {option}: \"***\"")?;
     }
     for (option, value) in &instance.options {
         writeln!(out, "    {option}: {}", text(value))?;

@@ -37,6 +37,7 @@ pub struct Config {
     pub log: Log,
     pub routing: Routing,
     pub store: StoreSettings,
+    pub media: MediaFetch,
     /// How often the providers' lists of models are fetched anew.
     pub inventory_refresh: Duration,
     /// Sorted by name.
@@ -98,6 +99,18 @@ pub struct Routing {
     pub retries: usize,
     /// Whether what a target has no place for is refused instead of left out.
     pub is_strict: bool,
+}
+
+/// Media that clients give by URL, for providers that do not fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct MediaFetch {
+    pub enabled: bool,
+    /// Of all files of a request together.
+    pub max_bytes: usize,
+    /// For each file, redirects included.
+    pub timeout: Duration,
+    /// Whether hosts that are not on the public internet may be asked.
+    pub allow_private: bool,
 }
 
 /// What is kept for clients beyond an exchange.

@@ -98,8 +98,8 @@ fn read_instance(
     remarks: &mut Vec<String>,
 ) -> Option<Instance> {
     let mut key = entry.read("api_key", secret);
-    let models = entry.list("models").unwrap_or_default();
-    let list_mode = entry.read("models_mode", check::list_mode).unwrap_or(surroundings.list_mode);
+    let mut models = entry.list("models").unwrap_or_default();
+    let own_mode = entry.read("models_mode", check::list_mode);
     let weight = entry
         .read("weight", |text| match text.parse() {
             Ok(weight @ 1..=1000) => Ok(weight),
@@ -110,7 +110,9 @@ fn read_instance(
     let timeouts = read_timeouts(entry.section("timeouts"));
     let (mut options, mut secrets) = (BTreeMap::new(), BTreeMap::new());
     for option in provider.options {
-        if Instance::is_secret(option) {
+        if *option == "deployments" {
+            options.extend(read_deployments(&mut entry, option).map(|value| (*option, value)));
+        } else if Instance::is_secret(option) {
             secrets.extend(entry.read(option, secret).map(|value| (*option, value)));
         } else {
             options.extend(entry.text(option).map(|value| (*option, value.to_owned())));
@@ -131,16 +133,28 @@ fn read_instance(
         let host = usual.as_ref().map_or("", |usual| &usual.host);
         remarks.push(format!("providers.{name} names no region: {host} is asked"));
     }
-    if matches!(provider.doors, Doors::Native) {
-        match options.get("api_mode").map(String::as_str) {
-            Some("native" | "openai") => {}
-            Some(other) => entry.problem(format!("api_mode `{other}` is neither native nor openai")),
-            // Who names the compatible surface wants it.
-            None if given.as_ref().is_some_and(|given| given.path.ends_with("/openai")) => {
-                options.insert("api_mode", "openai".to_owned());
-            }
-            None => {}
+    for (option, choices) in provider.choices {
+        if let Some(given) = options.get(option).filter(|given| !choices.contains(&given.as_str())) {
+            entry.problem(format!("{option} `{given}` is none of {}", choices.join(", ")));
         }
+    }
+    // Who names the compatible surface wants it.
+    let is_compatible = given.as_ref().is_some_and(|given| given.path.ends_with("/openai"));
+    if matches!(provider.doors, Doors::Native) && is_compatible {
+        options.entry("api_mode").or_insert_with(|| "openai".to_owned());
+    }
+    for need in provider.needs.iter().filter(|need| key.is_none() && !options.contains_key(*need)) {
+        let own = name.to_ascii_uppercase().replace(['-', '.'], "_");
+        let prefix = if own.starts_with(&provider.env_prefix()) { own } else { provider.env_prefix() };
+        entry.problem(format!("needs a `{need}` (or the variable {prefix}_{})", need.to_ascii_uppercase()));
+    }
+    let mut list_mode = own_mode.unwrap_or(surroundings.list_mode);
+    // What has deployments is known by their names; the provider's list tells what could be deployed.
+    if models.is_empty()
+        && let Some(deployments) = options.get("deployments")
+    {
+        models = deployments.split(',').filter_map(|pair| Some(pair.split_once('=')?.0.trim().to_owned())).collect();
+        list_mode = own_mode.unwrap_or(ListMode::Allowlist);
     }
 
     if !matches!(options.get("keeps_responses").map(String::as_str), None | Some("true" | "false")) {
@@ -162,7 +176,19 @@ fn read_instance(
         }
     };
     // A compatible server on one's own machine seldom wants a key.
-    let needs_key = provider.key == Key::Required && !(provider.name == "openai" && is_elsewhere);
+    let needs_key = match provider.key {
+        Key::Required => !(provider.name == "openai" && is_elsewhere),
+        Key::OrOption(instead) => !instead.iter().any(|option| match *option {
+            "auth_type" => options.get("auth_type").is_some_and(|given| given != "api_key"),
+            option => options.contains_key(option) || secrets.contains_key(option),
+        }),
+        Key::Optional => false,
+    };
+    // It was said what is to be used instead.
+    let key = match options.get("auth_type").map(String::as_str) {
+        None | Some("api_key") => key,
+        Some(_) => None,
+    };
     let is_keyless = needs_key && key.is_none();
     if is_keyless && surroundings.by_variable.iter().any(|left_out| left_out == name) {
         remarks.push(format!("providers.{name} is left out: the variable that holds its api_key is not set"));
@@ -195,10 +221,39 @@ fn read_instance(
     })
 }
 
+/// A setting of several names with values, as one text, as in variables: `a=b,c=d`.
+fn read_deployments(entry: &mut Section<'_>, option: &str) -> Option<String> {
+    let node = entry.take(option)?;
+    let pairs = match (&node.value, node.as_text()) {
+        (Value::Map(_), _) => {
+            let pair = |(name, value): &(String, Node)| Some(format!("{name}={}", value.as_text()?));
+            node.entries().iter().map(pair).collect::<Option<Vec<_>>>().map(|pairs| pairs.join(","))
+        }
+        (_, Some(text)) => Some(text.to_owned()),
+        _ => None,
+    };
+    let is_pair = |pair: &str| {
+        pair.split_once('=').is_some_and(|(name, value)| !name.trim().is_empty() && !value.trim().is_empty())
+    };
+    let pairs = pairs.filter(|pairs| pairs.split(',').all(is_pair));
+    if pairs.is_none() {
+        entry.problem_at(
+            option,
+            &node.origin,
+            "expected a deployment for each model: `model: deployment` lines, or `model=deployment,…`",
+        );
+    }
+    pairs
+}
+
 /// Reads a key, or another text that nobody may see. The error does not show it.
 pub fn secret(text: &str) -> Result<Secret, String> {
     let text = text.trim();
-    HeaderValue::from_str(text).map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
+    // A key file's content has lines, and never is a header.
+    if !text.starts_with('{') {
+        HeaderValue::from_str(text)
+            .map_err(|_| "holds characters that no key has (a line break, perhaps)".to_owned())?;
+    }
     Ok(Secret::new(text))
 }
 

@@ -6,16 +6,20 @@
 
 pub mod aws;
 mod cached;
+mod entra;
+mod google;
+mod oauth;
 
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 pub use cached::Credentials;
 
+use crate::fetch::Client;
 use crate::providers::{Auth, Instance};
 
 /// What a request is allowed by.
@@ -25,6 +29,20 @@ pub enum Grant {
     Bearer(HeaderValue),
     /// What requests are signed with. Its `Debug` hides the secrets.
     Aws(aws_credential_types::Credentials),
+}
+
+impl Grant {
+    /// Whether an answer says that the grant is no longer good. Amazon says so by 403 and the error's name.
+    pub fn is_refused_by(&self, status: StatusCode, headers: &HeaderMap) -> bool {
+        let error = headers.get("x-amzn-errortype").and_then(|value| value.to_str().ok()).unwrap_or_default();
+        match self {
+            Self::Bearer(_) => status == StatusCode::UNAUTHORIZED,
+            Self::Aws(_) => {
+                status == StatusCode::UNAUTHORIZED
+                    || status == StatusCode::FORBIDDEN && error.starts_with("ExpiredToken")
+            }
+        }
+    }
 }
 
 /// A grant and how long it is good for.
@@ -52,9 +70,26 @@ pub trait Source: Debug + Send + Sync {
 }
 
 /// What an instance needs besides its key, if it needs anything.
-pub fn of(instance: &Instance) -> Option<Arc<Credentials>> {
+pub fn of(instance: &Instance, client: &Arc<Client>) -> Option<Arc<Credentials>> {
     match instance.provider.auth {
-        Auth::AwsSignature if instance.key.is_none() => Some(Credentials::new(aws::Aws::of(instance))),
-        _ => None,
+        _ if instance.key.is_some() => None,
+        Auth::AwsSignature => Some(Credentials::new(aws::Aws::of(instance))),
+        Auth::GoogleToken => Some(Credentials::new(google::Google::of(instance, client))),
+        Auth::KeyOrEntra(_) => Some(match entra::Entra::of(instance, client) {
+            Ok(entra) => Credentials::new(entra),
+            Err(why) => Credentials::new(Incomplete(why)),
+        }),
+        Auth::Bearer | Auth::Header(_) => None,
+    }
+}
+
+/// Settings from which no grant can come.
+#[derive(Debug)]
+struct Incomplete(NoGrant);
+
+#[async_trait]
+impl Source for Incomplete {
+    async fn fetch(&self) -> Result<Fetched, NoGrant> {
+        Err(self.0.clone())
     }
 }

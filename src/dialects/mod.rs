@@ -16,6 +16,7 @@ pub mod ir;
 mod openai_chat;
 pub mod openai_responses;
 pub mod page;
+pub mod predict;
 pub mod stored;
 mod wire;
 

@@ -36,6 +36,18 @@ impl Edits {
         }
     }
 
+    /// Takes a member out, with one of the commas beside it.
+    pub fn remove(&mut self, object: &Object, key: &str) {
+        let Some(at) = object.members.iter().position(|member| object.is(member, key)) else { return };
+        let place = match (at.checked_sub(1).and_then(|before| object.members.get(before)), object.members.get(at..)) {
+            (_, Some([member, next, ..])) => member.key.start - 1..next.key.start - 1,
+            (Some(before), Some([member])) => before.value.end..member.value.end,
+            (None, Some([member])) => member.key.start - 1..member.value.end,
+            (_, Some([]) | None) => return,
+        };
+        self.changes.push((place, "".into()));
+    }
+
     /// Gives a member another name.
     pub fn rename(&mut self, object: &Object, from: &str, to: &'static str) {
         if let Some(member) = object.find(from) {

@@ -5,6 +5,8 @@
 //! rest at the resource (`…/openai/responses`, `…/openai/models`). Source: Azure OpenAI REST reference; `lib/azure.py` of the
 //! official Python SDK.
 
+use std::borrow::Cow;
+
 use percent_encoding::utf8_percent_encode;
 
 use super::urls::{UNRESERVED, destination, with_query};
@@ -31,6 +33,13 @@ enum Surface<'a> {
 }
 
 impl Urls for Azure {
+    /// The deployment of a model, as the option `deployments` says: `gpt-5=my-deployment,…`.
+    fn model<'a>(&self, instance: &'a Instance, _operation: Operation, model: &'a str) -> Cow<'a, str> {
+        let pairs = instance.option("deployments").unwrap_or_default().split(',');
+        let mut pairs = pairs.filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.trim(), value.trim()));
+        pairs.find(|(name, _)| *name == model).map_or(model, |(_, deployment)| deployment).into()
+    }
+
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination {
         let (operation, path) = (call.operation, call.path());
         let path = match surface(instance) {
@@ -39,7 +48,8 @@ impl Urls for Azure {
                 versioned(format!("{root}/deployments/{name}{path}"), Some(version(instance)))
             }
             Surface::Resource { root } if is_per_deployment(operation) => {
-                let name = utf8_percent_encode(call.model, UNRESERVED);
+                let name = self.model(instance, operation, call.model);
+                let name = utf8_percent_encode(&name, UNRESERVED);
                 versioned(format!("{root}/deployments/{name}{path}"), Some(version(instance)))
             }
             Surface::Deployment { root, .. } | Surface::Resource { root } => {

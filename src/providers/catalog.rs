@@ -6,6 +6,7 @@
 use super::azure::Azure;
 use super::bedrock::Bedrock;
 use super::urls::Joined;
+use super::vertex::Vertex;
 use super::{
     Audio, Auth, Borrowed, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage,
 };
@@ -35,6 +36,8 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     stream_usage: StreamUsage::OnRequest,
     quirks: &[],
     options: &[],
+    choices: &[],
+    needs: &[],
     borrowed: &[],
     urls: &Joined,
     example: "",
@@ -45,6 +48,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
 const ANTHROPIC_VERSION: DefaultHeader =
     DefaultHeader { name: "anthropic-version", value: HeaderSource::Fixed("2023-06-01") };
 
+const API_MODES: &[(&str, &[&str])] = &[("api_mode", &["native", "openai"])];
 /// Who says by a setting who it is does not want to be somebody else by the environment.
 const IDENTITY: &[&str] = &["access_key_id", "api_key", "profile"];
 
@@ -82,7 +86,8 @@ pub static TABLE: &[Provider] = &[
     Provider {
         name: "azure",
         title: "Azure OpenAI",
-        auth: Auth::Header("api-key"),
+        key: Key::OrOption(&["auth_type", "client_secret", "federated_token_file"]),
+        auth: Auth::KeyOrEntra("api-key"),
         operations: &[
             Chat,
             Completions,
@@ -97,10 +102,33 @@ pub static TABLE: &[Provider] = &[
         habits: &Habits::OPENAI,
         doors: Doors::Openai,
         keeps_responses: true,
-        options: &["api_version"],
+        options: &[
+            "api_version",
+            "auth_type",
+            "authority_host",
+            "client_id",
+            "client_secret",
+            "deployments",
+            "federated_token_file",
+            "identity_endpoint",
+            "identity_header",
+            "metadata_host",
+            "tenant_id",
+        ],
+        choices: &[("auth_type", &["api_key", "client_secret", "workload_identity", "managed_identity"])],
+        borrowed: &[
+            Borrowed::Variables {
+                unless: &["identity_endpoint"],
+                variables: &[("IDENTITY_ENDPOINT", "identity_endpoint"), ("IDENTITY_HEADER", "identity_header")],
+            },
+            Borrowed::Variables {
+                unless: &["metadata_host"],
+                variables: &[("AZURE_POD_IDENTITY_AUTHORITY_HOST", "metadata_host")],
+            },
+        ],
         urls: &Azure,
         example: "gpt-5",
-        note: "Base URL: the resource, its `/openai/v1`, or one deployment; with `api_version` the older surface is used.",
+        note: "Base URL: the resource, its `/openai/v1`, or one deployment; with `api_version` the older surface is used. Without a key, tokens of Entra ID.",
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -176,6 +204,7 @@ pub static TABLE: &[Provider] = &[
         ],
         doors: Doors::Native,
         options: &["api_mode"],
+        choices: API_MODES,
         native: Native { roots: &["v1alpha", "v1beta", "upload", "download"], auth: Auth::Header("x-goog-api-key") },
         example: "gemini-2.5-flash",
         note: "By its own `generateContent`; with `api_mode: openai`, or a base URL that ends in `/openai`, by its compatible surface.",
@@ -321,11 +350,34 @@ pub static TABLE: &[Provider] = &[
         base_url: Some("https://aiplatform.googleapis.com"),
         key: Key::Optional,
         auth: Auth::GoogleToken,
-        operations: &[],
+        habits: &Habits { fetches_urls: false, keeps_google_seals: true, ..Habits::COMPATIBLE },
+        operations: &[GenerateContent, Messages, Chat, CountContent, CountMessages, Embeddings, EmbedContent],
+        doors: Doors::Publisher,
         model_list: None,
-        options: &["auth_type", "location", "project"],
+        native: Native { roots: &[], auth: Auth::GoogleToken },
+        quirks: &[Quirk::ClaudeInPath { version: "vertex-2023-10-16" }, Quirk::EmbedsByPredict],
+        options: &[
+            "api_mode",
+            "auth_type",
+            "credentials_file",
+            "location",
+            "metadata_host",
+            "project",
+            "service_account_file",
+            "service_account_json",
+        ],
+        choices: &[("api_mode", &["native", "openai"]), ("auth_type", &["gcp_adc", "gcp_service_account"])],
+        needs: &["project", "location"],
+        borrowed: &[
+            Borrowed::Variables {
+                unless: &["credentials_file"],
+                variables: &[("GOOGLE_APPLICATION_CREDENTIALS", "credentials_file")],
+            },
+            Borrowed::Variables { unless: &["metadata_host"], variables: &[("GCE_METADATA_HOST", "metadata_host")] },
+        ],
+        urls: &Vertex,
         example: "google/gemini-2.5-flash",
-        note: "Known, but not served by this version: requests are refused.",
+        note: "Gemini by its native API, Claude (`anthropic/…`) by its own, others by the compatible one; list its models yourself.",
         ..OPENAI_COMPATIBLE
     },
     Provider {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Audio, Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage};
+use super::{Audio, Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage, vertex};
 use crate::dialects::Dialect;
 use crate::endpoints::Operation;
 use crate::models::{self, Facts, Known, Limits, Said};
@@ -78,7 +78,8 @@ impl Instance {
 
     /// Whether an option of this name is a credential.
     pub fn is_secret(option: &str) -> bool {
-        ["secret_access_key", "session_token"].iter().any(|end| option.ends_with(end))
+        const ENDS: &[&str] = &["_secret", "_json", "identity_header", "secret_access_key", "session_token"];
+        ENDS.iter().any(|end| option.ends_with(end))
     }
 
     /// The path of its host's root, for a base URL and the provider's usual one.
@@ -89,10 +90,7 @@ impl Instance {
     /// Why no request can be sent to it, where that is so.
     pub fn unsupported(&self) -> Option<&'static str> {
         match self.provider.auth {
-            Auth::Bearer | Auth::Header(_) | Auth::AwsSignature => None,
-            Auth::GoogleToken => {
-                Some("requests to it must carry a Google access token, which this version does not fetch")
-            }
+            Auth::Bearer | Auth::Header(_) | Auth::KeyOrEntra(_) | Auth::AwsSignature | Auth::GoogleToken => None,
         }
     }
 
@@ -125,6 +123,9 @@ impl Instance {
         facts: &Facts,
         has_tools: impl FnOnce() -> bool,
     ) -> Option<Operation> {
+        if matches!(self.provider.doors, Doors::Publisher) {
+            return vertex::door(self, wanted, model);
+        }
         if self.serves(wanted) && !wanted.generates() {
             return Some(wanted);
         }
@@ -148,7 +149,7 @@ impl Instance {
             _ => return None,
         }
         let only = match self.provider.doors {
-            Doors::Any => None,
+            Doors::Any | Doors::Publisher => None,
             Doors::Openai => match facts.doors {
                 models::Doors::Any => None,
                 models::Doors::ResponsesOnly => Some(Operation::Responses),
@@ -196,9 +197,9 @@ impl Instance {
         let key = self.key.as_ref()?.expose();
         let (name, value) = match auth {
             Auth::Bearer => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
-            Auth::Header(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
+            Auth::Header(name) | Auth::KeyOrEntra(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
             Auth::AwsSignature => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
-            Auth::GoogleToken => return None,
+            Auth::GoogleToken => (HeaderName::from_static("x-goog-api-key"), HeaderValue::from_str(key)),
         };
         // Keys are checked to be valid header values when the configuration is read.
         let mut value = value.ok()?;

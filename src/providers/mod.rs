@@ -9,6 +9,7 @@ pub mod catalog;
 mod instance;
 pub mod page;
 mod urls;
+mod vertex;
 
 pub use base_url::BaseUrl;
 pub use instance::{Instance, ListMode, Timeouts};
@@ -51,6 +52,10 @@ pub struct Provider {
     pub quirks: &'static [Quirk],
     /// Settings that only this provider has, as `config.yaml` spells them; the variable's name is the same in capitals.
     pub options: &'static [&'static str],
+    /// What these options can be.
+    pub choices: &'static [(&'static str, &'static [&'static str])],
+    /// Options that it cannot do without, unless it has a key.
+    pub needs: &'static [&'static str],
     /// What is taken from the environment besides the variables that bear its name.
     pub borrowed: &'static [Borrowed],
     pub urls: &'static dyn Urls,
@@ -70,6 +75,9 @@ pub enum Doors {
     /// Every model by the provider's own API, whatever the client speaks: it can say more than the compatible one. With the option
     /// `api_mode: openai`, by the compatible one, which its own clients are the only ones not to use.
     Native,
+    /// As Google's cloud does: by the publisher in the model's id (`anthropic/…`). With the option `api_mode: openai`, Google's
+    /// models by the compatible API, which its own clients are the only ones not to use.
+    Publisher,
     /// By the model's id; the last one for the models that are not listed. The option of this name, a list of models, takes the place
     /// of those listed for the operation.
     Listed { models: &'static [(&'static str, Operation)], others: Operation, option: (&'static str, Operation) },
@@ -90,6 +98,8 @@ pub enum Key {
     Required,
     /// Works without, as servers on one's own machine do.
     Optional,
+    /// Any of these options says what takes its place.
+    OrOption(&'static [&'static str]),
 }
 
 /// How a request shows who sends it.
@@ -101,7 +111,9 @@ pub enum Auth {
     Header(&'static str),
     /// AWS Signature Version 4; with a key, which Bedrock has as well, that as a bearer.
     AwsSignature,
-    /// A Google OAuth 2 access token.
+    /// The key alone in this header; without a key, a token of Microsoft Entra ID as a bearer.
+    KeyOrEntra(&'static str),
+    /// A Google OAuth 2 access token as a bearer; with a key, that in `x-goog-api-key`.
     GoogleToken,
 }
 
@@ -169,6 +181,10 @@ pub enum Quirk {
     Rename { from: &'static str, to: &'static str },
     /// A number that must not lie outside: it is brought to the nearer end.
     Clamp { member: &'static str, least: f64, most: f64 },
+    /// Anthropic's bodies as clouds want them: the model is in the path, and `anthropic_version` in the body.
+    ClaudeInPath { version: &'static str },
+    /// Embeddings are made by Google's `:predict`.
+    EmbedsByPredict,
     /// Embeddings are made by Bedrock's InvokeModel.
     EmbedsByInvoke,
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Audio, Auth, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
+use super::{Audio, Auth, Borrowed, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
 use crate::endpoints::Operation;
 
 const INTRODUCTION: &str = "\
@@ -36,6 +36,7 @@ fn write_overview(page: &mut String) -> fmt::Result {
         let key = match row.key {
             Key::Required => format!("`{}_API_KEY`", row.env_prefix()),
             Key::Optional => "optional".to_owned(),
+            Key::OrOption(_) => format!("`{}_API_KEY`, or what takes its place", row.env_prefix()),
         };
         let model = format!("`{}/{}`", row.name, row.example);
         writeln!(page, "| [`{0}`](#{0}) | {1} | {key} | {2} | {model} |", row.name, row.title, base_url(row))?;
@@ -125,6 +126,13 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
             authentication(row.native.auth)
         )?;
     }
+    for borrowed in row.borrowed {
+        if let Borrowed::Variables { variables, .. } = borrowed {
+            let variables: Vec<_> =
+                variables.iter().map(|(name, setting)| format!("`{name}` for `{setting}`")).collect();
+            writeln!(page, "- Read as well, where no setting says it: {}", variables.join(", "))?;
+        }
+    }
     for header in row.headers {
         writeln!(page, "- Header `{}`, unless the client sends it: {}", header.name, source(header.value))?;
     }
@@ -136,6 +144,10 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
             Quirk::Clamp { member, least, most } => {
                 writeln!(page, "- Edit to outgoing bodies: `{member}` is brought between {least} and {most}")?;
             }
+            Quirk::ClaudeInPath { version } => {
+                writeln!(page, "- Claude's bodies say `anthropic_version: {version}`; the model is in the path")?;
+            }
+            Quirk::EmbedsByPredict => writeln!(page, "- Embeddings are made by Google's `:predict`")?,
             Quirk::EmbedsByInvoke => {
                 writeln!(
                     page,
@@ -168,7 +180,10 @@ fn authentication(auth: Auth) -> String {
         Auth::AwsSignature => {
             "a signature by AWS credentials, or a Bedrock API key as `Authorization: Bearer …`".to_owned()
         }
-        Auth::GoogleToken => "a Google access token".to_owned(),
+        Auth::KeyOrEntra(name) => format!("`{name}: …`, or a token of Microsoft Entra ID as `Authorization: Bearer …`"),
+        Auth::GoogleToken => {
+            "a Google access token as `Authorization: Bearer …`; a key as `x-goog-api-key: …`".to_owned()
+        }
     }
 }
 

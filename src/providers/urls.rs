@@ -12,6 +12,11 @@ use crate::secret::Secret;
 
 /// How a provider's URLs are put together.
 pub trait Urls: Sync {
+    /// What bodies call a model that users know by the name `model`.
+    fn model<'a>(&self, _instance: &'a Instance, _operation: Operation, model: &'a str) -> Cow<'a, str> {
+        model.into()
+    }
+
     /// What the text of a configured base URL means. The error says what is wrong with it.
     fn read_base(&self, text: &str, _options: &BTreeMap<&'static str, String>) -> Result<BaseUrl, String> {
         BaseUrl::parse(text)

@@ -198,7 +198,10 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     if targets.iter().any(is_pinned) {
         targets.retain(is_pinned);
     }
-    let invokes = |target: &Target| target.upstream.instance.provider.quirks.contains(&Quirk::EmbedsByInvoke);
+    let invokes = |target: &Target| {
+        let quirks = target.upstream.instance.provider.quirks;
+        quirks.contains(&Quirk::EmbedsByInvoke) || quirks.contains(&Quirk::EmbedsByPredict)
+    };
     run.is_converted_whole |= run.operation == Operation::Embeddings && targets.iter().any(invokes);
     let is_readable = run.operation.generates() || run.operation.can_be_done_here();
     if is_readable

@@ -54,6 +54,15 @@ pub fn note_arrival(ctx: &Exchange) {
 pub fn judge(status: StatusCode, headers: &HeaderMap, failure: Option<&Failure>, ctx: &mut Exchange) -> bool {
     let Some(attempt) = &ctx.attempt else { return false };
     let upstream = &attempt.target.upstream;
+    if let (Some(credentials), Some(grant)) = (&upstream.credentials, &attempt.grant)
+        && grant.is_refused_by(status, headers)
+    {
+        credentials.refused(grant);
+        if matches!(ctx.ask, Ask::Run(_)) && ctx.tries.renew() {
+            ctx.gateway.metrics.attempt(upstream.name(), "refused");
+            return true;
+        }
+    }
     let remedy = remedy(status, headers, failure.map(|failure| failure.kind));
     let requested = failure.and_then(|failure| failure.retry_after).or_else(|| retry_after(headers));
     match remedy {
@@ -131,6 +140,7 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
         Lane::Count { .. } => Box::new(Whole::count(provider, client)),
         Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
         Lane::Audio(request) => Box::new(Spoken::new(request.clone())),
+        Lane::Predict { request, .. } => Box::new(Whole::predict(request.clone(), run.model.clone())),
         Lane::Invoke { request, .. } => {
             let mut answer = Whole::invoke(request.clone(), run.model.clone());
             answer.push(invoke::told(&response.headers));

@@ -10,9 +10,9 @@ use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::credentials::Grant;
-use crate::dialects::{Asked, Dialect, audio, embeddings, invoke};
+use crate::dialects::{Asked, Dialect, audio, embeddings, invoke, predict};
 use crate::endpoints::{Endpoint, Operation};
-use crate::error::Failure;
+use crate::error::{Failure, Refusal};
 use crate::gateway::{Gateway, Open, random_id};
 use crate::payload::Payload;
 use crate::providers::{Auth, BaseUrl};
@@ -33,6 +33,8 @@ pub struct Exchange {
     pub answer: Answer,
     /// What the client was told, or will be told, instead of an answer: our refusal or a provider's failure.
     pub failure: Option<Failure>,
+    /// Why some of its media could not be fetched.
+    pub unfetched: Option<Refusal>,
     _open: Open,
 }
 
@@ -147,6 +149,8 @@ pub enum Lane {
     Embed { request: embeddings::Request, dropped: Vec<String> },
     /// Speech and transcriptions in chats.
     Audio(audio::Request),
+    /// OpenAI's embeddings over Google's `:predict`.
+    Predict { request: predict::Request, dropped: Vec<String> },
     /// OpenAI's embeddings over Bedrock's InvokeModel; `more` are the bodies of further calls that one request takes.
     Invoke { request: invoke::Request, more: Vec<Bytes>, dropped: Vec<String> },
 }
@@ -162,6 +166,7 @@ impl Lane {
             Self::Forward { .. } => None,
             Self::Translate { provider, .. } | Self::Count { provider } => Some(*provider),
             Self::Embed { .. } | Self::Audio(_) => Some(Dialect::OpenaiChat),
+            Self::Predict { .. } => Some(Dialect::Gemini),
             Self::Invoke { .. } => Some(Dialect::Converse),
         }
     }
@@ -169,7 +174,10 @@ impl Lane {
     /// What the provider was not told of the request.
     pub fn dropped(&self) -> &[String] {
         match self {
-            Self::Translate { dropped, .. } | Self::Embed { dropped, .. } | Self::Invoke { dropped, .. } => dropped,
+            Self::Translate { dropped, .. }
+            | Self::Embed { dropped, .. }
+            | Self::Predict { dropped, .. }
+            | Self::Invoke { dropped, .. } => dropped,
             Self::Audio(request) => request.dropped(),
             Self::Forward { .. } | Self::Count { .. } => &[],
         }
@@ -201,6 +209,7 @@ impl Exchange {
             attempt: None,
             answer: Answer::default(),
             failure: None,
+            unfetched: None,
             _open: gateway.enter(),
         }
     }

@@ -13,8 +13,9 @@ use super::admit;
 use super::context::{Ask, Attempt, Exchange, Lane, Outgoing, Run};
 use super::dns::Dns;
 use super::failure::{self, KNOWN};
+use super::media;
 use crate::dialects::ir::Losses;
-use crate::dialects::{Asked, Recipient, audio, count, embeddings, invoke};
+use crate::dialects::{Asked, Recipient, audio, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
 use crate::json::{Edits, Object};
@@ -45,7 +46,12 @@ pub async fn upstream_peer(
         let Some(target) = ctx.tries.next().await else {
             return Err(Error::explain(ErrorType::InternalError, "no target is left"));
         };
-        let outgoing = match outgoing(session, &mut ctx.ask, &target) {
+        // Few requests have any: the future of all others stays small.
+        let inlined = match media::is_wanted(ctx, &target) {
+            true => Box::pin(media::inline(ctx, &target)).await,
+            false => Ok(()),
+        };
+        let outgoing = match inlined.and_then(|()| outgoing(session, &mut ctx.ask, &target)) {
             Ok(outgoing) => outgoing,
             Err(refusal) => {
                 // Another target may speak a dialect that has a place for it.
@@ -107,15 +113,21 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             let operation = door(run, target).unwrap_or(run.operation);
             let call = Call { operation, model: &target.model, is_stream: run.wants_stream };
             let is_strict = run.is_strict;
+            let predicts = operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByPredict);
             let (body, lane) = match &mut run.asked {
                 Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
                 Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
                 _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
+                _ if predicts => predicted(run)?,
                 _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
                     invoked(run, target)?
                 }
                 _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
-                _ => forwarded(run, target),
+                _ => forwarded(run, operation, target),
+            };
+            let body = match claude_in_path(instance, operation) {
+                Some(version) => without_model(body, operation, version),
+                None => body,
             };
             let Destination { mut path_and_query, auth, base } = provider.urls.operation(instance, &call);
             if run.is_array && lane.foreign().is_none() && path_and_query.ends_with(EVENTS) {
@@ -149,10 +161,11 @@ fn offers_tools_to_thinker(object: &Object) -> bool {
         && object.get("reasoning_effort").is_none_or(|effort| *effort != *b"\"none\"")
 }
 
-fn forwarded(run: &Run, target: &Target) -> (Bytes, Lane) {
+fn forwarded(run: &Run, operation: Operation, target: &Target) -> (Bytes, Lane) {
     let instance = &target.upstream.instance;
     let counts_for_us = counts_for_us(run, instance);
-    let model = (!run.operation.has_model_in_path()).then_some(&*target.model);
+    let name = instance.provider.urls.model(instance, operation, &target.model);
+    let model = (!run.operation.has_model_in_path()).then_some(&*name);
     let body = run.payload.outgoing(model, |object, edits| {
         if counts_for_us {
             ask_for_counts(object, edits);
@@ -166,7 +179,16 @@ fn forwarded(run: &Run, target: &Target) -> (Bytes, Lane) {
 fn counted(asked: &mut Asked, operation: Operation, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     let (body, _) = translated(asked, operation, target, false)?;
     let provider = operation.dialect();
-    Ok((count::write_request(provider, &target.model, body), Lane::Count { provider }))
+    let instance = &target.upstream.instance;
+    let name = instance.provider.urls.model(instance, operation, &target.model);
+    Ok((count::write_request(provider, &name, body), Lane::Count { provider }))
+}
+
+fn predicted(run: &Run) -> Result<(Bytes, Lane), Refusal> {
+    let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
+    let request = predict::Request::read(&object.text().to_bytes())?;
+    let (body, dropped) = request.write();
+    Ok((body, Lane::Predict { request, dropped }))
 }
 
 fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
@@ -216,7 +238,8 @@ fn translated(
     let provider = operation.dialect();
     let dialect = provider.provider();
     let recipient = Recipient { facts: &target.known.facts, habits: target.upstream.instance.provider.habits };
-    asked.request.model = target.model.to_string();
+    let instance = &target.upstream.instance;
+    asked.request.model = instance.provider.urls.model(instance, operation, &target.model).into_owned();
     let mut losses = Losses::new(dialect.losses(), is_strict);
     let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;
     let body = with_quirks(body, target.upstream.instance.provider.quirks);
@@ -249,7 +272,7 @@ fn ask_for_counts(object: &Object, edits: &mut Edits) {
 fn apply(quirk: Quirk, object: &Object, edits: &mut Edits) {
     match quirk {
         Quirk::Rename { from, to } if object.get(to).is_none() => edits.rename(object, from, to),
-        Quirk::Rename { .. } | Quirk::EmbedsByInvoke => {}
+        Quirk::Rename { .. } | Quirk::ClaudeInPath { .. } | Quirk::EmbedsByInvoke | Quirk::EmbedsByPredict => {}
         Quirk::Clamp { member, least, most } => {
             let given = object.parse::<f64>(member).filter(|given| given.is_finite());
             if let Some(given) = given.filter(|given| !(least..=most).contains(given)) {
@@ -267,6 +290,34 @@ fn with_quirks(body: Bytes, quirks: &[Quirk]) -> Bytes {
     let Ok(object) = Object::read(body.clone()) else { return body };
     let mut edits = Edits::default();
     quirks.iter().for_each(|quirk| apply(*quirk, &object, &mut edits));
+    edits.apply(&object)
+}
+
+/// The version that a cloud wants in bodies of Anthropic's.
+fn claude_in_path(instance: &Instance, operation: Operation) -> Option<&'static str> {
+    if !matches!(operation, Operation::Messages | Operation::CountMessages) {
+        return None;
+    }
+    instance.provider.quirks.iter().find_map(|quirk| match quirk {
+        Quirk::ClaudeInPath { version } => Some(*version),
+        _ => None,
+    })
+}
+
+/// Counting is asked of no model in particular: there the body names it.
+fn without_model(body: Bytes, operation: Operation, version: &str) -> Bytes {
+    let Ok(object) = Object::read(body.clone()) else { return body };
+    let mut edits = Edits::default();
+    let version = format!("\"{version}\"");
+    match (operation, object.get("anthropic_version")) {
+        (Operation::Messages, None) => {
+            edits.set(&object, "model", version);
+            edits.rename(&object, "model", "anthropic_version");
+        }
+        (Operation::Messages, Some(_)) => edits.remove(&object, "model"),
+        (_, None) => edits.set(&object, "anthropic_version", version),
+        (_, Some(_)) => {}
+    }
     edits.apply(&object)
 }
 

@@ -18,6 +18,7 @@ use super::refresh;
 use super::server::SIMULATOR_HOST;
 use crate::config::Config;
 use crate::error::{Failure, Kind};
+use crate::fetch::Client;
 use crate::providers::{Auth, Call};
 use crate::routing::{Listed, Upstream};
 
@@ -71,7 +72,8 @@ async fn examine_all(config: &Config, names: &[String]) -> Vec<Finding> {
     let connector = Connector::new(Some(ConnectorOptions::from_server_conf(&conf)));
     let dns = Arc::new(Dns::default());
     let chosen = config.instances.iter().filter(|instance| names.is_empty() || names.contains(&instance.name));
-    let upstreams: Vec<_> = chosen.cloned().map(Upstream::new).collect();
+    let client = Arc::new(Client::new(config.server.ca_file.as_deref()));
+    let upstreams: Vec<_> = chosen.cloned().map(|instance| Upstream::new(instance, &client)).collect();
     futures::future::join_all(upstreams.iter().map(|upstream| patient(upstream, &dns, &connector))).await
 }
 

@@ -20,6 +20,7 @@ mod failure;
 mod headers;
 mod listing;
 mod local;
+mod media;
 mod outbound;
 mod record;
 mod refresh;

@@ -19,6 +19,8 @@ pub struct Tries {
     next: usize,
     /// Further tries at a target that is the only one.
     repeats: usize,
+    /// The target that was given another credential.
+    renewed: Option<usize>,
     /// To be waited before the next try.
     wait: Option<Duration>,
     made: u32,
@@ -77,6 +79,18 @@ impl Tries {
     pub fn again(&mut self) {
         self.next = self.next.saturating_sub(1);
         self.made = self.made.saturating_sub(1);
+    }
+
+    /// Tries the same target once more at once: what showed who we are was not taken, and there may be something better by now.
+    /// False: that has been tried.
+    pub fn renew(&mut self) -> bool {
+        let at = Some(self.next);
+        let is_first = self.renewed != at;
+        self.renewed = at;
+        if is_first {
+            self.again();
+        }
+        is_first
     }
 
     /// Passes over the target that was given last, which cannot be asked this. False: there is no other.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::usage::Tap;
 use super::{Rewrite, Usage};
-use crate::dialects::{Dialect, count, embeddings, invoke};
+use crate::dialects::{Dialect, count, embeddings, invoke, predict};
 use crate::error::{Failure, Garbled};
 use crate::rope::Rope;
 
@@ -29,6 +29,11 @@ impl Whole {
     /// Embeddings in Gemini's form.
     pub fn embed(request: embeddings::Request) -> Self {
         Self::new(Box::new(move |body| request.rewrite(body)))
+    }
+
+    /// Embeddings in OpenAI's form. `model` is what the client calls it.
+    pub fn predict(request: predict::Request, model: String) -> Self {
+        Self::new(Box::new(move |body| request.rewrite(body, &model)))
     }
 
     /// Embeddings in OpenAI's form, from the answers of one call or of several. `model` is what the client calls it.

@@ -143,7 +143,7 @@ mod tests {
         let upstream = |index: usize| {
             let mut instance = instance.clone();
             instance.name = format!("i{index}");
-            Arc::new(Upstream::new(instance))
+            Arc::new(Upstream::new(instance, &Arc::new(crate::fetch::Client::new(None))))
         };
         weights.iter().enumerate().map(|(i, w)| Target { weight: *w, ..Target::new(&upstream(i), "m") }).collect()
     }

@@ -181,8 +181,11 @@ models:
 
     fn routes() -> Routes {
         let config = parse(YAML, &Environment::default()).expect("a configuration").config;
-        let upstreams: Vec<_> =
-            config.instances.into_iter().map(|instance| Arc::new(Upstream::new(instance))).collect();
+        let upstreams: Vec<_> = config
+            .instances
+            .into_iter()
+            .map(|instance| Arc::new(Upstream::new(instance, &Arc::new(crate::fetch::Client::new(None)))))
+            .collect();
         let listed = |id: &str| super::super::Listed::new(&upstreams[1].instance, id, None, Default::default());
         let west = super::super::Inventory { models: vec![listed("gpt-5.5")], source: Source::Provider };
         upstreams[1].inventory.store(Arc::new(west));

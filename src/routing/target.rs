@@ -9,6 +9,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{Health, Inventory, Listed};
 use crate::credentials::{self, Credentials};
+use crate::fetch::Client;
 use crate::models::{Known, Limits};
 use crate::providers::{Auth, Instance};
 
@@ -46,14 +47,14 @@ pub struct Target {
 pub struct InFlight(Arc<Upstream>);
 
 impl Upstream {
-    pub fn new(instance: Instance) -> Self {
+    pub fn new(instance: Instance, client: &Arc<Client>) -> Self {
         let inventory = Inventory::initial(&instance);
         let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""));
         let provider = instance.provider;
         Self {
             label: value(&instance.name),
             host: value(&instance.base.authority()),
-            credentials: credentials::of(&instance),
+            credentials: credentials::of(&instance, client),
             keys: [provider.auth, provider.native.auth].map(|auth| (auth, instance.credential(auth))),
             instance,
             health: Health::default(),

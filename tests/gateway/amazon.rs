@@ -259,6 +259,59 @@ async fn without_credentials_it_says_what_was_tried() {
     held.open();
 }
 
+/// One text a call: told in the list's order, however the answers come. If one fails, all do.
+#[tokio::test]
+async fn embeddings_are_fanned_out() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let bedrock = Upstream::start(move |request| {
+        let body: serde_json::Value = serde_json::from_slice(&request.body).expect("JSON");
+        let text = body["inputText"].as_str().expect("a text");
+        let answer = format!(r#"{{"embedding":[{}.50],"inputTextTokenCount":2}}"#, text.len());
+        match text {
+            "bad" => Reply::json(429, r#"{"message":"Too many tokens"}"#),
+            "html" => Reply::json(200, "<html>"),
+            "slow" => {
+                let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", answer.len());
+                Reply::default().pause(&held).bytes(head).bytes(answer)
+            }
+            _ => Reply::json(200, answer),
+        }
+    })
+    .await;
+    let settings = instance(&bedrock, ", access_key_id: AK, secret_access_key: very-secret");
+    let settings = settings.replace("[m]", "[amazon.titan-embed-text-v2:0]");
+    let gateway = Setup::instances([("aws", settings)]).env("NARTHEX_RETRIES", "0").start().await;
+    let embed = |input: &str, more: &str| {
+        let body = format!(r#"{{"model":"aws/amazon.titan-embed-text-v2:0","input":{input}{more}}}"#);
+        let gateway = &gateway;
+        async move { gateway.post("/v1/embeddings", body).await }
+    };
+    let list = r#"["a","slow","ccc","dddddd"]"#;
+    let (answer, ()) = tokio::join!(embed(list, ",\"user\":\"u\""), async {
+        bedrock.received(4).await;
+        gate.open();
+    });
+    assert_eq!(answer.head.status, 200, "{}", answer.text());
+    let items = [1, 4, 3, 6].iter().enumerate();
+    let items = items.map(|(index, n)| format!(r#"{{"object":"embedding","index":{index},"embedding":[{n}.50]}}"#));
+    let usage = r#""usage":{"prompt_tokens":8,"total_tokens":8}"#;
+    let model = r#""model":"aws/amazon.titan-embed-text-v2:0""#;
+    let data = items.collect::<Vec<_>>().join(",");
+    assert_eq!(answer.text(), format!(r#"{{"object":"list","data":[{data}],{model},{usage}}}"#));
+    assert_eq!(answer.head.headers.get("x-narthex-dropped"), Some("user"));
+    let paths = bedrock.requests().into_iter().map(|request| request.path);
+    assert!(paths.into_iter().all(|path| path == "/model/amazon.titan-embed-text-v2%3A0/invoke"));
+    for (list, status) in [(r#""bad""#, 429), (r#"["a","bad"]"#, 429), (r#""html""#, 502), (r#"["a","html"]"#, 502)] {
+        let answer = embed(list, "").await;
+        assert_eq!(answer.head.status, status, "{list}: {}", answer.text());
+        assert!(status == 502 || error(&answer).contains("Too many tokens"));
+    }
+    assert_eq!(embed(r#""a""#, ",\"user\":\"u\"").await.head.status, 200);
+    let line = &gateway.access_lines(1).await[0];
+    assert_eq!((&line["operation"], &line["input_tokens"]), (&"embeddings".into(), &8.into()));
+}
+
 /// The region is the base URL itself, its host's, the setting's or the environment's; AWS's own hosts are asked by TLS.
 #[tokio::test]
 async fn regions() {

@@ -95,11 +95,10 @@ async fn nobody_climbs_out() {
 #[tokio::test]
 async fn what_cannot_be_reached_is_named() {
     let provider = Provider::always(Reply::json(200, "{}")).await;
-    let instances = [("up", provider.settings()), ("vertex", String::new())];
+    let instances = [("up", provider.settings())];
     let gateway = Setup::instances(instances).start().await;
     for (path, status, code) in [
         ("/p/nobody/files", 404, "unknown_provider"),
-        ("/p/vertex/v1/x", 400, "unsupported_operation"),
         ("/p/up", 400, ""),
         ("/p/up/", 400, ""),
         ("/p/", 404, "unknown_url"),

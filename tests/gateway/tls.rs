@@ -5,6 +5,7 @@ use crate::support::soon;
 use crate::support::upstream::{Reply, Upstream};
 use crate::support::upstream2;
 use crate::support::wire::{TEXT, Told, Wire};
+use narthex::credentials::aws::Signable;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -263,4 +264,67 @@ async fn bad_authorities_are_found_at_once() {
     }
     let setup = Setup::new().env("NARTHEX_CA_FILE", "/no/such/file");
     assert!(!setup.run(&["check"]).0);
+}
+
+/// A signature covers what an HTTP/2 server takes for the host: there is no such header then.
+#[tokio::test]
+async fn signatures_hold_over_http2() {
+    let authority = Authority::new();
+    let answer = Wire::Converse.answer();
+    let reply = upstream2::Reply {
+        status: 200,
+        content_type: "application/json",
+        pieces: vec![answer.into_bytes().into()],
+        trailer: None,
+    };
+    let upstream = upstream2::Upstream::start_tls(authority.server("localhost", &["h2"], false), reply).await;
+    let arn = "arn:aws:bedrock:eu-west-1:1:application-inference-profile/a b";
+    let settings = format!(
+        "type: bedrock, base_url: \"https://localhost:{}\", region: eu-west-1, models: [\"{arn}\"], models_mode: allowlist, \
+         access_key_id: AKH2, secret_access_key: very-secret, session_token: the-token",
+        upstream.address.port()
+    );
+    let gateway = trusting(&authority, vec![("aws", settings)]).await;
+    let answer = gateway.chat(&format!("aws/{arn}")).await;
+    assert_eq!(answer.head.status, 200, "{}", answer.text());
+    // Slashes of an ARN may come as they are.
+    let (_, body) = Wire::Converse.asking("", "hi", false);
+    let raw = arn.replace(' ', "%20");
+    let answer = gateway.post(&format!("/model/aws/{raw}/converse"), &body).await;
+    assert_eq!(answer.head.status, 200, "{}", answer.text());
+    let answer = gateway.post("/p/aws/model/m%3A0/invoke?x=b%2fc&a=1", "{\"text\":1}").await;
+    assert_eq!(answer.head.status, 200, "{}", answer.text());
+    let received = upstream.requests(3).await;
+    assert_eq!(received[0].uri().path(), received[1].uri().path());
+    for request in received {
+        assert_signed(&request);
+    }
+}
+
+fn assert_signed(request: &upstream2::Received) {
+    let given = |name: &str| request.headers()[name].to_str().expect("text").to_owned();
+    assert_eq!(given("x-amz-security-token"), "the-token");
+    let date = given("x-amz-date");
+    let part = |range: std::ops::Range<usize>| &date[range];
+    let (day, time) =
+        ([part(0..4), part(4..6), part(6..8)].join("-"), [part(9..11), part(11..13), part(13..15)].join(":"));
+    let at = humantime::parse_rfc3339(&format!("{day}T{time}Z")).expect("a time");
+    let signature = given("authorization");
+    let names = signature.split_once("SignedHeaders=").expect("names").1.split(',').next().expect("names");
+    assert_eq!(names, "content-type;host;x-amz-date;x-amz-security-token");
+    let mut headers = http::HeaderMap::new();
+    let host = request.uri().authority().expect("an authority").as_str();
+    headers.insert("host", host.parse().expect("a value"));
+    headers.insert("content-type", request.headers()["content-type"].clone());
+    let signable = Signable {
+        method: request.method().as_str(),
+        path_and_query: request.uri().path_and_query().expect("a path").as_str(),
+        headers: &headers,
+        body: request.body(),
+    };
+    let credentials =
+        aws_credential_types::Credentials::new("AKH2", "very-secret", Some("the-token".to_owned()), None, "test");
+    let made = narthex::credentials::aws::sign(&signable, &credentials, "eu-west-1", at).expect("a signature");
+    let made = made.iter().find(|(name, _)| *name == "authorization").expect("a signature");
+    assert_eq!(made.1.to_str().expect("text"), signature);
 }

@@ -69,6 +69,25 @@ def embedded(body):
     return {"embedding": [len(body["inputText"]), 0.5], "inputTextTokenCount": 2}
 
 
+def claude(is_stream):
+    """An answer in Anthropic's dialect, in Amazon's framing."""
+    usage = {"input_tokens": 3, "output_tokens": 2}
+    message = {"id": "m", "type": "message", "role": "assistant", "model": "c", "stop_reason": None, "stop_sequence": None}
+    if not is_stream:
+        whole = {**message, "stop_reason": "end_turn", "content": [{"type": "text", "text": "signed"}], "usage": usage}
+        return "application/json", json.dumps(whole).encode()
+    told = [
+        {"type": "message_start", "message": {**message, "content": [], "usage": usage}},
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "signed"}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence": None}, "usage": usage},
+        {"type": "message_stop"},
+    ]
+    pieces = [{"bytes": base64.b64encode(json.dumps(one).encode()).decode()} for one in told]
+    return "application/vnd.amazon.eventstream", b"".join(event("chunk", piece) for piece in pieces)
+
+
 class Amazon:
     """Answers while the `with` lasts, and only what is signed by these credentials. `requests` is what has come."""
 
@@ -147,6 +166,8 @@ class Amazon:
             profiles, following = PAGES[token]
             page = {"inferenceProfileSummaries": profiles, **({"nextToken": following} if following else {})}
             return "application/json", json.dumps(page).encode()
+        if b"anthropic_version" in body:
+            return claude(url.path.endswith("-stream"))
         if url.path.endswith("/converse-stream"):
             return "application/vnd.amazon.eventstream", b"".join(event(*one) for one in EVENTS)
         if url.path.endswith("/invoke-with-response-stream"):

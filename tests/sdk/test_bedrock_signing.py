@@ -133,6 +133,18 @@ def test_invoke_with_response_stream(passing):
     assert [json.loads(event["chunk"]["bytes"]) for event in answer["body"]] == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
+def test_anthropics_own_client_of_bedrock(gateway):
+    """It invokes, and signs by itself; what it signs ends at the gateway."""
+    anthropic = pytest.importorskip("anthropic")
+    settings = {"aws_access_key": "nobody", "aws_secret_key": "nothing", "aws_region": "us-east-1"}
+    asking = {"model": MODELS[0], "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}]}
+    root = gateway.root + "/p/bedrock"
+    with anthropic.AnthropicBedrock(**settings, base_url=root, default_headers={"x-api-key": KEY}, max_retries=0) as client:
+        assert client.messages.create(**asking).content[0].text == "signed"
+        with client.messages.stream(**asking) as stream:
+            assert stream.get_final_text() == "signed"
+
+
 def test_a_guardrail(passing):
     content = [{"text": {"text": "is it harmless?"}}]
     applied = passing.apply_guardrail(guardrailIdentifier="g1", guardrailVersion="1", source="INPUT", content=content)

@@ -16,9 +16,12 @@ use tokio_rustls::TlsAcceptor;
 /// A listening server; it stops when dropped.
 pub struct Upstream {
     pub address: SocketAddr,
-    bodies: watch::Sender<Vec<Bytes>>,
+    log: watch::Sender<Vec<Received>>,
     accepting: JoinHandle<()>,
 }
+
+/// A request as it was received.
+pub type Received = Request<Bytes>;
 
 /// What to send: pieces of a body, then a trailer if there is one. Without either the head is the end.
 #[derive(Clone)]
@@ -43,15 +46,20 @@ impl Upstream {
     async fn start_over(tls: Option<TlsAcceptor>, reply: Reply) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
         let address = listener.local_addr().expect("address");
-        let bodies = watch::Sender::default();
-        let accepting = tokio::spawn(accept(listener, bodies.clone(), Arc::new(reply), tls));
-        Self { address, bodies, accepting }
+        let log = watch::Sender::default();
+        let accepting = tokio::spawn(accept(listener, log.clone(), Arc::new(reply), tls));
+        Self { address, log, accepting }
     }
 
     /// Waits until this many requests have been received whole, and answers with their bodies.
     pub async fn received(&self, count: usize) -> Vec<Bytes> {
-        let mut bodies = self.bodies.subscribe();
-        let enough = bodies.wait_for(|bodies| bodies.len() >= count);
+        self.requests(count).await.into_iter().map(Request::into_body).collect()
+    }
+
+    /// The same, with their heads.
+    pub async fn requests(&self, count: usize) -> Vec<Received> {
+        let mut log = self.log.subscribe();
+        let enough = log.wait_for(|requests| requests.len() >= count);
         soon("a request to reach the upstream", enough).await.expect("the log lives").clone()
     }
 }
@@ -62,44 +70,44 @@ impl Drop for Upstream {
     }
 }
 
-async fn accept(listener: TcpListener, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>, tls: Option<TlsAcceptor>) {
+async fn accept(listener: TcpListener, log: watch::Sender<Vec<Received>>, reply: Arc<Reply>, tls: Option<TlsAcceptor>) {
     loop {
         let (stream, _) = listener.accept().await.expect("accept");
-        let (bodies, reply) = (bodies.clone(), reply.clone());
+        let (log, reply) = (log.clone(), reply.clone());
         match tls.clone() {
-            None => tokio::spawn(serve(stream, bodies, reply)),
+            None => tokio::spawn(serve(stream, log, reply)),
             Some(tls) => tokio::spawn(async move {
                 if let Ok(stream) = tls.accept(stream).await {
-                    serve(stream, bodies, reply).await;
+                    serve(stream, log, reply).await;
                 }
             }),
         };
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, bodies: watch::Sender<Vec<Bytes>>, reply: Arc<Reply>) {
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, log: watch::Sender<Vec<Received>>, reply: Arc<Reply>) {
     let Ok(mut connection) = h2::server::handshake(stream).await else {
         return;
     };
     while let Some(Ok((request, respond))) = connection.accept().await {
-        tokio::spawn(answer(request, respond, bodies.clone(), reply.clone()));
+        tokio::spawn(answer(request, respond, log.clone(), reply.clone()));
     }
 }
 
 async fn answer(
     request: Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
-    bodies: watch::Sender<Vec<Bytes>>,
+    log: watch::Sender<Vec<Received>>,
     reply: Arc<Reply>,
 ) {
-    let mut incoming = request.into_body();
+    let (head, mut incoming) = request.into_parts();
     let mut body = Vec::new();
     while let Some(data) = incoming.data().await {
         let Ok(data) = data else { return };
         let _ = incoming.flow_control().release_capacity(data.len());
         body.extend_from_slice(&data);
     }
-    bodies.send_modify(|bodies| bodies.push(body.into()));
+    log.send_modify(|requests| requests.push(Request::from_parts(head, body.into())));
 
     let is_all = reply.pieces.is_empty() && reply.trailer.is_none();
     let head = Response::builder().status(reply.status).header("content-type", reply.content_type);

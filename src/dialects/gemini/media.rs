@@ -20,6 +20,11 @@ pub fn is_kept_by_google(uri: &str) -> bool {
     uri.starts_with("gs://") || uri.starts_with(FILES)
 }
 
+/// Whether Google reads this without being given it.
+pub fn reads_by_itself(uri: &str) -> bool {
+    is_kept_by_google(uri) || is_youtube(uri)
+}
+
 /// The URI of a file of the Files API that is only named: `files/abc`.
 pub fn file_uri(id: &str) -> Option<String> {
     id.starts_with("files/").then(|| format!("{FILES}v1beta/{id}"))

@@ -13,6 +13,8 @@ mod seals;
 #[cfg(test)]
 mod tests;
 
+pub use media::reads_by_itself;
+
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 

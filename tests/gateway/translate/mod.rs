@@ -42,7 +42,9 @@ pub fn model(wire: Wire) -> String {
 
 pub fn setup(upstream: &Upstream) -> Setup {
     let root = format!("http://{}", upstream.address);
-    Setup::instances(Wire::ALL.map(|wire| (name(wire), wire.instance(&root)))).env("NARTHEX_RETRIES", "0")
+    Setup::instances(Wire::ALL.map(|wire| (name(wire), wire.instance(&root))))
+        .env("NARTHEX_RETRIES", "0")
+        .env("NARTHEX_FETCH_MEDIA", "false")
 }
 
 impl Hub {

@@ -66,7 +66,7 @@ async def judge_all(cases, tools, upstream, arguments):
     specials = [*special_instances(cases, upstream.url)]
     config = instances.config(upstream.url, specials)
     few = instances.config(upstream.url, specials, "openai_plain|fails_first")
-    settings = {"NARTHEX_MASTER_KEY": judge.CLIENT_KEY, "NARTHEX_LOG": "off"}
+    settings = {"NARTHEX_MASTER_KEY": judge.CLIENT_KEY, "NARTHEX_LOG": "off", "NARTHEX_FETCH_MEDIA": "false"}
     with Gateway(config, NARTHEX_RETRIES="0", **settings) as gateway, Gateway(few, **settings) as retrying:
         port = int(upstream.url.rsplit(":", 1)[1])
         chats = pairs.chosen(tools, arguments.only, None if arguments.full else 30)
