@@ -28,6 +28,17 @@ pub enum Kind {
     Internal,
 }
 
+/// What may still bring an answer after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// It was about the moment or about the server: another try, there or elsewhere.
+    Again,
+    /// It is about the account: another account, if there is one. The same one will fail for a while.
+    Elsewhere,
+    /// It was about the request, which is the same everywhere.
+    None,
+}
+
 /// An answer that we give instead of a provider's.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
@@ -94,6 +105,21 @@ impl Kind {
 }
 
 impl Kind {
+    pub fn remedy(self) -> Remedy {
+        match self {
+            Self::RateLimited
+            | Self::Unavailable
+            | Self::Upstream
+            | Self::Timeout
+            | Self::Internal
+            | Self::Conflict => Remedy::Again,
+            Self::Quota | Self::Authentication => Remedy::Elsewhere,
+            Self::InvalidRequest | Self::TooLarge | Self::Permission | Self::NotFound | Self::MethodNotAllowed => {
+                Remedy::None
+            }
+        }
+    }
+
     /// What a provider's status means.
     pub fn of_status(status: StatusCode) -> Self {
         match status.as_u16() {

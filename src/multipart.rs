@@ -5,11 +5,12 @@ use std::ops::Range;
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memmem;
 
-/// The fields of one form that carry no file.
+/// One form: the fields that carry no file, and where the files are.
 #[derive(Debug, Clone)]
 pub struct Form {
     body: Bytes,
     fields: Vec<Field>,
+    files: Vec<Field>,
 }
 
 #[derive(Debug, Clone)]
@@ -34,7 +35,7 @@ impl Form {
     pub fn read(content_type: &str, body: Bytes) -> Result<Self, BadForm> {
         let boundary = parameter(content_type, "boundary").ok_or(BadForm::NoBoundary)?;
         let delimiter = format!("--{boundary}");
-        let mut fields = Vec::new();
+        let (mut fields, mut files) = (Vec::new(), Vec::new());
         // A delimiter stands at the beginning of a line (RFC 2046 §5.1.1); what looks like one elsewhere is content.
         let is_at_line_start =
             |place: &usize| *place == 0 || body.get(..*place).is_some_and(|before| before.ends_with(b"\r\n"));
@@ -58,14 +59,14 @@ impl Form {
             }) else {
                 continue;
             };
-            if parameter(disposition, "filename").is_none()
-                && value.start <= value.end
+            if value.start <= value.end
                 && let Some(name) = parameter(disposition, "name")
             {
-                fields.push(Field { name, value });
+                let is_file = parameter(disposition, "filename").is_some();
+                if is_file { &mut files } else { &mut fields }.push(Field { name, value });
             }
         }
-        Ok(Self { body, fields })
+        Ok(Self { body, fields, files })
     }
 
     pub fn body(&self) -> &Bytes {
@@ -76,6 +77,12 @@ impl Form {
     pub fn get(&self, name: &str) -> Option<&str> {
         let field = self.find(name)?;
         std::str::from_utf8(self.body.get(field.value.clone())?).ok()
+    }
+
+    /// What the first file of this name holds.
+    pub fn file(&self, name: &str) -> Option<Bytes> {
+        let file = self.files.iter().find(|file| file.name == name)?;
+        (file.value.end <= self.body.len()).then(|| self.body.slice(file.value.clone()))
     }
 
     /// How many fields bear this name.
@@ -131,6 +138,7 @@ mod tests {
         assert_eq!(form.get("model"), Some("whisper-1"));
         assert_eq!(form.get("prompt"), Some(""));
         assert_eq!(form.get("file"), None);
+        assert_eq!(form.file("file").as_deref(), Some(&b"RIFF\r\n--b\x00"[..]));
         let replaced = form.replace("model", "m");
         assert_eq!(replaced.len(), BODY.len() - "whisper-1".len() + 1);
         assert_eq!(Form::read(TYPE, replaced).expect("a form").get("model"), Some("m"));

@@ -62,6 +62,8 @@ fn all_settings() -> BTreeSet<String> {
         format!("keys: {{a: {{value: k, {UNKNOWN}}}}}"),
         format!("providers: {{openai: {{api_key: k, timeouts: {{{UNKNOWN}}}}}}}"),
         format!("models: {{a: {{targets: [openai/x], {UNKNOWN}}}}}"),
+        format!("model_info: {{a: {{{UNKNOWN}}}}}"),
+        format!("model_info: {{a: {{pricing: {{{UNKNOWN}}}}}}}"),
         format!("models: {{a: {{targets: [{{model: openai/x, {UNKNOWN}}}]}}}}"),
     ];
     let of_providers = catalog::TABLE
@@ -108,6 +110,7 @@ fn the_example_configuration_is_valid_with_everything_switched_on() {
         "NARTHEX_MASTER_KEY",
         "TEAM_A_KEY",
         "OPENAI_API_KEY",
+        "XIAOMI_API_KEY",
         "OPENAI_EAST_API_KEY",
         "AZURE_API_KEY",
         "BEDROCK_API_KEY",

@@ -2,14 +2,15 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant, models,
-    providers, units,
+    Access, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant,
+    model_info, models, providers, units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
@@ -53,6 +54,10 @@ pub fn check(
     if is_demonstration {
         instances.push(providers::simulator());
     }
+    let model_info: Arc<[_]> = model_info::read(root.section("model_info")).into();
+    for instance in &mut instances {
+        instance.model_info = Arc::clone(&model_info);
+    }
     let providers = models::Providers { instances: &instances, by_variable };
     let models = models::read(root.section("models"), &providers, remarks);
     root.finish();
@@ -66,6 +71,7 @@ pub fn check(
         inventory_refresh,
         instances,
         models,
+        model_info,
         is_demonstration,
     })
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::{Access, Config, ModelEntry, Routing, Strategy};
+use super::{Access, Config, ModelEntry, Routing, Strategy, model_info};
+use crate::models::Said;
 use crate::providers::{Instance, ListMode};
 
 pub fn write(config: &Config) -> String {
@@ -56,6 +57,10 @@ fn write_config(out: &mut String, config: &Config) -> std::fmt::Result {
         writeln!(out, "models:")?;
         config.models.iter().try_for_each(|model| write_model(out, model))?;
     }
+    if !config.model_info.is_empty() {
+        writeln!(out, "model_info:")?;
+        config.model_info.iter().try_for_each(|said| write_model_info(out, said))?;
+    }
     Ok(())
 }
 
@@ -104,6 +109,26 @@ fn write_model(out: &mut String, model: &ModelEntry) -> std::fmt::Result {
         writeln!(out, "    fallbacks: {}", list(&model.fallbacks))?;
     }
     Ok(())
+}
+
+fn write_model_info(out: &mut String, said: &Said) -> std::fmt::Result {
+    let Said { pattern, like, mode, context_window, max_output, prices, capabilities, thinks, sampling, doors } = said;
+    writeln!(out, "  {}:", text(pattern))?;
+    let mut line = |name: &str, value: Option<String>| match value {
+        Some(value) => writeln!(out, "    {name}: {value}"),
+        None => Ok(()),
+    };
+    line("like", like.as_deref().map(text))?;
+    line("mode", mode.map(|mode| mode.name().to_owned()))?;
+    line("context_window", context_window.map(|tokens| tokens.to_string()))?;
+    line("max_output_tokens", max_output.map(|tokens| tokens.to_string()))?;
+    let prices: Vec<_> =
+        model_info::PRICES.iter().filter_map(|(name, of)| Some(format!("{name}: {}", of(prices)?))).collect();
+    line("pricing", (!prices.is_empty()).then(|| format!("{{{}}}", prices.join(", "))))?;
+    line("capabilities", capabilities.map(|set| format!("[{}]", set.names().collect::<Vec<_>>().join(", "))))?;
+    line("reasoning", thinks.map(|thinks| thinks.to_string()))?;
+    line("sampling", sampling.map(|sampling| model_info::word(model_info::SAMPLING, sampling)))?;
+    line("endpoints", doors.map(|doors| model_info::word(model_info::DOORS, doors)))
 }
 
 fn name(strategy: Strategy) -> &'static str {

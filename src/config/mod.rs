@@ -9,6 +9,7 @@ mod check;
 mod env;
 mod expand;
 mod masked;
+mod model_info;
 mod models;
 mod node;
 mod providers;
@@ -17,11 +18,13 @@ mod units;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use env::{Environment, PROVIDER_FIELDS, SETTINGS};
 pub use node::Problem;
 
+use crate::models::Said;
 use crate::providers::Instance;
 use crate::secret::KeyDigest;
 use node::{Node, Problems, Value};
@@ -41,6 +44,8 @@ pub struct Config {
     pub instances: Vec<Instance>,
     /// Names that the user gave to models, sorted by name.
     pub models: Vec<ModelEntry>,
+    /// What the user says of models; the instances have it, too.
+    pub model_info: Arc<[Said]>,
     /// Nothing was configured, so the simulator answers, under any model name.
     pub is_demonstration: bool,
 }

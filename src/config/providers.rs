@@ -1,6 +1,7 @@
 //! The section `providers`: instances, each with what its provider's row adds.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
@@ -30,6 +31,7 @@ pub fn simulator() -> Instance {
         secrets: BTreeMap::new(),
         timeouts: TIMEOUTS,
         weight: 1,
+        model_info: Arc::default(),
     }
 }
 
@@ -159,6 +161,10 @@ fn read_instance(
         entry.problem("keeps_responses is neither true nor false");
     }
 
+    if !matches!(options.get("context_suffix").map(String::as_str), None | Some("keep" | "strip")) {
+        entry.problem("context_suffix is neither keep nor strip");
+    }
+
     let is_elsewhere = given.as_ref().is_some_and(|given| usual.as_ref().is_none_or(|usual| usual.host != given.host));
     let base = match (given, usual) {
         (Some(given), Some(usual)) => Some(given.completed_by(&usual)),
@@ -211,6 +217,7 @@ fn read_instance(
         secrets,
         timeouts,
         weight,
+        model_info: Arc::default(),
     })
 }
 

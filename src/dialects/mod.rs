@@ -3,8 +3,10 @@
 //! tokio or of the configuration; which dialect a provider speaks stands in the providers' table.
 
 mod anthropic;
+pub mod audio;
 mod converse;
 pub mod count;
+pub mod counts;
 pub mod embeddings;
 mod errors;
 pub mod framing;
@@ -17,6 +19,8 @@ pub mod page;
 pub mod predict;
 pub mod stored;
 mod wire;
+
+pub use errors::retry_after;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
@@ -202,6 +206,10 @@ pub struct Habits {
     pub has_video: bool,
     /// Chat: whether it wants Google's seals of calls back (`extra_content`).
     pub keeps_google_seals: bool,
+    /// Chat: whether reasoning comes within the text unless it is asked for apart (`reasoning_split`, MiniMax).
+    pub splits_reasoning: bool,
+    /// Chat: whether the arguments of calls come in pieces only where that is asked for (`tool_stream`, Z.ai).
+    pub streams_calls_if_told: bool,
     /// Chat: whether it draws images when `modalities` asks for them.
     pub draws: bool,
 }
@@ -217,6 +225,8 @@ pub enum EffortHabit {
     Switch,
     /// `enable_thinking` and `thinking_budget` (Qwen).
     Budget,
+    /// `reasoning_effort`; off by `chat_template_kwargs: {enable_thinking: false}` (vLLM).
+    Template,
     /// It cannot be told.
     None,
 }
@@ -235,6 +245,8 @@ impl Habits {
         fetches_urls: true,
         has_video: false,
         keeps_google_seals: false,
+        splits_reasoning: false,
+        streams_calls_if_told: false,
         draws: false,
     };
 

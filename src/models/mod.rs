@@ -2,12 +2,18 @@
 //!
 //! A model is looked up by its id, whatever a provider puts around it (`us.anthropic.claude-sonnet-5-v1:0`, `openai/gpt-5.5`).
 //! One that is not in the tables has safe defaults. Each family has a file, whose rows are tried in their order: put the longer name
-//! first. Nothing here knows a wire format, nor a provider.
+//! first. What price lists say (lengths, prices, capabilities) is a table of its own, [`Card`]; [`Known`] holds all of it together, and
+//! what the user has to say. Nothing here knows a wire format.
 
+mod card;
 mod claude;
 mod gemini;
+mod known;
 mod openai;
 mod others;
+
+pub use card::{Capabilities, Card, Mode, Prices};
+pub use known::{Known, Limits, Said};
 
 /// What is known of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +22,10 @@ pub struct Facts {
     pub sampling: Sampling,
     /// The most tokens of an answer.
     pub max_output: Option<u64>,
+    /// Whether it takes `stop` and the penalties (Grok 4 refuses them).
+    pub has_stops: bool,
+    /// Whether it thinks in streams only, and unasked: elsewhere it must be told not to (open Qwen 3 on Model Studio).
+    pub thinks_in_streams: bool,
     /// Whether a certain tool, or any tool, can be forced to be called.
     pub forced_tools: ForcedTools,
     /// Whether answers can be bound to a JSON schema.
@@ -96,6 +106,8 @@ impl Facts {
         thinking: ThinkingStyle::Unknown,
         sampling: Sampling::Accepted,
         max_output: None,
+        has_stops: true,
+        thinks_in_streams: false,
         forced_tools: ForcedTools::Accepted,
         has_json_schema: true,
         has_system: true,

@@ -16,10 +16,13 @@ pub static TABLE: &[Row] = &[
     Row { names: &["cohere.command", "ai21.jamba"], facts: PLAIN_WITHOUT_FORCE },
     Row { names: &["mistral.mistral", "mistral.mixtral"], facts: PLAIN },
     Row { names: &["deepseek.r1"], facts: Facts { forced_tools: ForcedTools::Rejected, ..ALWAYS_THINKING } },
-    // DeepSeek.
+    // DeepSeek. It takes all these names, of which some mean the same to it: medium and xhigh are high, minimal is low.
     Row {
         names: &["deepseek-flash", "deepseek-v4"],
-        facts: Facts { thinking: ThinkingStyle::Efforts(&["none", "low", "high", "max"]), ..WITHOUT_SCHEMA },
+        facts: Facts {
+            thinking: ThinkingStyle::Efforts(&["none", "minimal", "low", "medium", "high", "xhigh", "max"]),
+            ..WITHOUT_SCHEMA
+        },
     },
     Row { names: &["deepseek-reasoner", "deepseek-r1"], facts: ALWAYS_THINKING },
     // Z.ai. Its tools are called if the model likes.
@@ -40,6 +43,22 @@ pub static TABLE: &[Row] = &[
     Row { names: &["minimax-m2"], facts: ALWAYS_THINKING },
     // Xiaomi.
     Row { names: &["mimo-v2"], facts: Facts { has_json_schema: true, ..ON_OR_OFF } },
+    // Alibaba's open weights (Model Studio, "Deep thinking": thinking is on unless switched off, and needs a stream).
+    Row {
+        names: &[
+            "qwen3-0.6b",
+            "qwen3-1.7b",
+            "qwen3-4b",
+            "qwen3-8b",
+            "qwen3-14b",
+            "qwen3-32b",
+            "qwen3-30b-a3b",
+            "qwen3-235b-a22b",
+        ],
+        facts: Facts { thinks_in_streams: true, ..Facts::UNKNOWN },
+    },
+    // xAI (docs.x.ai, "Reasoning": what reasoning models refuse).
+    Row { names: &["grok-4"], facts: Facts { has_stops: false, ..Facts::UNKNOWN } },
     // Moonshot.
     Row { names: &["kimi-k2-thinking"], facts: Facts { has_json_schema: true, ..ALWAYS_THINKING } },
 ];
@@ -83,6 +102,8 @@ mod tests {
         assert_eq!(efforts("z-ai/glm-5.3"), Some(3));
         assert_eq!(efforts("glm-5.1"), Some(2));
         assert_eq!(efforts("xiaomi/mimo-v2.5-pro"), Some(2));
-        assert_eq!(Facts::of("grok-4"), &Facts::UNKNOWN);
+        assert!(!Facts::of("xai/grok-4-fast").has_stops);
+        assert_eq!(Facts::of("grok-3"), &Facts::UNKNOWN);
+        assert!(Facts::of("qwen3-32b").thinks_in_streams && !Facts::of("qwen3-max").thinks_in_streams);
     }
 }

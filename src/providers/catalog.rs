@@ -7,7 +7,9 @@ use super::azure::Azure;
 use super::bedrock::Bedrock;
 use super::urls::Joined;
 use super::vertex::Vertex;
-use super::{Auth, Borrowed, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage};
+use super::{
+    Audio, Auth, Borrowed, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage,
+};
 use crate::dialects::{EffortHabit, Habits};
 use crate::endpoints::Operation::{
     self, BatchEmbedContents, Chat, Compact, Completions, Converse, CountContent, CountConverse, CountInput,
@@ -25,6 +27,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     operations: &[Chat],
     habits: &Habits::COMPATIBLE,
     doors: Doors::Any,
+    audio: Audio::Endpoints,
     keeps_responses: false,
     places: &[],
     model_list: Some("/models"),
@@ -227,12 +230,17 @@ pub static TABLE: &[Provider] = &[
         habits: &Habits {
             max_tokens: Some("max_completion_tokens"),
             effort: EffortHabit::None,
+            // Else reasoning comes as `<think>…</think>` within the text (platform.minimax.io, "Interleaved thinking").
+            splits_reasoning: true,
+            replays_reasoning: true,
             has_cache_marks: true,
             ..Habits::COMPATIBLE
         },
         operations: &[Chat, Responses, Messages],
         places: &[(Messages, Place::Below("/anthropic/v1"))],
         native: Native { roots: &["anthropic"], auth: Auth::Bearer },
+        // "(0.0, 1.0]" (platform.minimax.io, text generation).
+        quirks: &[Quirk::Clamp { member: "temperature", least: 0.01, most: 1.0 }],
         example: "MiniMax-M3",
         note: "Keys for mainland China: base URL `https://api.minimaxi.com`.",
         ..OPENAI_COMPATIBLE
@@ -377,7 +385,7 @@ pub static TABLE: &[Provider] = &[
         title: "vLLM",
         base_url: Some("http://localhost:8000/v1"),
         key: Key::Optional,
-        habits: &Habits { has_top_k: true, has_video: true, ..Habits::COMPATIBLE },
+        habits: &Habits { effort: EffortHabit::Template, has_top_k: true, has_video: true, ..Habits::COMPATIBLE },
         operations: &[
             Chat,
             Completions,
@@ -416,6 +424,8 @@ pub static TABLE: &[Provider] = &[
         base_url: Some("https://api.x.ai/v1"),
         operations: &[Chat, Responses, Embeddings, ImageGenerations, ImageEdits],
         keeps_responses: true,
+        // Requests of one conversation meet the cache of one server (docs.x.ai, "Prompt caching").
+        headers: &[DefaultHeader { name: "x-grok-conv-id", value: HeaderSource::Conversation }],
         example: "grok-4",
         ..OPENAI_COMPATIBLE
     },
@@ -434,6 +444,8 @@ pub static TABLE: &[Provider] = &[
         operations: &[Chat, Responses, Messages],
         places: &[(Messages, Place::Below("/anthropic/v1"))],
         native: Native { roots: &["anthropic"], auth: Auth::Bearer },
+        audio: Audio::Chat,
+        options: &["context_suffix"],
         example: "mimo-v2.5-pro",
         note: "Keys of the token plan: base URL `https://token-plan-cn.xiaomimimo.com/v1`.",
         ..OPENAI_COMPATIBLE
@@ -442,7 +454,13 @@ pub static TABLE: &[Provider] = &[
         name: "zai",
         title: "Z.ai",
         base_url: Some("https://api.z.ai/api/paas/v4"),
-        habits: &Habits { effort: EffortHabit::Switch, has_video: true, ..Habits::COMPATIBLE },
+        habits: &Habits {
+            effort: EffortHabit::Switch,
+            // Else a call comes whole, after a silence (docs.z.ai, "Tool streaming output").
+            streams_calls_if_told: true,
+            has_video: true,
+            ..Habits::COMPATIBLE
+        },
         operations: &[Chat, Messages, Embeddings, ImageGenerations, Speech, Transcriptions, Moderations],
         places: &[(Messages, Place::Below("/api/anthropic/v1"))],
         native: Native { roots: &["api"], auth: Auth::Bearer },

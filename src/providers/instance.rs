@@ -1,14 +1,15 @@
 //! A configured provider, everything about it settled.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage, vertex};
+use super::{Audio, Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage, vertex};
 use crate::dialects::Dialect;
 use crate::endpoints::Operation;
-use crate::models::{self, Facts};
+use crate::models::{self, Facts, Known, Limits, Said};
 use crate::secret::Secret;
 
 /// A provider with its key and address. `openai-east` is an instance of the provider `openai`.
@@ -32,6 +33,8 @@ pub struct Instance {
     pub timeouts: Timeouts,
     /// Its share among instances that serve the same model.
     pub weight: u32,
+    /// What the user says of models, here and elsewhere.
+    pub model_info: Arc<[Said]>,
 }
 
 /// What a configured list of models is for.
@@ -55,6 +58,18 @@ pub struct Timeouts {
 impl Instance {
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
+    }
+
+    /// What is known of one of its models.
+    pub fn known(&self, model: &str, listed: Limits) -> Known {
+        Known::of(self.provider.name, &self.name, model, listed, &self.model_info)
+    }
+
+    /// The name by which it is asked for a model. `[1m]` at the end asks Xiaomi for the long context; with `context_suffix: strip` it
+    /// means something to clients only.
+    pub fn sent_name<'m>(&self, model: &'m str) -> &'m str {
+        let strips = self.option("context_suffix") == Some("strip");
+        model.strip_suffix("[1m]").filter(|_| strips).unwrap_or(model)
     }
 
     pub fn secret(&self, name: &str) -> Option<&Secret> {
@@ -123,6 +138,9 @@ impl Instance {
                     .iter()
                     .copied()
                     .find(|operation| operation.counts() && self.serves(*operation));
+            }
+            Operation::Speech | Operation::Transcriptions if self.provider.audio == Audio::Chat => {
+                return Some(Operation::Chat).filter(|operation| self.serves(*operation));
             }
             Operation::EmbedContent | Operation::BatchEmbedContents => {
                 let is_openais = !self.provider.quirks.contains(&Quirk::EmbedsByInvoke);

@@ -35,6 +35,8 @@ pub struct Provider {
     pub habits: &'static Habits,
     /// Models that it serves by one operation only.
     pub doors: Doors,
+    /// How its models speak and listen, where it has no endpoints for that.
+    pub audio: Audio,
     /// Whether it keeps responses, to be asked for again and continued.
     pub keeps_responses: bool,
     /// Where it serves an operation elsewhere than usual.
@@ -79,6 +81,15 @@ pub enum Doors {
     /// By the model's id; the last one for the models that are not listed. The option of this name, a list of models, takes the place
     /// of those listed for the operation.
     Listed { models: &'static [(&'static str, Operation)], others: Operation, option: (&'static str, Operation) },
+}
+
+/// How speech is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audio {
+    /// By OpenAI's endpoints, as far as it serves them.
+    Endpoints,
+    /// In chats: requests for speech and transcriptions are made into them.
+    Chat,
 }
 
 /// What a provider needs of a key.
@@ -150,6 +161,8 @@ pub enum HeaderSource {
     Option(&'static str, Option<&'static str>),
     /// An id that stays the same while the process lives.
     Session,
+    /// An id that stays the same while a chat goes on, made of how it began.
+    Conversation,
 }
 
 /// Whether a stream of chat chunks tells its token counts.
@@ -162,10 +175,12 @@ pub enum StreamUsage {
 }
 
 /// A declared edit to an outgoing body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Quirk {
     /// The provider knows this member under another name. Left alone where both are given.
     Rename { from: &'static str, to: &'static str },
+    /// A number that must not lie outside: it is brought to the nearer end.
+    Clamp { member: &'static str, least: f64, most: f64 },
     /// Anthropic's bodies as clouds want them: the model is in the path, and `anthropic_version` in the body.
     ClaudeInPath { version: &'static str },
     /// Embeddings are made by Google's `:predict`.

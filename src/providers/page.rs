@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Auth, Borrowed, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
+use super::{Audio, Auth, Borrowed, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
 use crate::endpoints::Operation;
 
 const INTRODUCTION: &str = "\
@@ -141,6 +141,9 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
             Quirk::Rename { from, to } => {
                 writeln!(page, "- Edit to outgoing bodies: `{from}` is sent as `{to}`, where `{to}` is not given")?;
             }
+            Quirk::Clamp { member, least, most } => {
+                writeln!(page, "- Edit to outgoing bodies: `{member}` is brought between {least} and {most}")?;
+            }
             Quirk::ClaudeInPath { version } => {
                 writeln!(page, "- Claude's bodies say `anthropic_version: {version}`; the model is in the path")?;
             }
@@ -152,6 +155,9 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
                 )?;
             }
         }
+    }
+    if row.audio == Audio::Chat {
+        writeln!(page, "- `/v1/audio/speech` and `/v1/audio/transcriptions` are made into chats")?;
     }
     if row.stream_usage == StreamUsage::Unasked && !row.operations.is_empty() {
         writeln!(page, "- Streams tell their token counts without being asked")?;
@@ -187,5 +193,6 @@ fn source(value: HeaderSource) -> String {
         HeaderSource::Option(option, None) => format!("the setting `{option}`, if there is one"),
         HeaderSource::Option(option, Some(otherwise)) => format!("the setting `{option}`, else `{otherwise}`"),
         HeaderSource::Session => "an id that stays the same while the gateway runs".to_owned(),
+        HeaderSource::Conversation => "an id that stays the same while a chat goes on".to_owned(),
     }
 }

@@ -9,7 +9,7 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
-use super::{body, collect, dispatch, headers, local, relay, stored};
+use super::{body, collect, dispatch, headers, listing, local, relay, stored};
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
@@ -69,8 +69,8 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
     }
     match found.endpoint {
         Endpoint::Live | Endpoint::Ready => local::health(session, ctx, found.endpoint).await?,
-        Endpoint::ListModels => local::list_models(session, ctx).await?,
-        Endpoint::RetrieveModel => local::retrieve_model(session, ctx, found.tail).await?,
+        Endpoint::ListModels => listing::list_models(session, ctx).await?,
+        Endpoint::RetrieveModel => listing::retrieve_model(session, ctx, found.tail).await?,
         Endpoint::StoredResponse => {
             if Box::pin(stored::answer(session, ctx, found.tail)).await? {
                 return Ok(true);
@@ -82,7 +82,7 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
             return Box::pin(pass_through(session, ctx, found.tail)).await;
         }
         Endpoint::ListGeminiModels | Endpoint::RetrieveGeminiModel => {
-            local::gemini_models(session, ctx, found.tail).await?;
+            listing::gemini_models(session, ctx, found.tail).await?;
         }
         Endpoint::Run(operation) => {
             let named = found.is_stream.map(|is_stream| Named { model: decoded(found.tail), is_stream });
@@ -209,6 +209,9 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     {
         run.asked = Some(Box::new(asked(run)?));
     }
+    run.is_converted_whole |= matches!(run.operation, Operation::Speech | Operation::Transcriptions)
+        && targets.iter().any(|target| dispatch::door(run, target) == Some(Operation::Chat))
+        && !dispatch::comes_in_pieces(&run.payload);
     ctx.tries = Tries::new(targets, ctx.gateway.config.routing.retries);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The provider's answer: whether it counts, and what of it the client gets.
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, Version, header};
+use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
 use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
@@ -13,11 +13,11 @@ use super::headers::{
     X_NARTHEX_MODEL, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID,
 };
 use super::stored;
-use super::tries::{is_retryable, retry_after};
-use crate::dialects::invoke;
+use super::tries::remedy;
+use crate::dialects::{invoke, retry_after};
 use crate::endpoints::Operation;
-use crate::error::{Failure, Garbled, Kind};
-use crate::rewrite::{Failed, Forward, Rewrite, Translate, Translation, Whole, WithoutUsage};
+use crate::error::{Failure, Garbled, Kind, Remedy};
+use crate::rewrite::{Failed, Forward, Overheard, Rewrite, Spoken, Translate, Translation, Whole, WithoutUsage};
 
 /// Marks an error that stands for a status which another try may better.
 pub const ANOTHER_TRY: ErrorType = ErrorType::Custom("AnotherTry");
@@ -33,39 +33,66 @@ pub fn upstream_response_filter(response: &mut ResponseHeader, ctx: &mut Exchang
     if response.status.is_informational() && status != 101 {
         return Ok(());
     }
-    let Some(attempt) = &ctx.attempt else { return Ok(()) };
+    note_arrival(ctx);
+    if judge(response.status, &response.headers, None, ctx) {
+        let mut error = Error::explain(ANOTHER_TRY, format!("status {status}"));
+        error.set_retry(true);
+        return Err(error);
+    }
+    prepare(response, ctx)
+}
+
+/// The header of an answer has come.
+pub fn note_arrival(ctx: &Exchange) {
+    if let Some(attempt) = &ctx.attempt {
+        attempt.target.upstream.note_latency(attempt.started.elapsed());
+    }
+}
+
+/// Takes note of how an attempt went, as far as the status tells, or the failure that was read from the body. True: another one has
+/// been prepared.
+pub fn judge(status: StatusCode, headers: &HeaderMap, failure: Option<&Failure>, ctx: &mut Exchange) -> bool {
+    let Some(attempt) = &ctx.attempt else { return false };
     let upstream = &attempt.target.upstream;
-    upstream.note_latency(attempt.started.elapsed());
     if let (Some(credentials), Some(grant)) = (&upstream.credentials, &attempt.grant)
-        && grant.is_refused_by(response.status, &response.headers)
+        && grant.is_refused_by(status, headers)
     {
         credentials.refused(grant);
         if matches!(ctx.ask, Ask::Run(_)) && ctx.tries.renew() {
             ctx.gateway.metrics.attempt(upstream.name(), "refused");
-            let mut error = Error::explain(ANOTHER_TRY, format!("status {status}"));
-            error.set_retry(true);
-            return Err(error);
+            return true;
         }
     }
-    if is_retryable(status, &response.headers) {
-        let requested = retry_after(&response.headers);
-        upstream.health.note_failure(requested);
-        ctx.gateway.metrics.attempt(upstream.name(), "refused");
-        if matches!(ctx.ask, Ask::Run(_)) && ctx.tries.prepare(requested) {
-            let mut error = Error::explain(ANOTHER_TRY, format!("status {status}"));
-            error.set_retry(true);
-            return Err(error);
+    let remedy = remedy(status, headers, failure.map(|failure| failure.kind));
+    let requested = failure.and_then(|failure| failure.retry_after).or_else(|| retry_after(headers));
+    match remedy {
+        Remedy::Again => upstream.health.note_failure(requested),
+        Remedy::Elsewhere => upstream.health.note_exhausted(),
+        Remedy::None => {
+            upstream.health.note_success();
+            ctx.gateway.metrics.attempt(upstream.name(), "answered");
+            return false;
         }
-    } else {
-        upstream.health.note_success();
-        ctx.gateway.metrics.attempt(upstream.name(), "answered");
     }
+    ctx.gateway.metrics.attempt(upstream.name(), "refused");
+    matches!(ctx.ask, Ask::Run(_)) && ctx.tries.prepare(remedy, requested)
+}
+
+/// Settles what is done with the answer's body.
+pub fn prepare(response: &ResponseHeader, ctx: &mut Exchange) -> Result<()> {
+    let status = response.status.as_u16();
+    let Some(attempt) = &ctx.attempt else { return Ok(()) };
     let is_event_stream = match (&attempt.outgoing.lane, &ctx.ask) {
         (Lane::Forward { .. }, _) => is_type(response, "text/event-stream"),
         (_, Ask::Run(run)) => run.wants_stream && response.status.is_success(),
         _ => false,
     };
     let rewrite = match (&attempt.outgoing.lane, &ctx.ask) {
+        (Lane::Forward { .. }, Ask::Run(run)) if response.status.as_u16() >= 400 => {
+            let (status, headers) = (response.status, response.headers.clone());
+            let is_readable = !headers.contains_key(header::CONTENT_ENCODING);
+            is_readable.then(|| Box::new(Overheard::new(status, headers, run.operation.dialect())) as Box<dyn Rewrite>)
+        }
         (Lane::Forward { .. }, _) => rewrite(response, attempt, is_event_stream),
         (lane, Ask::Run(run)) => translate(response, lane, run, &ctx.request_id),
         _ => None,
@@ -112,6 +139,7 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
     Some(match lane {
         Lane::Count { .. } => Box::new(Whole::count(provider, client)),
         Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
+        Lane::Audio(request) => Box::new(Spoken::new(request.clone())),
         Lane::Predict { request, .. } => Box::new(Whole::predict(request.clone(), run.model.clone())),
         Lane::Invoke { request, .. } => {
             let mut answer = Whole::invoke(request.clone(), run.model.clone());
@@ -193,7 +221,7 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
         if let Ask::Run(run) = &ctx.ask
             && is_translated
         {
-            translated_headers(&mut answer, run, attempt.outgoing.lane.dropped())?;
+            translated_headers(&mut answer, run, &attempt.outgoing.lane)?;
         }
     }
     if ctx.answer.is_event_stream {
@@ -204,11 +232,16 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
     Ok(())
 }
 
-fn translated_headers(answer: &mut ResponseHeader, run: &Run, dropped: &[String]) -> Result<()> {
+fn translated_headers(answer: &mut ResponseHeader, run: &Run, lane: &Lane) -> Result<()> {
     let dialect = run.operation.dialect();
+    let dropped = lane.dropped();
     let content_type = match (&run.asked, run.wants_stream && answer.status.is_success()) {
         (Some(asked), true) => dialect.client().stream_type(&asked.reply),
         _ => "application/json",
+    };
+    let content_type = match lane {
+        Lane::Audio(request) if answer.status.is_success() => request.content_type(),
+        _ => content_type,
     };
     answer.insert_header(header::CONTENT_TYPE, content_type)?;
     if let Some(class) = dialect.error_type(Kind::of_status(answer.status)).filter(|_| !answer.status.is_success()) {
@@ -247,12 +280,21 @@ pub fn response_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: 
         answer.is_complete = true;
         let last = answer.rewrite.as_mut().map_or(Ok(Bytes::new()), |rewrite| rewrite.finish());
         let last = last.map_err(|failure| unanswered(&mut ctx.failure, failure))?;
+        note_account(ctx);
         if !last.is_empty() {
             *body = Some(joined(body.take().unwrap_or_default(), last));
         }
     }
-    answer.bytes += body.as_ref().map_or(0, Bytes::len);
+    ctx.answer.bytes += body.as_ref().map_or(0, Bytes::len);
     Ok(())
+}
+
+/// That an account is at an end may be told by the body alone. It is too late for this exchange, but not for the next.
+fn note_account(ctx: &Exchange) {
+    let told = ctx.answer.rewrite.as_ref().and_then(|rewrite| rewrite.failure());
+    if let (Some(Remedy::Elsewhere), Some(attempt)) = (told.map(|failure| failure.kind.remedy()), &ctx.attempt) {
+        attempt.target.upstream.health.note_exhausted();
+    }
 }
 
 fn unanswered(place: &mut Option<Failure>, failure: Failure) -> Box<Error> {
@@ -266,6 +308,7 @@ pub fn finish(ctx: &mut Exchange) -> Result<Option<Bytes>> {
     ctx.answer.is_complete = true;
     let Some(rewrite) = &mut ctx.answer.rewrite else { return Ok(None) };
     let last = rewrite.finish().map_err(|failure| unanswered(&mut ctx.failure, failure))?;
+    note_account(ctx);
     Ok((!last.is_empty()).then_some(last))
 }
 

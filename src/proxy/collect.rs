@@ -22,7 +22,7 @@ use super::context::{Ask, Exchange, Lane};
 use super::dns::Dns;
 use super::{RequestHeader, ResponseHeader, answer, dispatch, failure, local, outbound};
 use crate::dialects::{Dialect, invoke};
-use crate::error::{Failure, Kind};
+use crate::error::Failure;
 use crate::rewrite::Rewrite;
 
 /// Further calls of one request that are under way at once.
@@ -71,9 +71,12 @@ pub async fn run(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>, coll
         match exchange(session, ctx, &peer, &mut upstream, &collector.connector).await {
             Ok(collected) => {
                 collector.connector.release_http_session(upstream, &*peer, peer.idle_timeout()).await;
+                if is_refused_and_retried(&collected.header, ctx) {
+                    continue;
+                }
                 match collected.body {
                     Ok(body) => return give(session, ctx, collected.header, body).await,
-                    Err(failure) if may_be_bettered(&failure) && ctx.tries.prepare(failure.retry_after) => {
+                    Err(failure) if ctx.tries.prepare(failure.kind.remedy(), failure.retry_after) => {
                         failure::note_refused(ctx, &failure);
                     }
                     Err(failure) => return local::fail(session, ctx, failure).await,
@@ -117,7 +120,8 @@ async fn exchange(
         upstream.finish_request_body().await.map_err(theirs)?;
         let mut header = final_header(upstream).await.map_err(theirs)?;
         decoder.response_header_filter(&mut header, false);
-        answer::upstream_response_filter(&mut header, ctx)?;
+        answer::note_arrival(ctx);
+        answer::prepare(&header, ctx)?;
         let mut rest = BytesMut::new();
         let mut keep = |rewrite: &mut Option<Box<dyn Rewrite>>, chunk: Bytes| match rewrite {
             Some(rewrite) => rest.extend_from_slice(&rewrite.push(chunk)),
@@ -258,9 +262,12 @@ async fn hang_up(downstream: &mut pingora_core::protocols::http::ServerSession) 
     }
 }
 
-/// Whether another target, or another try, may do better than a failure that came under a status of success.
-pub fn may_be_bettered(failure: &Failure) -> bool {
-    matches!(failure.kind, Kind::RateLimited | Kind::Unavailable | Kind::Upstream | Kind::Timeout | Kind::Internal)
+/// Takes note of the answer. True: it is an error which says, in its body if not by its status, that it may be bettered, and another
+/// try has been prepared.
+fn is_refused_and_retried(header: &ResponseHeader, ctx: &mut Exchange) -> bool {
+    let failure = ctx.answer.rewrite.as_ref().and_then(|rewrite| rewrite.failure()).cloned();
+    let failure = failure.filter(|_| !header.status.is_success());
+    answer::judge(header.status, &header.headers, failure.as_ref(), ctx)
 }
 
 async fn give(session: &mut Session, ctx: &mut Exchange, mut header: Box<ResponseHeader>, body: Bytes) -> Result<()> {

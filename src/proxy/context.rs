@@ -10,7 +10,7 @@ use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::credentials::Grant;
-use crate::dialects::{Asked, Dialect, embeddings, invoke, predict};
+use crate::dialects::{Asked, Dialect, audio, embeddings, invoke, predict};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::{Failure, Refusal};
 use crate::gateway::{Gateway, Open, random_id};
@@ -147,6 +147,8 @@ pub enum Lane {
     Count { provider: Dialect },
     /// Gemini's embeddings over OpenAI's.
     Embed { request: embeddings::Request, dropped: Vec<String> },
+    /// Speech and transcriptions in chats.
+    Audio(audio::Request),
     /// OpenAI's embeddings over Google's `:predict`.
     Predict { request: predict::Request, dropped: Vec<String> },
     /// OpenAI's embeddings over Bedrock's InvokeModel; `more` are the bodies of further calls that one request takes.
@@ -163,7 +165,7 @@ impl Lane {
         match self {
             Self::Forward { .. } => None,
             Self::Translate { provider, .. } | Self::Count { provider } => Some(*provider),
-            Self::Embed { .. } => Some(Dialect::OpenaiChat),
+            Self::Embed { .. } | Self::Audio(_) => Some(Dialect::OpenaiChat),
             Self::Predict { .. } => Some(Dialect::Gemini),
             Self::Invoke { .. } => Some(Dialect::Converse),
         }
@@ -176,6 +178,7 @@ impl Lane {
             | Self::Embed { dropped, .. }
             | Self::Predict { dropped, .. }
             | Self::Invoke { dropped, .. } => dropped,
+            Self::Audio(request) => request.dropped(),
             Self::Forward { .. } | Self::Count { .. } => &[],
         }
     }

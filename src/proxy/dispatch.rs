@@ -15,9 +15,9 @@ use super::dns::Dns;
 use super::failure::{self, KNOWN};
 use super::media;
 use crate::dialects::ir::Losses;
-use crate::dialects::{Asked, Recipient, count, embeddings, invoke, predict};
+use crate::dialects::{Asked, Recipient, audio, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
-use crate::error::{Failure, Refusal};
+use crate::error::{Failure, Refusal, Remedy};
 use crate::json::{Edits, Object};
 use crate::payload::Payload;
 use crate::providers::{BaseUrl, Call, Destination, Instance, Quirk};
@@ -77,7 +77,7 @@ pub async fn upstream_peer(
         if let Some(why) = hindrance {
             let message = format!("{}: {why}", instance.name);
             ctx.attempt = Some(attempt);
-            if !failure::is_worth_another_try(ctx, &message) {
+            if !failure::is_worth_another_try(ctx, &message, Remedy::Again) {
                 ctx.failure = Some(Failure::new(http::StatusCode::BAD_GATEWAY, message.clone()));
                 return Err(Error::explain(KNOWN, message));
             }
@@ -93,7 +93,7 @@ pub async fn upstream_peer(
             Err(why) => {
                 let message = format!("the host {} cannot be resolved: {why}", attempt.base().host);
                 ctx.attempt = Some(attempt);
-                if !failure::is_worth_another_try(ctx, &message) {
+                if !failure::is_worth_another_try(ctx, &message, Remedy::Again) {
                     return Err(Error::explain(ErrorType::ConnectNoRoute, message));
                 }
             }
@@ -117,6 +117,7 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             let (body, lane) = match &mut run.asked {
                 Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
                 Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
+                _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
                 _ if predicts => predicted(run)?,
                 _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
                     invoked(run, target)?
@@ -150,7 +151,7 @@ pub fn door(run: &Run, target: &Target) -> Option<Operation> {
         Payload::Json(object) => offers_tools_to_thinker(object),
         Payload::Form(_) => false,
     };
-    target.upstream.instance.door(run.operation, &target.model, target.facts, has_tools)
+    target.upstream.instance.door(run.operation, &target.model, &target.known.facts, has_tools)
 }
 
 /// Whether tools are offered to a model that is to think before it uses them.
@@ -198,6 +199,23 @@ fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     Ok((body, Lane::Embed { request, dropped }))
 }
 
+/// Whether speech is passed on as it is made: samples are, other formats come whole.
+pub fn comes_in_pieces(payload: &Payload) -> bool {
+    matches!(payload, Payload::Json(object) if object.parse::<String>("response_format").as_deref() == Some("pcm"))
+}
+
+fn spoken(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let request = match &run.payload {
+        Payload::Json(object) => audio::Request::Speech(audio::Speech::read(&object.text().to_bytes())?),
+        Payload::Form(form) => audio::Request::Transcription(audio::Transcription::read(form)?),
+    };
+    if let (true, Some(name)) = (run.is_strict, request.dropped().first()) {
+        let message = format!("`{name}` has no place in what this model is asked.");
+        return Err(Refusal::invalid(message).code("unsupported_parameter"));
+    }
+    Ok((request.write(&target.model), Lane::Audio(request)))
+}
+
 fn invoked(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
     let request = invoke::Request::read(&object.text().to_bytes())?;
@@ -219,11 +237,12 @@ fn translated(
 ) -> Result<(Bytes, Lane), Refusal> {
     let provider = operation.dialect();
     let dialect = provider.provider();
-    let recipient = Recipient { facts: target.facts, habits: target.upstream.instance.provider.habits };
+    let recipient = Recipient { facts: &target.known.facts, habits: target.upstream.instance.provider.habits };
     let instance = &target.upstream.instance;
     asked.request.model = instance.provider.urls.model(instance, operation, &target.model).into_owned();
     let mut losses = Losses::new(dialect.losses(), is_strict);
     let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;
+    let body = with_quirks(body, target.upstream.instance.provider.quirks);
     Ok((body, Lane::Translate { provider, dropped: losses.finish()? }))
 }
 
@@ -254,7 +273,24 @@ fn apply(quirk: Quirk, object: &Object, edits: &mut Edits) {
     match quirk {
         Quirk::Rename { from, to } if object.get(to).is_none() => edits.rename(object, from, to),
         Quirk::Rename { .. } | Quirk::ClaudeInPath { .. } | Quirk::EmbedsByInvoke | Quirk::EmbedsByPredict => {}
+        Quirk::Clamp { member, least, most } => {
+            let given = object.parse::<f64>(member).filter(|given| given.is_finite());
+            if let Some(given) = given.filter(|given| !(least..=most).contains(given)) {
+                edits.set(object, member, serde_json::Value::from(given.clamp(least, most)).to_string());
+            }
+        }
     }
+}
+
+/// A body that we have written ourselves.
+fn with_quirks(body: Bytes, quirks: &[Quirk]) -> Bytes {
+    if quirks.is_empty() {
+        return body;
+    }
+    let Ok(object) = Object::read(body.clone()) else { return body };
+    let mut edits = Edits::default();
+    quirks.iter().for_each(|quirk| apply(*quirk, &object, &mut edits));
+    edits.apply(&object)
 }
 
 /// The version that a cloud wants in bodies of Anthropic's.

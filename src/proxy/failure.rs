@@ -8,28 +8,31 @@ use pingora_proxy::{FailToProxy, Session};
 use super::answer::ANOTHER_TRY;
 use super::context::{Ask, Exchange};
 use super::dns::Dns;
-use super::{collect, local};
-use crate::error::{Failure, Kind, Refusal};
+use super::local;
+use crate::error::{Failure, Kind, Refusal, Remedy};
 
 /// Marks an error that stands for a failure which is in the exchange already.
 pub const KNOWN: ErrorType = ErrorType::Custom("Known");
 
 /// Takes note of an attempt that failed before any answer. True: another one has been prepared.
-pub fn is_worth_another_try(ctx: &mut Exchange, why: &str) -> bool {
+pub fn is_worth_another_try(ctx: &mut Exchange, why: &str, remedy: Remedy) -> bool {
     if let Some(attempt) = &ctx.attempt {
         let upstream = &attempt.target.upstream;
-        upstream.health.note_failure(None);
+        match remedy {
+            Remedy::Elsewhere => upstream.health.note_exhausted(),
+            Remedy::Again | Remedy::None => upstream.health.note_failure(None),
+        }
         ctx.gateway.metrics.attempt(upstream.name(), "failed");
         log::warn!("{}: try {} of request {}: {why}", upstream.name(), ctx.tries.made(), ctx.request_id);
     }
-    ctx.tries.prepare(None)
+    ctx.tries.prepare(remedy, None)
 }
 
 pub fn fail_to_connect(_peer: &HttpPeer, ctx: &mut Exchange, mut error: Box<Error>, dns: &Dns) -> Box<Error> {
     if let Some(attempt) = &ctx.attempt {
         dns.rotate(&attempt.base().host);
     }
-    let retry = is_worth_another_try(ctx, &reason(&error));
+    let retry = is_worth_another_try(ctx, &reason(&error), Remedy::Again);
     error.set_retry(retry);
     error
 }
@@ -51,7 +54,8 @@ pub fn error_while_proxy(
     let is_theirs = *error.esource() != ErrorSource::Downstream;
     // It was judged by its status before; only what came under a status of success is news.
     let is_final = *error.etype() == KNOWN
-        && (ctx.answer.status >= 400 || !ctx.failure.as_ref().is_some_and(collect::may_be_bettered));
+        && (ctx.answer.status >= 400
+            || ctx.failure.as_ref().is_none_or(|failure| failure.kind.remedy() == Remedy::None));
     if is_final {
         error.set_retry(false);
         return error;
@@ -69,7 +73,9 @@ pub fn error_while_proxy(
         ctx.tries.again();
         return error;
     }
-    let is_worth_it = is_worth_another_try(ctx, &reason(&error));
+    let known = ctx.failure.as_ref().filter(|_| *error.etype() == KNOWN);
+    let remedy = known.map_or(Remedy::Again, |failure| failure.kind.remedy());
+    let is_worth_it = is_worth_another_try(ctx, &reason(&error), remedy);
     // Having waited that long once, a client does not want to wait again.
     error.set_retry(is_worth_it && *error.etype() != ErrorType::ReadTimedout);
     error
@@ -79,7 +85,10 @@ pub fn error_while_proxy(
 pub fn note_refused(ctx: &Exchange, failure: &Failure) {
     let Some(attempt) = &ctx.attempt else { return };
     let upstream = &attempt.target.upstream;
-    upstream.health.note_failure(failure.retry_after);
+    match failure.kind.remedy() {
+        Remedy::Elsewhere => upstream.health.note_exhausted(),
+        _ => upstream.health.note_failure(failure.retry_after),
+    }
     ctx.gateway.metrics.attempt(upstream.name(), "refused");
     log::warn!("{}: try {} of request {}: {failure}", upstream.name(), ctx.tries.made(), ctx.request_id);
 }

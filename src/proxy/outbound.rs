@@ -8,7 +8,8 @@ use pingora_core::protocols::http::compression::ResponseCompressionCtx;
 use pingora_core::{ErrorType::InternalError, OkOrErr, OrErr, Result};
 use pingora_proxy::Session;
 
-use super::context::{Ask, Exchange, Outgoing};
+use super::context::{Ask, Exchange, Lane, Outgoing};
+use super::conversation::conversation;
 use super::{RequestHeader, headers};
 use crate::credentials::Grant;
 use crate::credentials::aws::{self, Signable};
@@ -55,7 +56,9 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     outgoing.append_header(header::ACCEPT_ENCODING, IDENTITY)?;
     // The client's own id only where it was fit to be the exchange's.
     outgoing.insert_header(headers::X_REQUEST_ID, ctx.request_id.value())?;
-    provider_headers(instance, &ctx.gateway.session_id, &mut outgoing)?;
+    let body =
+        attempt.outgoing.body.as_ref().filter(|_| matches!(&ctx.ask, Ask::Run(run) if run.operation.generates()));
+    provider_headers(instance, &ctx.gateway.session_id, body, &mut outgoing)?;
     if let Some((name, value)) = attempt.target.upstream.credential(attempt.outgoing.auth) {
         outgoing.insert_header(name.clone(), value.clone())?;
     }
@@ -109,7 +112,7 @@ fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgo
     if sent.lane.foreign() == Some(Dialect::Anthropic) {
         outgoing.append_header(ANTHROPIC_VERSION.0, ANTHROPIC_VERSION.1)?;
     }
-    if matches!(payload, Payload::Json(_)) {
+    if matches!(payload, Payload::Json(_)) || matches!(sent.lane, Lane::Audio(_)) {
         let is_json =
             |value: &HeaderValue| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("json"));
         if !outgoing.headers.get(header::CONTENT_TYPE).is_some_and(is_json) {
@@ -150,7 +153,12 @@ fn passthrough_headers(
 }
 
 /// What the provider's row and the user want sent. The client's own headers win over the row's, the user's over both.
-fn provider_headers(instance: &Instance, session_id: &str, outgoing: &mut RequestHeader) -> Result<()> {
+fn provider_headers(
+    instance: &Instance,
+    session_id: &str,
+    body: Option<&Bytes>,
+    outgoing: &mut RequestHeader,
+) -> Result<()> {
     for default in instance.provider.headers {
         let name = HeaderName::from_static(default.name);
         if outgoing.headers.contains_key(&name) {
@@ -160,6 +168,12 @@ fn provider_headers(instance: &Instance, session_id: &str, outgoing: &mut Reques
             HeaderSource::Fixed(value) => Some(value),
             HeaderSource::Option(option, otherwise) => instance.option(option).or(otherwise),
             HeaderSource::Session => Some(session_id),
+            HeaderSource::Conversation => {
+                if let Some(id) = body.and_then(conversation) {
+                    outgoing.insert_header(name, id)?;
+                }
+                continue;
+            }
         };
         if let Some(value) = value {
             outgoing.insert_header(name, value)?;

@@ -154,7 +154,7 @@ async fn fetch_pages(
             return Err(format!("status {}", told.status.as_u16()));
         }
         let body = told.body;
-        models.extend(read_list(&body).ok_or("what it sent is not a list of models")?);
+        models.extend(read_list(instance, &body).ok_or("what it sent is not a list of models")?);
         let Some((name, next)) = listing.next.and_then(|name| Some((name, next_page(&body, name)?))) else {
             return Ok(models);
         };

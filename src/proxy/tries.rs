@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 
+use crate::error::{Kind, Remedy};
 use crate::routing::Target;
 
 /// A provider that asks for more patience than this gets none: the client is told at once, and can decide.
@@ -28,7 +29,9 @@ pub struct Tries {
 impl Tries {
     /// Every target once; an only target `retries` times more.
     pub fn new(order: Vec<Target>, retries: usize) -> Self {
-        let repeats = if order.len() == 1 { retries } else { 0 };
+        // One whose account is used up will not have been filled up by the next try.
+        let is_worth_it = |only: &Target| !only.upstream.health.is_exhausted();
+        let repeats = if order.len() == 1 && order.iter().all(is_worth_it) { retries } else { 0 };
         Self { order, repeats, ..Self::default() }
     }
 
@@ -42,7 +45,12 @@ impl Tries {
 
     /// Prepares a further try after one that failed. `requested` is how long the provider asked to be left alone. False:
     /// there is nothing left to try, or not within reasonable time.
-    pub fn prepare(&mut self, requested: Option<Duration>) -> bool {
+    pub fn prepare(&mut self, remedy: Remedy, requested: Option<Duration>) -> bool {
+        match remedy {
+            Remedy::Again => {}
+            Remedy::Elsewhere => return self.leave(),
+            Remedy::None => return false,
+        }
         if self.next < self.order.len() {
             return true;
         }
@@ -51,6 +59,20 @@ impl Tries {
         }
         self.wait = Some(requested.unwrap_or_else(|| backoff(self.made)));
         true
+    }
+
+    /// Gives up the account that was tried last, under whatever model it comes again. False: there is no other.
+    fn leave(&mut self) -> bool {
+        self.repeats = 0;
+        if let Some(last) = self.next.checked_sub(1).and_then(|at| self.order.get(at)).cloned() {
+            let mut at = 0;
+            let next = self.next;
+            self.order.retain(|target| {
+                at += 1;
+                at <= next || !std::sync::Arc::ptr_eq(&target.upstream, &last.upstream)
+            });
+        }
+        self.next < self.order.len()
     }
 
     /// Tries the same target once more at once, and for free: the connection that was lent to us had gone stale.
@@ -99,28 +121,19 @@ fn backoff(tries_made: u32) -> Duration {
     doubled.mul_f64(1.0 - fastrand::f64() / 4.0)
 }
 
-/// Whether another try may succeed where this status was given: it is about the moment or about the server, not about the
-/// request. A provider that says so itself (`x-should-retry`) is believed.
-pub fn is_retryable(status: u16, headers: &HeaderMap) -> bool {
+/// What may help where this status was given. `kind`: of what sort the failure is, where its body has been read. A provider that
+/// says itself whether to try again (`x-should-retry`) is believed, except that of another account it knows nothing.
+pub fn remedy(status: StatusCode, headers: &HeaderMap, kind: Option<Kind>) -> Remedy {
+    if !status.is_client_error() && !status.is_server_error() {
+        return Remedy::None;
+    }
+    let own = kind.unwrap_or(Kind::of_status(status)).remedy();
     match headers.get("x-should-retry").map(|value| value.as_bytes()) {
-        Some(b"true") => status >= 400,
-        Some(b"false") => false,
-        _ => matches!(status, 408 | 409 | 429 | 500..),
+        _ if own == Remedy::Elsewhere => own,
+        Some(b"true") => Remedy::Again,
+        Some(b"false") => Remedy::None,
+        _ => own,
     }
-}
-
-/// How long the provider wants to be left alone: `retry-after-ms`, else `retry-after` in seconds or as a date (RFC 9110 §10.2.3).
-pub fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).map(str::trim);
-    if let Some(millis) = text("retry-after-ms").and_then(|text| text.parse::<f64>().ok()) {
-        return Duration::try_from_secs_f64(millis / 1000.0).ok();
-    }
-    let text = text("retry-after")?;
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).ok();
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    Some(date.duration_since(std::time::SystemTime::now()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -133,24 +146,30 @@ mod tests {
     }
 
     #[test]
-    fn reads_every_form_of_retry_after() {
-        assert_eq!(retry_after(&headers("retry-after", "2")), Some(Duration::from_secs(2)));
-        assert_eq!(retry_after(&headers("retry-after-ms", "250")), Some(Duration::from_millis(250)));
-        assert_eq!(retry_after(&headers("retry-after", "Thu, 01 Jan 1970 00:00:00 GMT")), Some(Duration::ZERO));
-        assert_eq!(retry_after(&headers("retry-after", "soon")), None);
-        assert_eq!(retry_after(&headers("retry-after", "-1")), None);
-        let later = retry_after(&headers("retry-after", "Tue, 31 Dec 2999 23:59:59 GMT")).unwrap();
-        assert!(later > MOST_PATIENCE);
-    }
-
-    #[test]
     fn believes_the_provider_on_whether_to_retry() {
         let none = HeaderMap::new();
-        assert!([408, 409, 429, 500, 502, 503, 529].into_iter().all(|status| is_retryable(status, &none)));
-        assert!([200, 400, 401, 403, 404, 413, 422].into_iter().all(|status| !is_retryable(status, &none)));
-        assert!(!is_retryable(429, &headers("x-should-retry", "false")));
-        assert!(is_retryable(400, &headers("x-should-retry", "true")));
-        assert!(!is_retryable(200, &headers("x-should-retry", "true")), "what has succeeded is not repeated");
+        let after = |status: u16, headers: &HeaderMap, kind: Option<Kind>| {
+            remedy(StatusCode::from_u16(status).expect("a status"), headers, kind)
+        };
+        for status in [408, 409, 424, 429, 498, 500, 502, 503, 529] {
+            assert_eq!(after(status, &none, None), Remedy::Again, "{status}");
+        }
+        for status in [200, 302, 400, 403, 404, 413, 422] {
+            assert_eq!(after(status, &none, None), Remedy::None, "{status}");
+        }
+        for status in [401, 402] {
+            assert_eq!(after(status, &none, None), Remedy::Elsewhere, "{status}");
+            assert_eq!(after(status, &headers("x-should-retry", "false"), None), Remedy::Elsewhere, "{status}");
+        }
+        assert_eq!(after(429, &headers("x-should-retry", "false"), None), Remedy::None);
+        assert_eq!(after(400, &headers("x-should-retry", "true"), None), Remedy::Again);
+        assert_eq!(
+            after(200, &headers("x-should-retry", "true"), None),
+            Remedy::None,
+            "what has succeeded is not repeated"
+        );
+        assert_eq!(after(429, &none, Some(Kind::Quota)), Remedy::Elsewhere, "the body says more than the status");
+        assert_eq!(after(500, &none, Some(Kind::InvalidRequest)), Remedy::None);
     }
 
     #[test]

@@ -6,6 +6,8 @@
 mod failed;
 mod forward;
 mod keep;
+mod overheard;
+mod spoken;
 mod translate;
 pub mod usage;
 mod whole;
@@ -18,6 +20,8 @@ use crate::error::Failure;
 pub use failed::Failed;
 pub use forward::Forward;
 pub use keep::Keep;
+pub use overheard::Overheard;
+pub use spoken::Spoken;
 pub use translate::{Translate, Translation};
 pub use whole::Whole;
 pub use without_usage::WithoutUsage;

@@ -1,8 +1,11 @@
 //! The models that an instance serves, as far as we know.
 
-use serde::Deserialize;
+use std::sync::Arc;
 
-use crate::models::Facts;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::models::{Known, Limits};
 use crate::providers::{Instance, ListMode};
 
 #[derive(Debug, Clone)]
@@ -24,19 +27,19 @@ pub enum Source {
     Unavailable,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Listed {
     pub id: String,
     /// Unix seconds, where the provider tells.
     pub created: Option<u64>,
     /// What is known of it: looked up once, not whenever the routes are made anew.
-    pub facts: &'static Facts,
+    pub known: Arc<Known>,
 }
 
 impl Listed {
-    pub fn new(id: impl Into<String>, created: Option<u64>) -> Self {
+    pub fn new(instance: &Instance, id: impl Into<String>, created: Option<u64>, limits: Limits) -> Self {
         let id = id.into();
-        Self { facts: Facts::of(&id), id, created }
+        Self { known: Arc::new(instance.known(&id, limits)), id, created }
     }
 }
 
@@ -56,7 +59,8 @@ impl Inventory {
     }
 
     fn configured(instance: &Instance) -> Self {
-        let models: Vec<_> = instance.models.iter().map(|id| Listed::new(id, None)).collect();
+        let models: Vec<_> =
+            instance.models.iter().map(|id| Listed::new(instance, id, None, Limits::default())).collect();
         let nothing = models.is_empty() && asks_provider(instance);
         Self { models, source: if nothing { Source::Unavailable } else { Source::Configured } }
     }
@@ -69,7 +73,7 @@ pub fn asks_provider(instance: &Instance) -> bool {
 
 /// Reads a list of models: OpenAI's `{"data":[{"id"}]}`, the bare array that some servers send, or `{"models":[{"name"}]}`.
 /// llama.cpp sends both members, for OpenAI's clients and for Ollama's. `None` when it is none of these.
-pub fn read_list(body: &[u8]) -> Option<Vec<Listed>> {
+pub fn read_list(instance: &Instance, body: &[u8]) -> Option<Vec<Listed>> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum List {
@@ -95,21 +99,65 @@ pub fn read_list(body: &[u8]) -> Option<Vec<Listed>> {
         id: Option<String>,
         name: Option<String>,
         created: Option<serde_json::Number>,
+        #[serde(flatten)]
+        limits: Lengths,
     }
 
     let entries = match serde_json::from_slice(body).ok()? {
         List::Openai { data: entries } | List::Named { models: entries } | List::Bare(entries) => entries,
-        List::Foundation { model_summaries } => return Some(foundation_models(model_summaries)),
-        List::Profiles { inference_profile_summaries } => return Some(profiles(inference_profile_summaries)),
+        List::Foundation { model_summaries } => return Some(foundation_models(instance, model_summaries)),
+        List::Profiles { inference_profile_summaries } => return Some(profiles(instance, inference_profile_summaries)),
     };
     let listed = entries.into_iter().filter_map(|entry| {
         let id = entry.id.or(entry.name)?;
         // Gemini names its models by their resource.
         let id = id.strip_prefix("models/").map_or_else(|| id.clone(), str::to_owned);
         let created = entry.created.and_then(|seconds| seconds.as_u64());
-        (!id.is_empty()).then(|| Listed::new(id, created))
+        (!id.is_empty()).then(|| Listed::new(instance, id, created, entry.limits.read()))
     });
     Some(listed.collect())
+}
+
+/// How long texts may be, by the names that the lists have for it. Whatever else a server may put there must not cost us its list.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Lengths {
+    /// OpenRouter's.
+    context_length: Value,
+    /// Groq's.
+    context_window: Value,
+    /// vLLM's.
+    max_model_len: Value,
+    /// Anthropic's.
+    max_input_tokens: Value,
+    /// Gemini's.
+    #[serde(rename = "inputTokenLimit")]
+    input_token_limit: Value,
+    /// Groq's.
+    max_completion_tokens: Value,
+    max_output_tokens: Value,
+    #[serde(rename = "outputTokenLimit")]
+    output_token_limit: Value,
+    /// Anthropic's; elsewhere it may be the window.
+    max_tokens: Value,
+}
+
+impl Lengths {
+    fn read(&self) -> Limits {
+        let first = |counts: &[&Value]| counts.iter().find_map(|count| count.as_u64()).filter(|count| *count > 0);
+        let most = [&self.max_completion_tokens, &self.max_output_tokens, &self.output_token_limit];
+        let anthropics = if self.max_input_tokens.is_null() { &Value::Null } else { &self.max_tokens };
+        Limits {
+            context_window: first(&[
+                &self.context_length,
+                &self.context_window,
+                &self.max_model_len,
+                &self.max_input_tokens,
+                &self.input_token_limit,
+            ]),
+            max_output: first(&most).or_else(|| first(&[anthropics])),
+        }
+    }
 }
 
 /// A model as Amazon Bedrock's ListFoundationModels tells of it.
@@ -124,14 +172,14 @@ struct Foundation {
 }
 
 /// What can be asked by its own id and for an answer that we can pass on. Many models are reached by a profile only.
-fn foundation_models(models: Vec<Foundation>) -> Vec<Listed> {
+fn foundation_models(instance: &Instance, models: Vec<Foundation>) -> Vec<Listed> {
     let is_one_of =
         |given: &[String], wanted: &[&str]| given.is_empty() || given.iter().any(|one| wanted.contains(&one.as_str()));
     let usable = models.into_iter().filter(|model| {
         is_one_of(&model.output_modalities, &["TEXT", "EMBEDDING"])
             && is_one_of(&model.inference_types_supported, &["ON_DEMAND"])
     });
-    usable.map(|model| Listed::new(model.model_id, None)).collect()
+    usable.map(|model| Listed::new(instance, model.model_id, None, Limits::default())).collect()
 }
 
 /// An inference profile as ListInferenceProfiles tells of it.
@@ -147,13 +195,13 @@ struct Profile {
 }
 
 /// Amazon's own profiles are known by their ids, the user's by their ARNs.
-fn profiles(profiles: Vec<Profile>) -> Vec<Listed> {
+fn profiles(instance: &Instance, profiles: Vec<Profile>) -> Vec<Listed> {
     let usable = profiles.into_iter().filter(|profile| matches!(profile.status.as_str(), "" | "ACTIVE"));
     let id = |profile: Profile| match profile.r#type.as_str() {
         "APPLICATION" => profile.inference_profile_arn,
         _ => profile.inference_profile_id,
     };
-    usable.map(|profile| Listed::new(id(profile), None)).collect()
+    usable.map(|profile| Listed::new(instance, id(profile), None, Limits::default())).collect()
 }
 
 /// What the member `name` of a list's page says of the next page.
@@ -165,11 +213,33 @@ pub fn next_page(body: &[u8], name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Environment, parse};
+
+    fn simulator() -> Instance {
+        parse("", &Environment::default()).expect("a configuration").config.instances.remove(0)
+    }
+
+    #[test]
+    fn lists_tell_how_long_texts_may_be() {
+        for body in [
+            r#"{"data":[{"id":"m","context_length":9000,"max_completion_tokens":500}]}"#,
+            r#"{"data":[{"id":"m","context_window":9000,"max_completion_tokens":500}]}"#,
+            r#"{"data":[{"id":"m","max_input_tokens":9000,"max_tokens":500}]}"#,
+            r#"{"models":[{"name":"models/m","inputTokenLimit":9000,"outputTokenLimit":500}]}"#,
+        ] {
+            let list = read_list(&simulator(), body.as_bytes()).expect("a list");
+            let card = &list[0].known.card;
+            assert_eq!((card.context_window, card.max_output), (Some(9000), Some(500)), "{body}");
+        }
+        let odd = br#"{"data":[{"id":"m","context_length":"much","max_tokens":null}]}"#;
+        assert_eq!(read_list(&simulator(), odd).expect("a list")[0].known.card.context_window, None);
+    }
 
     #[test]
     fn reads_the_lists_that_servers_send() {
         let ids = |body: &str| {
-            read_list(body.as_bytes()).map(|list| list.into_iter().map(|model| model.id).collect::<Vec<_>>())
+            read_list(&simulator(), body.as_bytes())
+                .map(|list| list.into_iter().map(|model| model.id).collect::<Vec<_>>())
         };
         assert_eq!(
             ids(r#"{"object":"list","data":[{"id":"a","created":1},{"id":"b","created":1.5}]}"#).unwrap(),

@@ -186,7 +186,7 @@ models:
             .into_iter()
             .map(|instance| Arc::new(Upstream::new(instance, &Arc::new(crate::fetch::Client::new(None)))))
             .collect();
-        let listed = |id: &str| super::super::Listed::new(id, None);
+        let listed = |id: &str| super::super::Listed::new(&upstreams[1].instance, id, None, Default::default());
         let west = super::super::Inventory { models: vec![listed("gpt-5.5")], source: Source::Provider };
         upstreams[1].inventory.store(Arc::new(west));
         Routes::build(&upstreams, &config.models, config.routing.strategy, false)

@@ -10,7 +10,7 @@ use http::{HeaderName, HeaderValue};
 use super::{Health, Inventory, Listed};
 use crate::credentials::{self, Credentials};
 use crate::fetch::Client;
-use crate::models::Facts;
+use crate::models::{Known, Limits};
 use crate::providers::{Auth, Instance};
 
 /// An instance with what is known of it from moment to moment.
@@ -38,7 +38,7 @@ pub struct Target {
     pub upstream: Arc<Upstream>,
     pub model: Arc<str>,
     /// What is known of the model: looked up here once instead of in every exchange.
-    pub facts: &'static Facts,
+    pub known: Arc<Known>,
     pub weight: u32,
 }
 
@@ -110,16 +110,17 @@ impl Upstream {
 
 impl Target {
     pub fn new(upstream: &Arc<Upstream>, model: &str) -> Self {
-        Self::with_facts(upstream, model, Facts::of(model))
+        Self::with_known(upstream, model, Arc::new(upstream.instance.known(model, Limits::default())))
     }
 
     /// A model that it lists.
     pub fn listed(upstream: &Arc<Upstream>, listed: &Listed) -> Self {
-        Self::with_facts(upstream, &listed.id, listed.facts)
+        Self::with_known(upstream, &listed.id, Arc::clone(&listed.known))
     }
 
-    fn with_facts(upstream: &Arc<Upstream>, model: &str, facts: &'static Facts) -> Self {
-        Self { upstream: Arc::clone(upstream), model: model.into(), facts, weight: upstream.instance.weight }
+    fn with_known(upstream: &Arc<Upstream>, model: &str, known: Arc<Known>) -> Self {
+        let model = upstream.instance.sent_name(model);
+        Self { upstream: Arc::clone(upstream), model: model.into(), known, weight: upstream.instance.weight }
     }
 }
 

@@ -133,7 +133,7 @@ async fn what_is_the_requests_own_fault_is_not_tried_again() {
     })
     .await;
     let gateway = in_order(provider.settings(), provider.settings()).await;
-    for (count, status) in [400_u16, 401, 403, 404, 413, 422].into_iter().enumerate() {
+    for (count, status) in [400_u16, 403, 404, 413, 422].into_iter().enumerate() {
         let answer = gateway.post_with(CHAT, &[("x-title", &status.to_string())], REQUEST).await;
         assert_eq!(answer.head.status, status);
         assert_eq!(provider.requests().len(), count + 1);
@@ -256,4 +256,47 @@ async fn no_client_sees_an_instance_die() {
         done.expect("no client sees an error");
     }
     assert!(gateway.access_lines(640).await.iter().all(|line| line["status"] == 200));
+}
+
+/// A key that is not taken, an account without money: another account may do, the same one will not by the next try.
+#[tokio::test]
+async fn what_is_wrong_with_the_account_is_not_tried_again_there() {
+    let fine = Provider::always(Reply::json(200, "{}")).await;
+    for status in [401, 402] {
+        let broke = Provider::always(fails_with(status)).await;
+        let gateway = in_order(broke.settings(), fine.settings()).await;
+        for attempts in ["2", "1"] {
+            let answer = gateway.post(CHAT, REQUEST).await;
+            assert_eq!((answer.head.status, answer.head.headers.get("x-narthex-attempts")), (200, Some(attempts)));
+        }
+        assert_eq!(broke.requests().len(), 1, "it cools down");
+        let alone = broke.behind_gateway().await;
+        assert_eq!(alone.post(CHAT, REQUEST).await.head.status, status);
+        assert_eq!(broke.requests().len(), 2);
+    }
+}
+
+/// Some say with 429 that the account is used up. Whoever reads the body knows; who passes it on knows it the next time.
+#[tokio::test]
+async fn an_account_that_is_used_up_is_told_from_a_busy_one() {
+    let used_up = Reply::json(429, r#"{"error":{"code":"1113","message":"no balance"}}"#);
+    let broke = Provider::always(used_up.clone()).await;
+    let fine = Provider::always(Reply::json(200, "{}")).await;
+    let gateway = broke.behind_gateway().await;
+    let messages = r#"{"model":"m","max_tokens":5,"messages":[{"role":"user","content":"x"}]}"#;
+    let answer = gateway.post("/v1/messages", messages).await;
+    assert_eq!((answer.head.status, broke.requests().len()), (429, 1), "read, and not tried again");
+    let error: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!((&error["error"]["type"], &error["error"]["message"]), (&"billing_error".into(), &"no balance".into()));
+    assert_eq!(gateway.post(CHAT, REQUEST).await.head.status, 429);
+    assert_eq!(broke.requests().len(), 2, "it is known by now");
+
+    let both = in_order(broke.settings(), fine.settings()).await;
+    assert_eq!(both.post(CHAT, REQUEST).await.head.headers.get("x-narthex-instance"), Some("b"));
+
+    // What is the request's own fault may come with a status that says otherwise.
+    let confused = Provider::always(Reply::json(500, r#"{"error":{"message":"prompt is too long: 9 tokens"}}"#)).await;
+    let gateway = in_order(confused.settings(), fine.settings()).await;
+    assert_eq!(gateway.post("/v1/messages", messages).await.head.status, 500);
+    assert_eq!(confused.requests().len(), 1);
 }

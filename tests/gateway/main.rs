@@ -27,6 +27,7 @@ mod headers;
 mod kept;
 mod models;
 mod passthrough;
+mod quirks;
 mod requests;
 mod shutdown;
 mod streams;

@@ -1,13 +1,10 @@
 //! What a provider says instead of an answer: Anthropic's `{"type":"error","error":{type, message}}`, and what those say who host
 //! Claude or stand before it.
 
-use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
-
 use http::{HeaderMap, StatusCode};
-use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use crate::dialects::errors::read_any_failure;
 use crate::error::{Failure, Kind};
 
 /// Anthropic's words for what went wrong, with the statuses that go with them.
@@ -25,110 +22,35 @@ const TYPES: &[(&str, Kind, u16)] = &[
     ("overloaded_error", Kind::Unavailable, 529),
 ];
 
-/// The longest text of a body of another form that is repeated as a message.
-const LONGEST_TEXT: usize = 500;
-
-#[derive(Debug, Default, Deserialize)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    error: Option<&'a RawValue>,
-    /// Bedrock's.
-    #[serde(borrow, alias = "Message", alias = "detail")]
-    message: Option<&'a RawValue>,
-    #[serde(borrow)]
-    request_id: Option<&'a RawValue>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Error<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    message: Option<&'a RawValue>,
-    /// Google's.
-    #[serde(borrow)]
-    status: Option<&'a RawValue>,
-    #[serde(borrow)]
-    code: Option<&'a RawValue>,
-}
-
 /// Reads an error answer, or a body that is an error in spite of its status.
 pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
-    let envelope = serde_json::from_slice::<Envelope<'_>>(body).ok();
-    let envelope = envelope.or_else(|| serde_json::from_slice::<Vec<Envelope<'_>>>(body).ok()?.into_iter().next());
-    let mut failure = match envelope {
-        Some(Envelope { error: Some(error), request_id, .. }) => {
-            Failure { request_id: text(request_id), ..of_error(status, error) }
+    let failure = read_any_failure(status, headers, body);
+    // The word is exact; what has been read beyond it (that a key or an account is meant) is more exact still.
+    match known(&failure) {
+        Some((_, kind, _)) if failure.kind.remedy() != crate::error::Remedy::Elsewhere => {
+            Failure { kind: *kind, ..failure }
         }
-        Some(Envelope { message: Some(message), .. }) => Failure::new(status, text(Some(message)).unwrap_or_default()),
-        _ => Failure::new(status, words(body)),
-    };
-    if failure.message.is_empty() {
-        failure.message = format!("The provider answered {status} and did not say why.");
+        _ => failure,
     }
-    if !failure.status.is_client_error() && !failure.status.is_server_error() {
-        failure.status = failure.kind.status();
-    }
-    failure.retry_after = retry_after(headers);
-    failure
 }
 
 /// Reads the error object of an event.
 pub fn of_event(error: &RawValue) -> Failure {
-    let failure = of_error(StatusCode::OK, error);
-    let status = failure.code.as_deref().and_then(known).and_then(|(.., status)| StatusCode::from_u16(*status).ok());
-    let message = match failure.message {
-        message if message.is_empty() => "The provider broke off and did not say why.".to_owned(),
-        message => message,
-    };
-    Failure { status: status.unwrap_or(failure.kind.status()), message, ..failure }
+    let envelope = format!(r#"{{"type":"error","error":{error}}}"#);
+    let failure = read(StatusCode::OK, &HeaderMap::new(), envelope.as_bytes());
+    let status = known(&failure).and_then(|(.., status)| StatusCode::from_u16(*status).ok());
+    Failure { status: status.unwrap_or(failure.status), ..failure }
 }
 
-fn of_error(status: StatusCode, error: &RawValue) -> Failure {
-    // Some say it in one text.
-    if let Some(message) = text(Some(error)) {
-        return Failure::new(status, message);
-    }
-    let error: Error<'_> = serde_json::from_str(error.get()).unwrap_or_default();
-    let code = text(error.kind).or_else(|| text(error.status)).or_else(|| text(error.code));
-    let failure = Failure::new(status, text(error.message).unwrap_or_default());
-    let kind = match code.as_deref().and_then(known) {
-        Some((_, kind, _)) => *kind,
-        None => failure.kind,
-    };
-    Failure { kind, code, ..failure }
-}
-
-fn known(kind: &str) -> Option<&'static (&'static str, Kind, u16)> {
-    TYPES.iter().find(|(name, ..)| *name == kind)
-}
-
-fn text(raw: Option<&RawValue>) -> Option<String> {
-    serde_json::from_str(raw?.get()).ok()
-}
-
-/// What a body of another form says, unless it is a page for people.
-fn words(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body.get(..LONGEST_TEXT.min(body.len())).unwrap_or_default());
-    let text = text.trim();
-    let is_shown = body.len() <= LONGEST_TEXT && !text.starts_with(['<', '{', '[']);
-    if is_shown { Cow::from(text).into_owned() } else { String::new() }
-}
-
-/// `retry-after-ms`, or `retry-after` in seconds or as a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let get = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let seconds = |value: &str| value.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-    if let Some(millis) = get("retry-after-ms").and_then(|value| value.parse::<u64>().ok()) {
-        return Some(Duration::from_millis(millis));
-    }
-    let value = get("retry-after")?;
-    let until = || httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok();
-    seconds(value).or_else(until)
+fn known(failure: &Failure) -> Option<&'static (&'static str, Kind, u16)> {
+    let code = failure.code.as_deref()?;
+    TYPES.iter().find(|(name, ..)| *name == code)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, SystemTime};
+
     use super::*;
 
     fn told(status: u16, body: &str) -> (u16, Kind, String, Option<String>) {
@@ -148,7 +70,7 @@ mod tests {
         assert_eq!(told(400, r#"{"message":"no"}"#), (400, Kind::InvalidRequest, "no".to_owned(), None));
         assert_eq!(told(401, r#"{"error":"who?"}"#), (401, Kind::Authentication, "who?".to_owned(), None));
         assert_eq!(told(502, "upstream is down"), (502, Kind::Upstream, "upstream is down".to_owned(), None));
-        for body in ["", "<html>x</html>", "{}", "[]", r#"{"error":{}}"#, "{\"error\""] {
+        for body in ["", "{}", "[]", r#"{"error":{}}"#, "{\"error\""] {
             let (status, kind, message, _) = told(500, body);
             assert_eq!((status, kind), (500, Kind::Internal), "{body:?}");
             assert!(message.starts_with("The provider answered 500"), "{message}");

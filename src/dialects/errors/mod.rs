@@ -3,11 +3,14 @@
 //! dialect's business.
 
 mod read;
+mod wait;
+mod words;
 
 use bytes::{Bytes, BytesMut};
 use serde_json::json;
 
 pub use read::read_any_failure;
+pub use wait::retry_after;
 
 use super::{Dialect, converse};
 use crate::error::{Failure, Kind, Refusal};

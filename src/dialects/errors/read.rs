@@ -1,63 +1,17 @@
 //! What a provider said instead of an answer, whatever its shape.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use super::wait::{reset_in_metadata, retry_after, retry_info, told_wait};
+use super::words::{self, known};
 use crate::error::{Failure, Kind};
 
-/// What providers call their errors, where the status alone would not tell, or is a success: OpenAI's `type` and `code`,
-/// Anthropic's `type`, Google's `status`, Z.ai's and Alibaba's codes.
-const WORDS: &[(&str, Kind)] = &[
-    ("insufficient_quota", Kind::Quota),
-    ("billing_error", Kind::Quota),
-    ("billing_hard_limit_reached", Kind::Quota),
-    ("Arrearage", Kind::Quota),
-    ("1110", Kind::Quota),
-    ("1113", Kind::Quota),
-    ("1121", Kind::Quota),
-    ("authentication_error", Kind::Authentication),
-    ("invalid_api_key", Kind::Authentication),
-    ("UNAUTHENTICATED", Kind::Authentication),
-    ("permission_error", Kind::Permission),
-    ("PERMISSION_DENIED", Kind::Permission),
-    ("not_found_error", Kind::NotFound),
-    ("model_not_found", Kind::NotFound),
-    ("NOT_FOUND", Kind::NotFound),
-    ("rate_limit_error", Kind::RateLimited),
-    ("rate_limit_exceeded", Kind::RateLimited),
-    ("limit_requests", Kind::RateLimited),
-    ("RESOURCE_EXHAUSTED", Kind::RateLimited),
-    ("1302", Kind::RateLimited),
-    ("1303", Kind::RateLimited),
-    ("1305", Kind::Unavailable),
-    ("overloaded_error", Kind::Unavailable),
-    ("UNAVAILABLE", Kind::Unavailable),
-    ("timeout_error", Kind::Timeout),
-    ("timeout", Kind::Timeout),
-    ("DEADLINE_EXCEEDED", Kind::Timeout),
-    ("request_too_large", Kind::TooLarge),
-    ("invalid_request_error", Kind::InvalidRequest),
-    ("INVALID_ARGUMENT", Kind::InvalidRequest),
-    ("FAILED_PRECONDITION", Kind::InvalidRequest),
-    ("content_filter", Kind::InvalidRequest),
-    ("context_length_exceeded", Kind::InvalidRequest),
-    ("1301", Kind::InvalidRequest),
-];
-
-/// MiniMax's `base_resp.status_code`, which comes with status 200.
-const BASE_RESP: &[(u64, Kind)] = &[
-    (1001, Kind::Timeout),
-    (1002, Kind::RateLimited),
-    (1004, Kind::Authentication),
-    (1008, Kind::Quota),
-    (1026, Kind::InvalidRequest),
-    (1027, Kind::InvalidRequest),
-    (1039, Kind::RateLimited),
-    (2013, Kind::InvalidRequest),
-    (2049, Kind::Authentication),
-];
+/// Where providers name the request in their headers.
+const REQUEST_IDS: &[&str] =
+    &["x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "opc-request-id", "x-goog-request-id"];
 
 /// The members that hold the words, the likeliest first.
 const MESSAGE: &[&str] =
@@ -70,21 +24,28 @@ const LONGEST_MESSAGE: usize = 4000;
 /// successful `status` (errors within streams, or in bodies that came with 200) the status is taken from the words.
 pub fn read_any_failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
     let said = Said::of_body(body);
-    let by_word = said.kind();
-    let kind = match by_word {
-        // That the account is used up is said with 403, 429, 400 …
-        Some(Kind::Quota) => Kind::Quota,
+    let retry_after = retry_after(headers).or(said.retry_after);
+    let is_too_long = said.message.as_deref().is_some_and(words::is_too_long);
+    let kind = match said.kind() {
+        // What is wrong with the account is said with 400, 403, 429 …, what is wrong with the key with 400.
+        Some(kind @ (Kind::Quota | Kind::Authentication)) if !status.is_server_error() => kind,
+        _ if is_too_long => Kind::InvalidRequest,
         _ if is_error(status) => Kind::of_status(status),
-        _ => by_word.or_else(|| said.status.map(Kind::of_status)).unwrap_or(Kind::Upstream),
+        by_word => by_word.or_else(|| said.status.map(Kind::of_status)).unwrap_or(Kind::Upstream),
     };
+    let own_status = status;
     let status = if is_error(status) { status } else { said.status.unwrap_or_else(|| kind.status()) };
     let message = match said.message {
         Some(message) => shortened(&message),
-        None => format!("The provider answered {status} and did not say why."),
+        None if is_error(own_status) => format!("The provider answered {status} and did not say why."),
+        None => "The provider broke off and did not say why.".to_owned(),
     };
+    // A name for all that can be wrong with a request says nothing.
     let code = said.code.or(said.word);
-    let retry_after = retry_after(headers).or(said.retry_after);
-    Failure { kind, code, param: said.param, retry_after, request_id: said.request_id, ..Failure::new(status, message) }
+    let is_vague = code.as_deref().is_none_or(|code| code == "invalid_request_error");
+    let code = if is_too_long && is_vague { Some(words::CONTEXT_LENGTH.to_owned()) } else { code };
+    let request_id = said.request_id.or_else(|| request_id(headers));
+    Failure { kind, code, param: said.param, retry_after, request_id, ..Failure::new(status, message) }
 }
 
 /// What an error's body says.
@@ -116,7 +77,7 @@ impl Said {
         match value {
             Value::Array(list) => list.first().map(Self::of).unwrap_or_default(),
             Value::Object(envelope) => Self::of_envelope(envelope),
-            other => Self { message: words(other), ..Self::default() },
+            other => Self { message: spoken(other), ..Self::default() },
         }
     }
 
@@ -126,14 +87,15 @@ impl Said {
         let text = |name: &str| Some(error.get(name)?.as_str()?.to_owned()).filter(|text| !text.is_empty());
         let number = error.get("code").and_then(Value::as_u64);
         let mut said = Self {
-            message: MESSAGE.iter().find_map(|name| words(error.get(*name)?)),
+            message: MESSAGE.iter().find_map(|name| spoken(error.get(*name)?)),
             code: text("code").or_else(|| text("status")),
             param: text("param"),
             status: number.or_else(|| error.get("status_code")?.as_u64()).and_then(status_of),
             request_id: ["request_id", "requestId"].iter().find_map(|name| Some(envelope.get(*name)?.as_str()?.into())),
-            retry_after: retry_info(error),
+            retry_after: retry_info(error).or_else(|| reset_in_metadata(error)),
             ..Self::default()
         };
+        said.retry_after = said.retry_after.or_else(|| said.message.as_deref().and_then(told_wait));
         if said.status.is_none() {
             said.status = said.code.as_deref().and_then(|code| code.parse().ok()).and_then(status_of);
         }
@@ -141,11 +103,11 @@ impl Said {
         if inner.is_some() && envelope.get("type").is_some_and(|sort| sort == "error") {
             said.word = text("type");
         }
+        let reason = details(error).find_map(|detail| known(detail.get("reason")?.as_str()?));
         said.known = [said.code.as_deref(), text("type").as_deref()].into_iter().flatten().find_map(known);
-        if let Some(code) =
-            error.get("status_code").and_then(Value::as_u64).filter(|_| error.contains_key("status_msg"))
-        {
-            said.known = BASE_RESP.iter().find(|(known, _)| *known == code).map(|(_, kind)| *kind);
+        said.known = reason.or(said.known);
+        if let Some((code, kind)) = words::base_resp(error) {
+            said.known = kind;
             said.code = Some(code.to_string());
             said.status = None;
         }
@@ -157,12 +119,17 @@ impl Said {
     }
 
     fn kind(&self) -> Option<Kind> {
-        self.known
+        let phrase = || self.message.as_deref().and_then(words::by_phrase);
+        match self.known {
+            None | Some(Kind::InvalidRequest) => phrase().or(self.known),
+            known => known,
+        }
     }
 }
 
-fn known(word: &str) -> Option<Kind> {
-    WORDS.iter().find(|(known, _)| *known == word).map(|(_, kind)| *kind)
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let value = REQUEST_IDS.iter().find_map(|name| headers.get(*name)?.to_str().ok())?;
+    Some(value.to_owned()).filter(|id| !id.is_empty())
 }
 
 fn is_error(status: StatusCode) -> bool {
@@ -174,15 +141,15 @@ fn status_of(number: u64) -> Option<StatusCode> {
 }
 
 /// The words in a value: a text, an object with a message, a list of these (FastAPI's `detail` says where each belongs).
-fn words(value: &Value) -> Option<String> {
+fn spoken(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()).filter(|text| !text.trim().is_empty()),
         Value::Array(list) => {
-            let said: Vec<String> = list.iter().filter_map(words).collect();
+            let said: Vec<String> = list.iter().filter_map(spoken).collect();
             (!said.is_empty()).then(|| said.join("; "))
         }
         Value::Object(object) => {
-            let message = MESSAGE.iter().find_map(|name| words(object.get(*name)?))?;
+            let message = MESSAGE.iter().find_map(|name| spoken(object.get(*name)?))?;
             let place: Vec<String> = object.get("loc").and_then(Value::as_array).map_or_else(Vec::new, |place| {
                 place.iter().map(|step| step.as_str().map_or_else(|| step.to_string(), str::to_owned)).collect()
             });
@@ -199,35 +166,32 @@ fn behind(metadata: &Value) -> Option<String> {
     Said::of(parsed.as_ref().unwrap_or(raw)).message
 }
 
-/// Google's `RetryInfo`: `"retryDelay": "13.5s"`.
-fn retry_info(error: &Map<String, Value>) -> Option<Duration> {
-    let details = error.get("details")?.as_array()?;
-    let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
-    seconds(delay.strip_suffix('s')?)
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    if let Some(milliseconds) = value("retry-after-ms").and_then(seconds) {
-        return Some(milliseconds / 1000);
-    }
-    let after = value("retry-after")?;
-    let date = || httpdate::parse_http_date(after).ok()?.duration_since(SystemTime::now()).ok();
-    seconds(after).or_else(date)
-}
-
-fn seconds(text: &str) -> Option<Duration> {
-    text.parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+/// Google's details.
+pub fn details(error: &Map<String, Value>) -> impl Iterator<Item = &Value> {
+    error.get("details").and_then(Value::as_array).into_iter().flatten()
 }
 
 /// A text that is no JSON. Of a web page (a proxy's, most likely) the title says enough.
 fn plain(text: &str) -> Option<String> {
     let text = text.trim();
+    // What ought to be JSON, and breaks off.
+    if text.starts_with(['{', '[']) {
+        return None;
+    }
     if !text.starts_with('<') {
         return Some(text.to_owned()).filter(|text| !text.is_empty());
     }
     let lower = text.to_ascii_lowercase();
-    let title = lower.find("<title>").zip(lower.find("</title>")).and_then(|(from, to)| text.get(from + 7..to));
+    let within = |name: &str| {
+        let from = lower.find(&format!("<{name}>"))? + name.len() + 2;
+        let to = lower.find(&format!("</{name}>"))?;
+        text.get(from..to).map(str::trim).filter(|text| !text.is_empty())
+    };
+    // Storage and older services of the clouds answer in XML.
+    if let Some(message) = within("message") {
+        return Some(message.to_owned());
+    }
+    let title = within("title");
     Some(match title.map(str::trim).filter(|title| !title.is_empty()) {
         Some(title) => format!("The provider, or a proxy before it, answered with a web page: {title}"),
         None => "The provider, or a proxy before it, answered with a web page.".to_owned(),
@@ -304,6 +268,51 @@ mod tests {
     }
 
     #[test]
+    fn what_is_wrong_with_the_account_or_the_request_is_told_from_what_passes() {
+        for (status, body, kind, code) in [
+            (
+                400,
+                r#"{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}"#,
+                Kind::Authentication,
+                Some("INVALID_ARGUMENT"),
+            ),
+            (400, r#"{"code":"bad","error":"Incorrect API key provided."}"#, Kind::Authentication, Some("bad")),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to …"}}"#,
+                Kind::Quota,
+                Some("invalid_request_error"),
+            ),
+            (429, r#"{"error":{"code":"1115","message":"m"}}"#, Kind::Quota, Some("1115")),
+            (429, r#"{"error":{"code":"1302","message":"m"}}"#, Kind::RateLimited, Some("1302")),
+            (400, r#"{"error":{"message":"m","code":"Arrearage"}}"#, Kind::Quota, Some("Arrearage")),
+            (
+                400,
+                r#"{"error":{"code":"invalid_request_error","message":"This model's maximum context length is 9 tokens."}}"#,
+                Kind::InvalidRequest,
+                Some("context_length_exceeded"),
+            ),
+            (
+                500,
+                r#"{"error":{"message":"prompt too long; by 5"}}"#,
+                Kind::InvalidRequest,
+                Some("context_length_exceeded"),
+            ),
+            (503, r#"{"error":{"type":"authentication_error","message":"m"}}"#, Kind::Unavailable, None),
+        ] {
+            let failure = read(status, body);
+            assert_eq!(
+                (failure.status.as_u16(), failure.kind, failure.code.as_deref()),
+                (status, kind, code),
+                "{body}"
+            );
+        }
+        let xml = read(403, "<?xml version=\"1.0\"?><Error><Code>Denied</Code><Message>not you</Message></Error>");
+        assert_eq!(xml.message, "not you");
+        assert!(read(500, "{\"error\":").message.contains("did not say why"));
+    }
+
+    #[test]
     fn a_success_that_is_an_error_gets_its_status_from_the_words() {
         for (body, status, kind) in [
             (r#"{"error":{"code":429,"message":"slow"}}"#, 429, Kind::RateLimited),
@@ -330,16 +339,13 @@ mod tests {
     }
 
     #[test]
-    fn tells_when_to_try_again() {
-        let of = |name: &'static str, value: &'static str| {
-            let headers = HeaderMap::from_iter([(name.parse().expect("a name"), value.parse().expect("a value"))]);
-            read_any_failure(StatusCode::TOO_MANY_REQUESTS, &headers, b"").retry_after
+    fn the_request_has_the_providers_name() {
+        let of = |name: &'static str, body: &str| {
+            let headers = HeaderMap::from_iter([(name.parse().expect("a name"), "r1".parse().expect("a value"))]);
+            read_any_failure(StatusCode::BAD_REQUEST, &headers, body.as_bytes()).request_id
         };
-        assert_eq!(of("retry-after", "2"), Some(Duration::from_secs(2)));
-        assert_eq!(of("retry-after-ms", "1500"), Some(Duration::from_millis(1500)));
-        assert!(of("retry-after", "Fri, 31 Dec 2100 23:59:59 GMT").is_some());
-        assert_eq!(of("retry-after", "soon"), None);
-        let body = r#"{"error":{"message":"x","details":[{"@type":"RetryInfo","retryDelay":"39s"}]}}"#;
-        assert_eq!(read(429, body).retry_after, Some(Duration::from_secs(39)));
+        assert_eq!(of("apim-request-id", "").as_deref(), Some("r1"));
+        assert_eq!(of("x-request-id", r#"{"error":{},"request_id":"r2"}"#).as_deref(), Some("r2"));
+        assert_eq!(of("x-other", ""), None);
     }
 }

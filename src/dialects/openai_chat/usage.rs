@@ -1,75 +1,8 @@
-//! Token counts, read from everybody and written as OpenAI does.
+//! Token counts as OpenAI writes them; how everybody's are read is told in [`crate::dialects::counts`].
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::loose::{Count, Later, read};
 use crate::dialects::ir::Usage;
-
-/// `usage` as it may come: OpenAI's, and others' names for the same.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct Counts<'a> {
-    prompt_tokens: Count,
-    completion_tokens: Count,
-    total_tokens: Count,
-    input_tokens: Count,
-    output_tokens: Count,
-    #[serde(borrow)]
-    prompt_tokens_details: Later<'a>,
-    completion_tokens_details: Later<'a>,
-    /// DeepSeek.
-    prompt_cache_hit_tokens: Count,
-    /// Moonshot.
-    cached_tokens: Count,
-    /// Perplexity.
-    reasoning_tokens: Count,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct InputDetails {
-    cached_tokens: Count,
-    cache_write_tokens: Count,
-    /// Alibaba.
-    cache_creation_input_tokens: Count,
-    audio_tokens: Count,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct OutputDetails {
-    reasoning_tokens: Count,
-    audio_tokens: Count,
-}
-
-impl Counts<'_> {
-    /// The counts in normal form; `None` if there are none.
-    pub fn usage(&self) -> Option<Usage> {
-        let input = self.prompt_tokens.0.or(self.input_tokens.0);
-        let output = self.completion_tokens.0.or(self.output_tokens.0);
-        let total = self.total_tokens.0;
-        if input.is_none() && output.is_none() && total.is_none() {
-            return None;
-        }
-        let (input, output) = (input.or(total).unwrap_or(0), output.unwrap_or(0));
-        let of_input: InputDetails = read(self.prompt_tokens_details).unwrap_or_default();
-        let of_output: OutputDetails = read(self.completion_tokens_details).unwrap_or_default();
-        let cached = of_input.cached_tokens.0.or(self.prompt_cache_hit_tokens.0).or(self.cached_tokens.0);
-        let cache_write = of_input.cache_write_tokens.0.or(of_input.cache_creation_input_tokens.0);
-        let reasoning = of_output.reasoning_tokens.0.or(self.reasoning_tokens.0).unwrap_or(0);
-        // xAI counts reasoning beside the completion; its total gives that away.
-        let is_beside = reasoning > 0 && total == Some(input.saturating_add(output).saturating_add(reasoning));
-        Some(Usage {
-            input,
-            output: if is_beside { output.saturating_add(reasoning) } else { output },
-            cached: cached.unwrap_or(0),
-            cache_write: cache_write.unwrap_or(0),
-            reasoning,
-            audio_input: of_input.audio_tokens.0.unwrap_or(0),
-            audio_output: of_output.audio_tokens.0.unwrap_or(0),
-        })
-    }
-}
 
 /// `usage` as we write it.
 #[derive(Debug, Serialize)]
@@ -120,6 +53,7 @@ impl From<&Usage> for Written {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dialects::counts::Counts;
 
     fn counted(json: &str) -> Option<Usage> {
         serde_json::from_str::<Counts>(json).expect("counts").usage()

@@ -1,12 +1,10 @@
 //! How many tokens an exchange took, found in passing.
 
-mod counts;
-
 use memchr::memmem::Finder;
 use once_cell::sync::Lazy;
 
+use crate::dialects::counts::Counts;
 use crate::dialects::ir::Usage;
-use counts::Counts;
 
 /// How `"usage"` and Gemini's `"usageMetadata"` begin.
 const KEY: &[u8] = b"\"usage";

@@ -119,8 +119,10 @@ def judge_one(bench, request_id, recording, kind_name, variant, got):
     upstream_model = f"replay.{recording.id}"
     forwarded = sent.replace(f'"{instance}/{upstream_model}"'.encode(), f'"{upstream_model}"'.encode())
     renames = kind.type == "zai" and "max_completion_tokens" in asked and "max_tokens" not in asked
-    if counts or renames:
-        judgement = judge.edited(forwarded, lambda body: edit(body, counts, renames))
+    temperature = asked.get("temperature")
+    clamps = kind.type == "minimax" and temperature is not None and not 0.01 <= temperature <= 1
+    if counts or renames or clamps:
+        judgement = judge.edited(forwarded, lambda body: edit(body, counts, renames, clamps))
     else:
         judgement = judge.same_bytes(forwarded)
     place = kind.place(recording.operation, upstream_model) if kind.place else kind.suffix + recording.operation
@@ -128,13 +130,15 @@ def judge_one(bench, request_id, recording, kind_name, variant, got):
     return judge.request(bench.upstream.requests(request_id), place, kind.auth, key, bench.port, judgement)
 
 
-def edit(body, counts, renames):
+def edit(body, counts, renames, clamps):
     """What the gateway declares to change besides the model."""
     if counts:
         options = body.get("stream_options")
         body["stream_options"] = {**(options if isinstance(options, dict) else {}), "include_usage": True}
     if renames:
         body["max_tokens"] = body.pop("max_completion_tokens")
+    if clamps:
+        body["temperature"] = min(max(body["temperature"], 0.01), 1)
 
 
 async def forms(bench):

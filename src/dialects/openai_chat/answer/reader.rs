@@ -4,13 +4,13 @@ use http::{HeaderMap, StatusCode};
 
 use super::choice::Choice;
 use super::wire::{self, Chunk};
+use crate::dialects::counts::Counts;
 use crate::dialects::errors::read_any_failure;
 use crate::dialects::framing::{Frame, FrameKind};
 use crate::dialects::ir::event::MOST_CHOICES;
 use crate::dialects::ir::{Event, Fold, Reason, Response, Start, Usage};
 use crate::dialects::openai_chat::finish::{self, Ending};
 use crate::dialects::openai_chat::loose::read;
-use crate::dialects::openai_chat::usage::Counts;
 use crate::dialects::wire::read_answer;
 use crate::dialects::{EventReader, Unanswered};
 use crate::error::{Failure, Garbled, Kind};
@@ -90,7 +90,7 @@ impl Reader {
             return self.fail(failure(said), events);
         }
         let of_groq = || read::<wire::Groq<'_>>(chunk.x_groq)?.usage;
-        let usage = read::<Counts<'_>>(chunk.usage.or_else(of_groq)).and_then(|counts| counts.usage());
+        let usage = read::<Counts>(chunk.usage.or_else(of_groq)).and_then(|counts| counts.usage());
         self.usage = usage.or(self.usage);
         if let Some(citations) = read(chunk.citations) {
             self.citations = citations;

@@ -21,7 +21,7 @@ pub struct Chunk<'a> {
     pub system_fingerprint: Words<'a>,
     pub service_tier: Words<'a>,
     pub choices: Option<Vec<Choice<'a>>>,
-    /// [`Counts`](crate::dialects::openai_chat::usage::Counts).
+    /// [`Counts`](crate::dialects::counts::Counts).
     pub usage: Later<'a>,
     /// [`Groq`].
     pub x_groq: Later<'a>,

@@ -224,7 +224,36 @@ fn effort_is_told_in_the_providers_words() {
         (json!({"enable_thinking": true, "thinking_budget": 4096}), 0)
     );
     assert_eq!(written(EffortHabit::Budget, unknown, off), (json!({"enable_thinking": false}), 0));
+    assert_eq!(written(EffortHabit::Template, unknown, high.clone()), (json!({"reasoning_effort": "high"}), 0));
+    assert_eq!(
+        written(EffortHabit::Template, unknown, json!({"reasoning_effort": "none"})),
+        (json!({"chat_template_kwargs": {"enable_thinking": false}}), 0)
+    );
     assert_eq!(written(EffortHabit::None, unknown, high), (json!({}), 1));
+}
+
+#[test]
+fn what_single_providers_want_is_said_to_them() {
+    let mut body = user(json!("q"));
+    let asked = json!({"reasoning_effort": "medium", "stop": "x", "presence_penalty": 1, "stream": true,
+                       "tools": [{"type": "function", "function": {"name": "f", "parameters": {}}}]});
+    body.as_object_mut().expect("an object").extend(asked.as_object().expect("an object").clone());
+    let request = read(&body);
+    let habits = Habits { effort: EffortHabit::Switch, ..Habits::COMPATIBLE };
+    let (written, _) = write(&request, &habits, Facts::of("deepseek-v4-pro"));
+    assert_eq!((&written["thinking"]["type"], &written["reasoning_effort"]), (&json!("enabled"), &json!("medium")));
+    let habits = Habits { streams_calls_if_told: true, splits_reasoning: true, ..Habits::COMPATIBLE };
+    let (written, _) = write(&request, &habits, &Facts::UNKNOWN);
+    assert_eq!((&written["tool_stream"], &written["reasoning_split"]), (&json!(true), &json!(true)));
+    let (written, lost) = write(&request, &Habits::COMPATIBLE, Facts::of("grok-4"));
+    assert_eq!((written.get("stop"), written.get("presence_penalty"), lost.len()), (None, None, 2));
+
+    // Thinking needs a stream there.
+    let habits = Habits { effort: EffortHabit::Budget, ..Habits::COMPATIBLE };
+    let (written, _) = write(&request, &habits, Facts::of("qwen3-32b"));
+    assert_eq!(written["enable_thinking"], true);
+    let (written, lost) = write(&read(&user(json!("q"))), &habits, Facts::of("qwen3-32b"));
+    assert_eq!((&written["enable_thinking"], lost.len()), (&json!(false), 0));
 }
 
 #[test]

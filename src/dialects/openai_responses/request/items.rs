@@ -45,12 +45,14 @@ pub fn read(items: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Message>, 
     for (index, raw) in items.iter().enumerate() {
         let before = unknown.len();
         match read_member::<Item>(raw, &|| format!("input[{index}]"), unknown) {
-            Ok(item) if !is_servers(item.kind.as_deref()) => turns.take(item, index, unknown)?,
+            Ok(item) if !is_servers(item.kind.as_deref(), item.call_id.as_deref()) => {
+                turns.take(item, index, unknown)?
+            }
             read => {
                 // Its members are no concern of ours: it is kept as it is.
                 unknown.truncate(before);
                 match (wire::kind(raw), read) {
-                    (Some(kind), _) if is_servers(Some(&kind)) => turns.keep(kind, raw),
+                    (Some(kind), read) if read.is_ok() || is_servers(Some(&kind), None) => turns.keep(kind, raw),
                     (_, Err(refusal)) => return Err(refusal.param("input")),
                     (_, Ok(item)) => turns.take(item, index, unknown)?,
                 }
@@ -60,8 +62,15 @@ pub fn read(items: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Message>, 
     Ok(turns.messages)
 }
 
-fn is_servers(kind: Option<&str>) -> bool {
+/// Calls that xAI's servers have made and answered themselves come as calls of tools that nobody has offered (`x_keyword_search`);
+/// only their ids tell.
+pub fn is_served_by_xai(call_id: Option<&str>) -> bool {
+    call_id.is_some_and(|id| id.starts_with("xs_call"))
+}
+
+fn is_servers(kind: Option<&str>, call_id: Option<&str>) -> bool {
     match kind {
+        Some("custom_tool_call") if is_served_by_xai(call_id) => true,
         None | Some("function_call" | "custom_tool_call" | "function_call_output" | "custom_tool_call_output") => false,
         Some("image_generation_call") => false,
         Some(kind) => kind.ends_with("_call") || kind.ends_with("_call_output") || SERVER_ITEMS.contains(&kind),
@@ -150,7 +159,7 @@ impl Turns {
     fn reasoning(&mut self, item: Item) {
         let joined = |parts: &[Content]| {
             let texts: Vec<_> = parts.iter().filter_map(|part| part.text.as_deref()).collect();
-            texts.join("\n\n")
+            texts.concat()
         };
         let summary = joined(item.summary.as_deref().unwrap_or_default());
         let raw = match &item.content {

@@ -13,6 +13,7 @@ mod wire;
 mod write;
 mod written;
 
+pub use items::is_served_by_xai;
 pub use read::{input_items, read};
 pub use wire::Body;
 pub use write::write;

@@ -206,9 +206,8 @@ impl Blocks {
             if open.spot == spot {
                 return;
             }
-            // The parts of a summary are paragraphs of one block.
+            // The parts of a summary are one block, as they stand: nothing is put between them that nobody has said.
             if open.spot.item == spot.item && open.spot.of == spot.of && matches!(spot.of, Of::Reasoning(_)) {
-                events.push(Event::Delta(open.at, Delta::Text("\n\n".to_owned())));
                 (open.spot, open.sent) = (spot, 0);
                 return self.told.push(spot);
             }

@@ -9,6 +9,7 @@ use crate::dialects::ir::{
     ToolCall,
 };
 use crate::dialects::openai_responses::answer::wire::{Content, Item, annotation};
+use crate::dialects::openai_responses::request::is_served_by_xai;
 use crate::dialects::wire::TextOr;
 
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ impl Told {
     pub fn added(&mut self, index: u64, item: &Item, events: &mut Vec<Event>) {
         let kind = match item.kind.as_deref() {
             Some("function_call") => CallKind::Function,
-            Some("custom_tool_call") => CallKind::Custom,
+            Some("custom_tool_call") if !is_served_by_xai(item.call_id.as_deref()) => CallKind::Custom,
             _ => return,
         };
         // Without a name nothing can be called: perhaps the item has one when it is complete.
@@ -76,7 +77,9 @@ impl Told {
             Some("message") => self.message(index, item, events),
             Some("reasoning") => self.reasoned(index, item, events),
             Some("function_call") => self.called(index, &item, CallKind::Function, events),
-            Some("custom_tool_call") => self.called(index, &item, CallKind::Custom, events),
+            Some("custom_tool_call") if !is_served_by_xai(item.call_id.as_deref()) => {
+                self.called(index, &item, CallKind::Custom, events)
+            }
             Some("image_generation_call") if item.result.as_ref().is_some_and(|data| !data.is_empty()) => {
                 self.blocks.whole(drawn(item), events);
             }

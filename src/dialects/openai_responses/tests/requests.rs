@@ -73,7 +73,7 @@ fn items_become_turns() {
             (
                 Role::Assistant,
                 texts(&[
-                    "Summary first\n\nthen sealed",
+                    "Summary firstthen sealed",
                     "text let me see",
                     "Function call_1 look {\"b\": 1.50, \"a\":2}",
                     "Custom call_2 run ls -l",
@@ -113,7 +113,7 @@ fn turns_become_items_again() {
                     {"type": "input_file", "file_url": "https://example.com/b.pdf"},
                     {"type": "input_audio", "input_audio": {"data": "CCCC", "format": "mp3"}},
                 ]},
-                {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "first\n\nthen"}],
+                {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "firstthen"}],
                     "encrypted_content": "sealed"},
                 {"type": "message", "role": "assistant", "content": "let me see"},
                 {"type": "function_call", "call_id": "call_1", "name": "look", "arguments": "{\"b\": 1.50, \"a\":2}"},

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::{OpenaiResponses, events, fold, shown, stream};
+use super::{OpenaiResponses, events, fold, read, shown, stream};
 use crate::dialects::ProviderDialect;
-use crate::dialects::ir::{Event, Reason, Usage, event};
+use crate::dialects::ir::{Event, Part, Reason, Usage, event};
 use crate::error::Kind;
 
 fn created() -> Value {
@@ -135,7 +135,7 @@ fn by_the_book() -> Vec<Value> {
 }
 
 const SHOWN: &[&str] = &[
-    "Summary First.\n\nThen. sealed",
+    "Summary First.Then. sealed",
     "text Grüße",
     "refusal no",
     "opaque web_search_call {\"action\":{\"query\":\"q\",\"type\":\"search\"},\"id\":\"ws_1\",\"status\":\"completed\",\"type\":\"web_search_call\"}",
@@ -217,6 +217,30 @@ fn interleaved_calls_come_one_after_the_other() {
         assert_eq!(shown(&answer.choices[0].parts), expected, "{rest:?}");
         assert_eq!(answer.choices[0].finish.reason, Reason::ToolCalls);
     }
+}
+
+#[test]
+fn what_xais_servers_have_done_is_no_call() {
+    let call = json!({"type": "custom_tool_call", "id": "ctc_1", "call_id": "xs_call_1", "name": "x_keyword_search", "input": "{}"});
+    let output =
+        json!([call, {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "found"}]}]);
+    let all = [
+        created(),
+        json!({"type": "response.output_item.added", "output_index": 0, "item": call}),
+        json!({"type": "response.custom_tool_call_input.delta", "output_index": 0, "delta": "{}"}),
+        json!({"type": "response.output_item.done", "output_index": 0, "item": call}),
+        completed(&output),
+    ];
+    let told = events(&stream(&all), 32);
+    event::check(&told).unwrap_or_else(|why| panic!("{why}"));
+    let answer = fold(told).expect("an answer");
+    let [Part::Opaque(opaque), Part::Text(text)] = answer.choices[0].parts.as_slice() else {
+        panic!("{:?}", answer.choices[0].parts);
+    };
+    assert_eq!((opaque.name.as_str(), text.text.as_str()), ("custom_tool_call", "found"));
+    assert_eq!(answer.choices[0].finish.reason, Reason::Stop);
+    let history = read(&json!({"model": "m", "input": [call, {"role": "user", "content": "and?"}]})).request;
+    assert!(matches!(history.messages[0].parts.as_slice(), [Part::Opaque(_)]), "{:?}", history.messages[0].parts);
 }
 
 #[test]

@@ -54,6 +54,12 @@ pub struct Body<'a> {
     pub response_format: Option<ResponseFormat<'a>>,
     #[serde(flatten)]
     pub thinking: Told,
+    /// MiniMax.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reasoning_split: Option<bool>,
+    /// Z.ai.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verbosity: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

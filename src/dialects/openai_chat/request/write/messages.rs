@@ -126,7 +126,8 @@ impl Writer<'_> {
             self.losses.note(Feature::ReasoningHistory);
         }
         let readable = thoughts.iter().filter(|thought| !thought.text.is_empty() || is_own(thought));
-        if thoughts.iter().any(|thought| is_own(thought)) {
+        // OpenRouter knows reasoning in history by its details alone.
+        if habits.reasoning_text == "reasoning" || thoughts.iter().any(|thought| is_own(thought)) {
             for (index, thought) in (0..).zip(readable) {
                 let seal = thought.seal.clone().filter(|_| is_own(thought));
                 message.reasoning_details.push(Detail::of(&Reasoning { seal, ..(*thought).clone() }, index));

@@ -62,6 +62,7 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
     writer.losses.unknown(unknown);
     let meant = thinking.and_then(|thinking| thinking.meant());
     let samples = writer.samples(meant);
+    let has_penalties = samples && recipient.facts.has_stops;
     let (tools, search) = writer.tools(tools, tool_choice.as_ref(), model);
     let has_tools = !tools.is_empty();
     let most = max_tokens.map(|most| recipient.facts.max_output.map_or(most, |limit| most.min(limit)));
@@ -86,11 +87,12 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
             let known = samples && recipient.habits.has_top_k;
             writer.if_can(known, top_k.as_ref(), Feature::TopK)
         },
-        frequency_penalty: writer.sampled(frequency_penalty.as_ref(), 0.0, samples, Feature::FrequencyPenalty),
-        presence_penalty: writer.sampled(presence_penalty.as_ref(), 0.0, samples, Feature::PresencePenalty),
+        frequency_penalty: writer.sampled(frequency_penalty.as_ref(), 0.0, has_penalties, Feature::FrequencyPenalty),
+        presence_penalty: writer.sampled(presence_penalty.as_ref(), 0.0, has_penalties, Feature::PresencePenalty),
         stop: {
             // OpenAI's models cannot be stopped while they reason.
-            let can_stop = samples || !matches!(recipient.facts.thinking, ThinkingStyle::Efforts(_));
+            let reasons = matches!(recipient.facts.thinking, ThinkingStyle::Efforts(_));
+            let can_stop = recipient.facts.has_stops && (samples || !reasons);
             writer.if_can(can_stop, (!stop.is_empty()).then_some(stop), Feature::Stop)
         },
         seed: *seed,
@@ -98,7 +100,9 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
         logprobs: writer.if_can(samples, logprobs.map(|_| true), Feature::Logprobs),
         top_logprobs: logprobs.and_then(|logprobs| logprobs.top).filter(|_| samples),
         logit_bias: writer.if_can(samples, logit_bias.as_ref(), Feature::LogitBias),
-        thinking: writer.thinking(thinking.as_ref()),
+        thinking: writer.thinking(thinking.as_ref(), *stream),
+        reasoning_split: recipient.habits.splits_reasoning.then_some(true),
+        tool_stream: (*stream && has_tools && recipient.habits.streams_calls_if_told).then_some(true),
         verbosity: writer.of_openai(verbosity.as_deref(), Feature::Verbosity),
         metadata: writer.of_openai(metadata.as_ref(), Feature::Metadata),
         user: user.as_deref(),

@@ -20,6 +20,8 @@ pub struct Told {
     enable_thinking: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     thinking_budget: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    chat_template_kwargs: Option<Template>,
 }
 
 /// OpenRouter's.
@@ -43,9 +45,18 @@ struct Switch {
     kind: &'static str,
 }
 
+/// What vLLM hands to the template of the model: those of Qwen and DeepSeek know this.
+#[derive(Serialize)]
+struct Template {
+    enable_thinking: bool,
+}
+
 impl Writer<'_> {
-    pub fn thinking(&mut self, thinking: Option<&Thinking>) -> Told {
-        let Some(thinking) = thinking else { return Told::default() };
+    pub fn thinking(&mut self, thinking: Option<&Thinking>, is_stream: bool) -> Told {
+        let is_off_unless_streamed =
+            !is_stream && self.recipient.facts.thinks_in_streams && self.recipient.habits.effort == EffortHabit::Budget;
+        let unsaid = Told { enable_thinking: is_off_unless_streamed.then_some(false), ..Told::default() };
+        let Some(thinking) = thinking else { return unsaid };
         let meant = thinking.meant();
         if self.recipient.facts.thinking == ThinkingStyle::Never {
             // It does as it is told, if it is told not to.
@@ -63,7 +74,19 @@ impl Writer<'_> {
                 Told { reasoning: (object != Object::default()).then_some(object), ..Told::default() }
             }
             EffortHabit::Switch => self.switch(thinking),
+            EffortHabit::Budget if is_off_unless_streamed => {
+                if meant.is_some_and(|effort| effort != Effort::None) {
+                    self.losses.note(Feature::Reasoning);
+                }
+                unsaid
+            }
             EffortHabit::Budget => budget(thinking),
+            EffortHabit::Template if meant == Some(Effort::None) => {
+                Told { chat_template_kwargs: Some(Template { enable_thinking: false }), ..Told::default() }
+            }
+            EffortHabit::Template => {
+                Told { reasoning_effort: meant.and_then(|effort| self.effort(effort)), ..Told::default() }
+            }
             EffortHabit::None => {
                 if meant.is_some() {
                     self.losses.note(Feature::Reasoning);

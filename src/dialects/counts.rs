@@ -52,6 +52,11 @@ impl Counts {
         }
     }
 
+    /// The counts in normal form; `None` if there are none.
+    pub fn usage(&self) -> Option<Usage> {
+        self.counts().then(|| self.normal())
+    }
+
     pub fn normal(&self) -> Usage {
         let of = |count: Option<u64>| count.unwrap_or(0);
         let (cached, cache_write) = (of(self.cached), of(self.cache_write));
@@ -72,7 +77,7 @@ impl Counts {
         let audio = if of_input { &mut self.audio_input } else { &mut self.audio_output };
         *audio = details.audio_tokens.0;
         self.cached = self.cached.or(details.cached_tokens.0);
-        self.cache_write = self.cache_write.or(details.cache_write_tokens.0);
+        self.cache_write = self.cache_write.or(details.cache_write_tokens.0).or(details.cache_creation_input_tokens.0);
         self.reasoning = self.reasoning.or(details.reasoning_tokens.0).or(details.thinking_tokens.0);
     }
 }
@@ -97,7 +102,10 @@ impl<'de> Deserialize<'de> for Counts {
                             &mut counts.output
                         }
                         "total_tokens" | "totalTokenCount" | "totalTokens" => &mut counts.total,
-                        "prompt_cache_hit_tokens" | "cachedContentTokenCount" => &mut counts.cached,
+                        // DeepSeek's, Moonshot's, Gemini's.
+                        "prompt_cache_hit_tokens" | "cached_tokens" | "cachedContentTokenCount" => &mut counts.cached,
+                        // Perplexity's.
+                        "reasoning_tokens" => &mut counts.reasoning,
                         "cache_read_input_tokens" | "cacheReadInputTokens" => &mut counts.cached,
                         "cache_creation_input_tokens" | "cacheWriteInputTokens" => &mut counts.cache_write,
                         "thoughtsTokenCount" => &mut counts.thoughts,
@@ -144,6 +152,8 @@ impl<'de> Deserialize<'de> for Counts {
 struct Details {
     cached_tokens: Count,
     cache_write_tokens: Count,
+    /// Alibaba's.
+    cache_creation_input_tokens: Count,
     reasoning_tokens: Count,
     thinking_tokens: Count,
     audio_tokens: Count,
