@@ -123,7 +123,18 @@ fn the_example_configuration_is_valid_with_everything_switched_on() {
     ];
     let loaded = parsed(&yaml, &keys.iter().map(|name| (*name, "k")).collect());
     assert_eq!(loaded.remarks, [""; 0]);
-    let names = ["azure", "bedrock", "gemini", "local", "openai", "openai-east", "opencode-go", "openrouter", "vertex"];
+    let names = [
+        "azure",
+        "bedrock",
+        "gemini",
+        "local",
+        "openai",
+        "openai-east",
+        "opencode-go",
+        "openrouter",
+        "vertex",
+        "xiaomi",
+    ];
     assert_eq!(named(&loaded.config), BTreeSet::from(names));
     assert_eq!(loaded.config.models.len(), 2);
 }
