@@ -308,8 +308,9 @@ async fn embeddings_are_fanned_out() {
         assert!(status == 502 || error(&answer).contains("Too many tokens"));
     }
     assert_eq!(embed(r#""a""#, ",\"user\":\"u\"").await.head.status, 200);
-    let line = &gateway.access_lines(1).await[0];
-    assert_eq!((&line["operation"], &line["input_tokens"]), (&"embeddings".into(), &8.into()));
+    let lines = gateway.access_lines(6).await;
+    assert!(lines.iter().all(|line| line["operation"] == "embeddings"), "{lines:?}");
+    assert!(lines.iter().any(|line| line["input_tokens"] == 8), "{lines:?}");
 }
 
 /// The region is the base URL itself, its host's, the setting's or the environment's; AWS's own hosts are asked by TLS.
