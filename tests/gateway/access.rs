@@ -124,7 +124,7 @@ async fn tenants_have_their_own_keys_and_models() {
     assert_eq!(status(&gateway, "/p/up/files", &team).await, 403);
     assert_eq!(status(&gateway, "/p/up/files", &filed).await, 200);
     assert_eq!(status(&gateway, CHAT, &[("x-api-key", DIGEST_OF_HELLO)]).await, 401, "the digest is not the key");
-    assert_eq!(gateway.access_lines(1).await[0]["tenant"], "team");
+    assert!(gateway.access_lines(6).await.iter().any(|line| line["tenant"] == "team"));
 }
 
 /// Reachable from elsewhere and no key set: one is made, and printed once.
