@@ -3,13 +3,12 @@
 //!
 //! Sources: Amazon Bedrock User Guide, "Amazon Titan Text Embeddings models" (one text a call) and "Cohere Embed models" (96 texts).
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::embedded;
 use super::ir::Json;
 use super::wire::{self, read_answer, write};
 use crate::error::{Garbled, Refusal};
@@ -176,25 +175,7 @@ impl Request {
     /// OpenAI's answer, from the answers of all calls in their order, each preceded by what [`told`] makes of its header. `model` is what
     /// the client calls it.
     pub fn rewrite(&self, answers: &[u8], model: &str) -> Result<Bytes, Garbled> {
-        #[derive(Serialize)]
-        struct List<'a> {
-            object: &'static str,
-            data: Vec<Item>,
-            model: &'a str,
-            usage: Usage,
-        }
-        #[derive(Serialize)]
-        struct Item {
-            object: &'static str,
-            index: usize,
-            embedding: Json,
-        }
-        #[derive(Serialize)]
-        struct Usage {
-            prompt_tokens: u64,
-            total_tokens: u64,
-        }
-        let (mut data, mut tokens) = (Vec::with_capacity(self.inputs.len()), 0);
+        let (mut embeddings, mut tokens) = (Vec::with_capacity(self.inputs.len()), 0);
         let mut by_header = None;
         for answer in serde_json::Deserializer::from_slice(answers).into_iter::<&RawValue>() {
             let answer = answer.map_err(|_| Garbled::new("it is not JSON"))?;
@@ -205,16 +186,9 @@ impl Request {
             }
             tokens += answer.input_text_token_count.or(by_header.take()).unwrap_or(0);
             let many = answer.embeddings.as_ref().map_or(Ok(Vec::new()), of_cohere)?;
-            for embedding in answer.embedding.into_iter().chain(many) {
-                let embedding = if self.is_base64 { in_base64(&embedding)? } else { embedding };
-                data.push(Item { object: "embedding", index: data.len(), embedding });
-            }
+            embeddings.extend(answer.embedding.into_iter().chain(many));
         }
-        if data.len() != self.inputs.len() {
-            return Err(Garbled::new("it has another number of embeddings than was asked for"));
-        }
-        let usage = Usage { prompt_tokens: tokens, total_tokens: tokens };
-        Ok(write(&List { object: "list", data, model, usage }))
+        embedded::list(embeddings, self.inputs.len(), self.is_base64, model, tokens)
     }
 }
 
@@ -262,14 +236,6 @@ fn texts(input: &RawValue) -> Result<Vec<String>, Refusal> {
         1..=MOST_TEXTS => Ok(texts),
         _ => refuse("`input` has more than 2048 texts."),
     }
-}
-
-/// Numbers of four bytes each, the lowest first.
-fn in_base64(values: &Json) -> Result<Json, Garbled> {
-    let unreadable = || Garbled::new("its embedding is not a list of numbers");
-    let numbers: Vec<f32> = serde_json::from_str(values.get()).map_err(|_| unreadable())?;
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
-    serde_json::value::to_raw_value(&STANDARD.encode(bytes)).map_err(|_| unreadable())
 }
 
 #[cfg(test)]

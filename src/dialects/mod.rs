@@ -7,6 +7,7 @@ pub mod audio;
 mod converse;
 pub mod count;
 pub mod counts;
+mod embedded;
 pub mod embeddings;
 mod errors;
 pub mod framing;

@@ -2,12 +2,11 @@
 //!
 //! Source: Vertex AI, "Text embeddings API".
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
+use super::embedded;
 use super::ir::Json;
 use super::wire::{self, read_answer, write};
 use crate::error::{Garbled, Refusal};
@@ -106,48 +105,13 @@ impl Request {
 
     /// OpenAI's answer, from Google's.
     pub fn rewrite(&self, answer: &[u8], model: &str) -> Result<Bytes, Garbled> {
-        #[derive(Serialize)]
-        struct List<'a> {
-            object: &'static str,
-            data: Vec<Item>,
-            model: &'a str,
-            usage: Usage,
-        }
-        #[derive(Serialize)]
-        struct Item {
-            object: &'static str,
-            index: usize,
-            embedding: Json,
-        }
-        #[derive(Serialize)]
-        struct Usage {
-            prompt_tokens: u64,
-            total_tokens: u64,
-        }
         let answer: Answer = read_answer(answer)?;
-        if answer.predictions.len() != self.inputs.len() {
-            return Err(Garbled::new("it has another number of embeddings than was asked for"));
-        }
         let tokens: f64 =
             answer.predictions.iter().map(|prediction| prediction.embeddings.statistics.token_count).sum();
         let tokens = format!("{tokens:.0}").parse().unwrap_or(0);
-        let embedding = |values: Json| if self.is_base64 { in_base64(&values) } else { Ok(values) };
-        let items = answer.predictions.into_iter().enumerate();
-        let items = items.map(|(index, prediction)| {
-            Ok(Item { object: "embedding", index, embedding: embedding(prediction.embeddings.values)? })
-        });
-        let data = items.collect::<Result<_, Garbled>>()?;
-        let usage = Usage { prompt_tokens: tokens, total_tokens: tokens };
-        Ok(write(&List { object: "list", data, model, usage }))
+        let embeddings = answer.predictions.into_iter().map(|prediction| prediction.embeddings.values).collect();
+        embedded::list(embeddings, self.inputs.len(), self.is_base64, model, tokens)
     }
-}
-
-/// Numbers of four bytes each, the lowest first.
-fn in_base64(values: &Json) -> Result<Json, Garbled> {
-    let unreadable = || Garbled::new("its embedding is not a list of numbers");
-    let numbers: Vec<f32> = serde_json::from_str(values.get()).map_err(|_| unreadable())?;
-    let bytes: Vec<u8> = numbers.into_iter().flat_map(f32::to_le_bytes).collect();
-    serde_json::value::to_raw_value(&STANDARD.encode(bytes)).map_err(|_| unreadable())
 }
 
 #[cfg(test)]
