@@ -1,5 +1,7 @@
 //! Why something cannot be kept or found, in words for whoever can mend it.
 
+use std::io::ErrorKind;
+
 use sqlx::Error as SqlError;
 use sqlx::postgres::PgDatabaseError;
 
@@ -36,7 +38,10 @@ pub enum Trouble {
         "cannot be reached: {0}; see that it runs, and that `store.url` (NARTHEX_STORE_URL) names its host and port"
     )]
     Unreachable(#[source] SqlError),
-    #[error("cannot be reached as its `sslmode` demands: {0}")]
+    #[error(
+        "cannot be reached as its `sslmode` demands: {0}; `sslrootcert=FILE` in `store.url` names an authority that is \
+         trusted beside the system's"
+    )]
     Tls(#[source] SqlError),
     #[error("does not let us in: {0}; see the user and the password in `store.url` (NARTHEX_STORE_URL)")]
     NotLetIn(#[source] SqlError),
@@ -78,6 +83,8 @@ impl Trouble {
             SqlError::PoolTimedOut => return Self::Busy,
             SqlError::ColumnDecode { .. } => return Self::Damaged(why),
             SqlError::Tls(_) => return Self::Tls(why),
+            // So rustls says what is wrong with a certificate.
+            SqlError::Io(error) if error.kind() == ErrorKind::InvalidData => return Self::Tls(why),
             // Of files there are no others: SQLite has codes of its own for what happens to them.
             SqlError::Io(_) | SqlError::WorkerCrashed => return Self::Unreachable(why),
             _ => {}

@@ -118,7 +118,8 @@ pub fn trouble(code: &str, why: sqlx::Error) -> Trouble {
         // A lock was not to be had, or somebody's was in the way of somebody else's.
         "55P03" | "40001" | "40P01" => Trouble::Busy,
         "3D000" => Trouble::NoDatabase(why),
-        "42501" => Trouble::NotAllowed(why),
+        // A schema that may not be used is none to make tables in.
+        "42501" | "3F000" => Trouble::NotAllowed(why),
         _ => match code.get(..2) {
             Some("28") => Trouble::NotLetIn(why),
             // Connections, resources, and an operator's interventions.

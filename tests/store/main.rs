@@ -17,6 +17,8 @@ mod files;
 mod kept;
 mod lasting;
 mod results;
+mod schema;
+mod server;
 mod troubles;
 
 use std::path::Path;
