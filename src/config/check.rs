@@ -16,6 +16,8 @@ use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
 
 const MAX_BODY: usize = 64 << 20;
+/// How long what is kept for clients is kept.
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Reads the whole tree. `None`, and for every problem an entry in `problems`, when it cannot be used.
 pub fn check(
@@ -265,15 +267,18 @@ fn read_batches(mut section: Section<'_>) -> Batches {
 fn read_store(mut section: Section<'_>) -> StoreSettings {
     let store = StoreSettings {
         place: section.read("path", store_place).unwrap_or_else(|| StorePlace::File(PathBuf::from("narthex.db"))),
-        retention: section
-            .read("retention", |text| match units::duration(text)? {
-                retention if retention < Duration::from_secs(1) => Err(format!("`{text}` is not a second or longer")),
-                retention => Ok(retention),
-            })
-            .unwrap_or(Duration::from_secs(30 * 24 * 3600)),
+        retention: section.read("retention", retention).unwrap_or(MONTH),
+        file_retention: section.read("file_retention", retention).unwrap_or(MONTH),
     };
     section.finish();
     store
+}
+
+fn retention(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        retention if retention < Duration::from_secs(1) => Err(format!("`{text}` is not a second or longer")),
+        retention => Ok(retention),
+    }
 }
 
 /// Whether the file can be written shows when it is needed: it may never be.

@@ -75,6 +75,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("NARTHEX_MASTER_KEY", "server.master_key"),
     ("NARTHEX_MAX_BODY", "server.max_body"),
     ("NARTHEX_RETRIES", "routing.retries"),
+    ("NARTHEX_STORE_FILE_RETENTION", "store.file_retention"),
     ("NARTHEX_STORE_PATH", "store.path"),
     ("NARTHEX_STORE_RETENTION", "store.retention"),
     ("NARTHEX_STRATEGY", "routing.strategy"),

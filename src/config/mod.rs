@@ -129,8 +129,10 @@ pub struct Batches {
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
     pub place: StorePlace,
-    /// How long it is kept.
+    /// How long a response is kept.
     pub retention: Duration,
+    /// How long a file is kept whose bytes are here, and a batch that is over.
+    pub file_retention: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
