@@ -149,6 +149,11 @@ impl Talk {
     /// The whole answer.
     pub async fn told(&mut self) -> Result<Told, Trouble> {
         let (status, headers) = self.answer().await?;
+        self.told_of(status, headers).await
+    }
+
+    /// The rest of an answer whose header is known.
+    pub async fn told_of(&mut self, status: StatusCode, headers: HeaderMap) -> Result<Told, Trouble> {
         let mut body = BytesMut::new();
         while let Some(piece) = self.read().await? {
             body.extend_from_slice(&piece);

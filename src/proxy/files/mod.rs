@@ -14,8 +14,8 @@ use pingora_proxy::Session;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-pub use content::{Pieces, write_file};
-pub use push::push;
+pub use content::{Pieces, Source, Writer, write_file};
+pub use push::{Put, push};
 
 use super::admit::Stop;
 use super::context::{Ask as Asked, Exchange};
@@ -214,7 +214,7 @@ async fn remember(
     object: FileObject,
     body: &[u8],
     known: Option<&StoredFile>,
-) -> Result<(), Refusal> {
+) -> Result<(), Stop> {
     let notes = known.map(|file| file.notes.clone());
     let purpose = match (object.purpose.is_empty(), known) {
         (true, Some(file)) => file.purpose.clone(),
@@ -232,7 +232,7 @@ async fn remember(
         object: json(body)?,
         notes: notes.unwrap_or_else(nothing),
     };
-    desk.gateway.store.put_file(&file).await.map_err(|why| unavailable(&why))
+    Ok(desk.gateway.store.put_file(&file).await.map_err(|why| unavailable(&why))?)
 }
 
 async fn forget(ctx: &Exchange, desk: &Desk, id: &str) -> Result<(), Refusal> {
