@@ -17,7 +17,9 @@ use super::tries::remedy;
 use crate::dialects::{invoke, retry_after};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Garbled, Kind, Remedy};
-use crate::rewrite::{Failed, Forward, Overheard, Rewrite, Spoken, Translate, Translation, Whole, WithoutUsage};
+use crate::rewrite::{
+    Failed, Forward, Overheard, Rewrite, SplitThoughts, Spoken, Translate, Translation, Whole, WithoutUsage,
+};
 
 /// Marks an error that stands for a status which another try may better.
 pub const ANOTHER_TRY: ErrorType = ErrorType::Custom("AnotherTry");
@@ -146,11 +148,12 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
             answer.push(invoke::told(&response.headers));
             Box::new(answer)
         }
-        Lane::Translate { .. } | Lane::Forward { .. } => {
+        Lane::Translate { think_tags, .. } | Lane::Forward { think_tags, .. } => {
+            let think_tags = *think_tags;
             let is_stream = is_type(response, "text/event-stream") || is_type(response, AMAZONS_EVENTS);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
             let wants_stream = run.wants_stream;
-            Box::new(Translate::new(Translation { provider, is_stream, client, wants_stream, reply }))
+            Box::new(Translate::new(Translation { provider, think_tags, is_stream, client, wants_stream, reply }))
         }
     })
 }
@@ -161,11 +164,16 @@ fn rewrite(response: &ResponseHeader, attempt: &Attempt, is_event_stream: bool) 
     if response.status.as_u16() != 200 || !is_readable {
         return None;
     }
-    if is_event_stream && attempt.outgoing.lane.counts_for_us() {
-        return Some(Box::<WithoutUsage>::default());
-    }
     let is_told = is_event_stream || is_type(response, "application/json") || is_type(response, AMAZONS_EVENTS);
-    is_told.then(|| Box::<Forward>::default() as Box<dyn Rewrite>)
+    let lane = &attempt.outgoing.lane;
+    let same: Box<dyn Rewrite> = match is_event_stream && lane.counts_for_us() {
+        true => Box::<WithoutUsage>::default(),
+        false => Box::<Forward>::default(),
+    };
+    match is_told && lane.moves_thoughts() {
+        true => Some(Box::new(SplitThoughts::new(same, is_event_stream))),
+        false => is_told.then_some(same),
+    }
 }
 
 fn is_type(response: &ResponseHeader, wanted: &str) -> bool {
@@ -186,7 +194,9 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
     // Its length would be wrong once an event has been taken out.
     let lane = ctx.attempt.as_ref().map(|attempt| &attempt.outgoing.lane);
     let is_translated = lane.is_some_and(|lane| lane.foreign().is_some());
-    let is_shortened = is_translated || ctx.answer.is_event_stream && lane.is_some_and(Lane::counts_for_us);
+    let is_shortened = is_translated
+        || ctx.answer.is_event_stream && lane.is_some_and(Lane::counts_for_us)
+        || lane.is_some_and(Lane::moves_thoughts);
     // An older client knows no chunks: the connection's end is the body's.
     let knows_chunks = session.req_header().version >= Version::HTTP_11;
     let nominated = headers::nominated(&response.headers);

@@ -15,6 +15,7 @@ use super::dns::Dns;
 use super::failure::{self, KNOWN};
 use super::media;
 use crate::dialects::ir::Losses;
+use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::{Asked, Recipient, audio, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
@@ -138,7 +139,7 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
         Ask::Passthrough(rest) => {
             let Destination { path_and_query, auth, base } =
                 provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
-            let lane = Lane::Forward { counts_for_us: false };
+            let lane = Lane::Forward { counts_for_us: false, think_tags: ThinkTags::Keep };
             Ok(Outgoing { path_and_query, auth, base, body: rest.body.clone(), lane })
         }
         Ask::Unknown | Ask::Local(_) | Ask::Relayed => unreachable!("only these two are sent to providers"),
@@ -172,7 +173,11 @@ fn forwarded(run: &Run, operation: Operation, target: &Target) -> (Bytes, Lane) 
         }
         instance.provider.quirks.iter().for_each(|quirk| apply(*quirk, object, edits));
     });
-    (body, Lane::Forward { counts_for_us })
+    let think_tags = match operation == Operation::Chat && instance.moves_thoughts() {
+        true => ThinkTags::Split,
+        false => ThinkTags::Keep,
+    };
+    (body, Lane::Forward { counts_for_us, think_tags })
 }
 
 /// Only the number of tokens is wanted: what the target's dialect has no place for is not counted.
@@ -243,7 +248,7 @@ fn translated(
     let mut losses = Losses::new(dialect.losses(), is_strict);
     let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;
     let body = with_quirks(body, target.upstream.instance.provider.quirks);
-    Ok((body, Lane::Translate { provider, dropped: losses.finish()? }))
+    Ok((body, Lane::Translate { provider, think_tags: instance.think_tags(), dropped: losses.finish()? }))
 }
 
 /// Whether a stream would not tell its token counts unless we asked, the client not having done so.
