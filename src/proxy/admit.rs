@@ -215,12 +215,17 @@ async fn run(
 
 /// Resolves the model of a request that runs one, and puts its targets in order.
 fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
-    let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
+    let Ask::Run(run) = &ctx.ask else { return Ok(()) };
     if ctx.tenant.as_ref().is_some_and(|tenant| !tenant.may_use(&run.model)) {
-        let message = format!("This key may not use the model `{}`.", run.model);
+        let routes = ctx.gateway.routes.load();
+        // Whoever may use few models can mistype them as well.
+        let hint = if routes.resolve(&run.model).is_err() { meant(ctx, &run.model) } else { String::new() };
+        let message = format!("This key may not use the model `{}`.{hint}", run.model);
         return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed").param("model"));
     }
-    let route = ctx.gateway.routes.load().resolve(&run.model).map_err(|why| no_route(why, &run.model))?;
+    let resolved = ctx.gateway.routes.load().resolve(&run.model);
+    let route = resolved.map_err(|why| no_route(why, ctx, &run.model))?;
+    let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
     let mut targets = capable(&route, run)?;
     // Whoever asks another one in so many words is told by that one whether it knows of it.
     let is_pinned = |target: &Target| pin == Some(target.upstream.name());
@@ -245,18 +250,28 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn no_route(why: Unresolved, model: &str) -> Refusal {
+/// ` Did you mean …?`, if a model of nearly this name may be used.
+pub fn meant(ctx: &Exchange, model: &str) -> String {
+    let may_use = |name: &str| ctx.tenant.as_ref().is_none_or(|tenant| tenant.may_use(name));
+    let near = ctx.gateway.routes.load().nearest(model, may_use);
+    near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default()
+}
+
+fn no_route(why: Unresolved, ctx: &Exchange, model: &str) -> Refusal {
     match why {
         Unresolved::Unknown => {
+            let hint = meant(ctx, model);
             let message = format!(
-                "The model `{model}` does not exist here. /v1/models lists those that do; `provider/model` reaches any other of a \
-                 configured provider."
+                "The model `{model}` does not exist here.{hint} /v1/models lists those that do; `provider/model` reaches any other of \
+                 a configured provider."
             );
             Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
         }
         Unresolved::NotAllowed { instance } => {
-            let message =
-                format!("`{instance}` serves only the models that are configured for it; `{model}` is not among them.");
+            let hint = meant(ctx, model);
+            let message = format!(
+                "`{instance}` serves only the models that are configured for it; `{model}` is not among them.{hint}"
+            );
             Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
         }
         Unresolved::Pending => {
@@ -268,7 +283,7 @@ fn no_route(why: Unresolved, model: &str) -> Refusal {
 }
 
 /// The request in canonical form.
-fn asked(run: &Run) -> Result<Asked, Refusal> {
+pub fn asked(run: &Run) -> Result<Asked, Refusal> {
     let Payload::Json(object) = &run.payload else { return Err(no_form()) };
     let (dialect, body) = (run.operation.dialect(), object.text().to_bytes());
     let mut asked = match run.operation.counts() {
@@ -323,9 +338,11 @@ async fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> 
         return Err(Refusal::invalid(format!("Name a path of the provider: /p/{name}/….")).param("path").into());
     }
     check_segments(path)?;
-    let Some(route) = ctx.gateway.routes.load().passthrough(name) else {
+    let routes = ctx.gateway.routes.load();
+    let Some(route) = routes.passthrough(name) else {
+        let hint = routes.nearest_provider(name).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
         let known: Vec<_> = ctx.gateway.upstreams.iter().map(|upstream| upstream.name()).collect();
-        let message = format!("`{name}` is not a configured provider; configured are {}.", known.join(", "));
+        let message = format!("`{name}` is not a configured provider.{hint} Configured are {}.", known.join(", "));
         return Err(Refusal::new(Kind::NotFound, message).code("unknown_provider").param("path").into());
     };
     if let Some((target, reason)) =
