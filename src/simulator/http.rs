@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER};
 use http::header::{HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version};
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::Result;
 use pingora_core::protocols::http::ServerSession;
 
@@ -37,6 +37,10 @@ pub struct Head {
     pub path: String,
     pub query: Option<String>,
     pub content_type: Option<HeaderValue>,
+    /// As the client calls us.
+    pub host: Option<HeaderValue>,
+    /// The headers of an upload in pieces, which begin with `x-goog-upload-`.
+    pub upload: HeaderMap,
     /// The dialect of the client, as far as its headers tell.
     pub client: Dialect,
     /// The `x-simulate` header.
@@ -53,6 +57,8 @@ impl Head {
             path: head.uri.path().to_owned(),
             query: head.uri.query().map(str::to_owned),
             content_type: head.headers.get(CONTENT_TYPE).cloned(),
+            host: host(head),
+            upload: upload(&head.headers),
             client: client(&head.headers),
             simulate: head.headers.get("x-simulate").cloned(),
             id: head.headers.get("x-request-id").cloned().unwrap_or_else(new_id),
@@ -276,6 +282,23 @@ fn client(headers: &HeaderMap) -> Dialect {
     } else {
         Dialect::OpenaiChat
     }
+}
+
+fn host(head: &RequestHeader) -> Option<HeaderValue> {
+    let authority = || HeaderValue::try_from(head.uri.authority()?.as_str()).ok();
+    head.headers.get(HOST).cloned().or_else(authority)
+}
+
+/// Costs nothing where there are none.
+fn upload(headers: &HeaderMap) -> HeaderMap {
+    if !headers.contains_key("x-goog-upload-command") {
+        return HeaderMap::new();
+    }
+    let mut found = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-goog-upload-")) {
+        found.append(name, value.clone());
+    }
+    found
 }
 
 fn new_id() -> HeaderValue {

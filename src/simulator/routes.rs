@@ -52,12 +52,12 @@ impl<'p> Route<'p> {
         // Below the first are Azure's and Groq's paths, below the second are Alibaba's.
         let of_openai = below("/openai").or_else(|| below("/compatible-mode"));
         let (client, vendor, path) = match (below("/anthropic"), of_openai, below("/xai")) {
-            (Some(rest), ..) => (Dialect::Anthropic, None, rest),
-            (_, Some(rest), _) => (Dialect::OpenaiChat, Some(Vendor::Openai), rest),
-            (.., Some(rest)) => (Dialect::OpenaiChat, Some(Vendor::Xai), rest),
-            _ => (client, (client == Dialect::OpenaiChat).then_some(Vendor::Openai), path),
+            (Some(rest), ..) => (Dialect::Anthropic, Vendor::Anthropic, rest),
+            (_, Some(rest), _) => (Dialect::OpenaiChat, Vendor::Openai, rest),
+            (.., Some(rest)) => (Dialect::OpenaiChat, Vendor::Xai, rest),
+            _ => (client, vendor(client), path),
         };
-        if let Some(place) = vendor.and_then(|vendor| Place::of(path, vendor)) {
+        if let Some(place) = Place::of(path, vendor) {
             return Self { dialect: place.vendor.dialect(), operation: Some(Operation::Kept(place)) };
         }
         let (dialect, operation) = match path.strip_prefix("/v1").unwrap_or(path) {
@@ -95,6 +95,15 @@ impl Operation<'_> {
             Self::Kept(place) => place.methods(),
             _ => &[Method::POST],
         }
+    }
+}
+
+/// Whose files and batches a client means that is known by its headers.
+fn vendor(client: Dialect) -> Vendor {
+    match client {
+        Dialect::Anthropic => Vendor::Anthropic,
+        Dialect::Gemini => Vendor::Gemini,
+        Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Converse => Vendor::Openai,
     }
 }
 
@@ -195,7 +204,6 @@ mod tests {
             ("/v1/nothing", OpenaiChat),
             ("/v1/models/", OpenaiChat),
             ("/anthropic/v1/nothing", Anthropic),
-            ("/v1beta/files", Gemini),
             ("/v1beta/models/m:dance", Gemini),
             ("/model/m/dance", Converse),
             ("/model/m", Converse),

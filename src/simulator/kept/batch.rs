@@ -16,6 +16,8 @@ pub struct Batch<D> {
     pub state: State,
     /// How often somebody asked how far it is.
     pub looks: u32,
+    /// The same, since lines were added last.
+    looks_at_these: u32,
     pub cancels: u32,
     /// Seconds since 1970, as all times here.
     pub started: Option<u64>,
@@ -84,6 +86,7 @@ impl<D> Batch<D> {
             lines,
             state: State::New,
             looks: 0,
+            looks_at_these: 0,
             cancels: 0,
             started: None,
             cancelling: None,
@@ -96,12 +99,26 @@ impl<D> Batch<D> {
     /// Somebody asks how far it is, which moves it. Whether it ended just now.
     pub fn look(&mut self, ledger: &mut Ledger) -> bool {
         self.looks += 1;
+        self.looks_at_these += 1;
         match self.state {
             State::New | State::Running => self.go_on(ledger),
             State::Cancelling => self.end(State::Cancelled),
             State::Completed | State::Failed | State::Expired | State::Cancelled => return false,
         }
         self.state.has_ended()
+    }
+
+    /// More lines; one that was done is so no longer.
+    pub fn add(&mut self, lines: Vec<Line>) {
+        if lines.is_empty() {
+            return;
+        }
+        self.lines.extend(lines);
+        self.looks_at_these = 0;
+        if self.state == State::Completed {
+            self.state = State::Running;
+            self.ended = None;
+        }
     }
 
     /// It is not to go on. Of no effect once it has ended.
@@ -130,9 +147,10 @@ impl<D> Batch<D> {
     fn go_on(&mut self, ledger: &mut Ledger) {
         self.started = self.started.or_else(|| Some(now()));
         let polls = self.behaviour.batch_polls();
-        if self.looks <= polls {
+        let looks = self.looks_at_these;
+        if looks <= polls {
             self.state = State::Running;
-            let share = self.lines.len() as u64 * u64::from(self.looks) / (u64::from(polls) + 1);
+            let share = self.lines.len() as u64 * u64::from(looks) / (u64::from(polls) + 1);
             self.run(usize::try_from(share).unwrap_or(usize::MAX), ledger);
             return;
         }

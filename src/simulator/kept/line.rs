@@ -10,6 +10,7 @@ use super::super::perform::{Asked, perform};
 use super::super::planned;
 use super::super::routes::Route;
 use super::digest;
+use super::page::Named;
 use crate::dialects::Dialect;
 use crate::error::{Kind, Refusal};
 
@@ -29,6 +30,12 @@ pub enum Outcome {
     Answered { status: StatusCode, body: Bytes },
     Cancelled,
     Expired,
+}
+
+impl Named for Line {
+    fn id(&self) -> &str {
+        &self.name
+    }
 }
 
 impl Line {

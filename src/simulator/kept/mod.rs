@@ -5,20 +5,23 @@
 //! vendor shows and takes them is in a room of its own, and `place` knows their paths. A line of a batch is answered in
 //! `line`, by what answers a request alone.
 
+mod anthropic;
 mod batch;
 mod file;
 mod form;
+mod gemini;
 mod line;
 mod openai;
 mod page;
 mod place;
 mod stock;
+mod xai;
 
 use std::fmt::Write as _;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue};
-use serde::de::DeserializeOwned;
+use serde::Deserialize;
 
 pub use self::batch::Ending;
 pub use self::place::{Place, Vendor};
@@ -39,7 +42,10 @@ pub struct Call<'c> {
 pub fn answer(stock: &Stock, place: &Place, call: &Call) -> Result<Answer, Refusal> {
     let mut shelves = stock.lock();
     match place.vendor {
-        Vendor::Openai | Vendor::Xai => openai::answer(&mut shelves, place, call),
+        Vendor::Openai => openai::answer(&mut shelves, place, call),
+        Vendor::Anthropic => anthropic::answer(&mut shelves, place, call),
+        Vendor::Gemini => gemini::answer(&mut shelves, place, call),
+        Vendor::Xai => xai::answer(&mut shelves, place, call),
     }
 }
 
@@ -48,12 +54,24 @@ pub fn log(stock: &Stock) -> Answer {
     Answer::json(&stock.lock().log())
 }
 
-impl Call<'_> {
-    fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+impl<'c> Call<'c> {
+    fn json<T: Deserialize<'c>>(&self) -> Result<T, Refusal> {
         serde_json::from_slice(self.body).map_err(|e| match e.is_data() {
             true => Refusal::invalid(format!("The body does not fit this endpoint: {e}.")),
             false => Refusal::invalid(format!("The body is not valid JSON: {e}.")),
         })
+    }
+
+    /// The address of this request's path, as its client called it.
+    fn here(&self) -> String {
+        let host = self.head.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        format!("http://{host}{}", self.head.path.trim_end_matches('/'))
+    }
+
+    /// The same, as far as an id in it.
+    fn here_without(&self, id: &str) -> String {
+        let here = self.here();
+        here.rsplit_once(&format!("/{id}")).map_or(here.clone(), |(before, _)| before.to_owned())
     }
 
     /// A parameter of the query.

@@ -13,6 +13,14 @@ pub struct Page<'a, T> {
     pub has_more: bool,
 }
 
+impl<T> Page<'_, T> {
+    /// Of a list that was gone through from its end.
+    pub fn reversed(mut self) -> Self {
+        self.items.reverse();
+        self
+    }
+}
+
 /// The first `limit` of those after `after`. An id that is not in the list is refused.
 pub fn page<'a, T: Named>(
     all: impl Iterator<Item = &'a T>,

@@ -7,10 +7,9 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use super::batch::Batch;
-use super::digest;
 use super::file::{File, NewFile};
-use super::openai;
 use super::place::Vendor;
+use super::{anthropic, digest, gemini, openai, xai};
 
 const MOST_FILES: usize = 10_000;
 const MOST_BATCHES: usize = 1000;
@@ -32,6 +31,11 @@ impl Stock {
 pub struct Shelves {
     pub files: Files,
     pub openai: Batches<openai::Details>,
+    pub anthropic: Batches<anthropic::Details>,
+    pub gemini: Batches<gemini::Details>,
+    pub xai: Batches<xai::Details>,
+    /// Files that are still coming.
+    pub uploads: gemini::Uploads,
     pub ledger: Ledger,
 }
 
@@ -58,7 +62,16 @@ impl Files {
     pub fn keep(&mut self, prefix: &str, digits: usize, file: NewFile) -> &File {
         self.made += 1;
         let number = digest(self.made, &[file.name.as_bytes(), &file.content.len().to_le_bytes()]);
-        let id = format!("{prefix}{}", number.get(..digits).unwrap_or(&number));
+        self.put(format!("{prefix}{}", number.get(..digits).unwrap_or(&number)), file)
+    }
+
+    /// Keeps a file whose name was chosen.
+    pub fn keep_as(&mut self, id: String, file: NewFile) -> &File {
+        self.made += 1;
+        self.put(id, file)
+    }
+
+    fn put(&mut self, id: String, file: NewFile) -> &File {
         let room = MOST_BYTES.saturating_sub(file.content.len());
         while self.all.len() >= MOST_FILES || (!self.all.is_empty() && self.bytes() > room) {
             self.all.pop_front();
@@ -178,10 +191,14 @@ impl Shelves {
         };
         Log {
             files_made: self.files.made,
-            batches_made: self.openai.made,
+            batches_made: self.openai.made + self.anthropic.made + self.gemini.made + self.xai.made,
             runs: &self.ledger.runs,
             files: self.files.all.iter().map(file).collect(),
-            batches: self.openai.log(Vendor::Openai).collect(),
+            batches: (self.openai.log(Vendor::Openai))
+                .chain(self.anthropic.log(Vendor::Anthropic))
+                .chain(self.gemini.log(Vendor::Gemini))
+                .chain(self.xai.log(Vendor::Xai))
+                .collect(),
         }
     }
 }

@@ -3,7 +3,10 @@
 use super::*;
 use serde_json::json;
 
+mod anthropic;
+mod gemini;
 mod openai;
+mod xai;
 
 impl Connection {
     async fn log(&mut self) -> Value {

@@ -15,7 +15,7 @@ use super::page::{Named, Page};
 use super::place::{Place, What};
 use super::stock::Shelves;
 use super::{Call, not_found};
-use crate::error::Refusal;
+use crate::error::{Kind, Refusal};
 
 pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answer, Refusal> {
     let vendor = place.vendor;
@@ -29,6 +29,9 @@ pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answe
         (What::Batches, _) => batches::list(shelves, call),
         (What::Batch(id), _) => batches::show(shelves, id),
         (What::Cancel(id), _) => batches::cancel(shelves, id),
+        (What::Upload | What::ModelBatches { .. } | What::Requests(_) | What::Results(_), _) => {
+            Err(Refusal::new(Kind::NotFound, "OpenAI has no such thing."))
+        }
     }
 }
 
