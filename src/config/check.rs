@@ -9,8 +9,8 @@ use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Config, Environment, Log, MediaFetch, PostgresUrl, Routing, Server, StorePlace, StoreSettings, Strategy,
-    Tenant, model_info, models, providers, units,
+    Access, Batches, Config, Environment, Log, MediaFetch, PostgresUrl, Routing, Server, StorePlace, StoreSettings,
+    Strategy, Tenant, model_info, models, providers, units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
@@ -39,6 +39,8 @@ pub fn check(
     let mut media = root.section("media");
     let fetch = read_fetch(media.section("fetch"));
     media.finish();
+
+    let batches = read_batches(root.section("batches"));
 
     let mut inventory = root.section("inventory");
     let list_mode = inventory.read("mode", list_mode).unwrap_or_default();
@@ -70,6 +72,7 @@ pub fn check(
         routing,
         store,
         media: fetch,
+        batches,
         inventory_refresh,
         instances,
         models,
@@ -239,6 +242,26 @@ fn read_fetch(mut section: Section<'_>) -> MediaFetch {
     };
     section.finish();
     fetch
+}
+
+fn read_batches(mut section: Section<'_>) -> Batches {
+    let batches = Batches {
+        emulate: section.read("emulate", units::flag).unwrap_or(false),
+        concurrency: section
+            .read("concurrency", |text| match text.parse() {
+                Ok(concurrency @ 1..=1000) => Ok(concurrency),
+                _ => Err(format!("`{text}` is not a number from 1 to 1000")),
+            })
+            .unwrap_or(8),
+        poll: section
+            .read("poll", |text| match units::duration(text)? {
+                poll if poll < Duration::from_millis(10) => Err(format!("`{text}` is shorter than 10 ms")),
+                poll => Ok(poll),
+            })
+            .unwrap_or(Duration::from_secs(5)),
+    };
+    section.finish();
+    batches
 }
 
 fn read_store(mut section: Section<'_>) -> StoreSettings {

@@ -78,7 +78,6 @@ fn write_instance(out: &mut String, instance: &Instance) -> std::fmt::Result {
     for (option, value) in &instance.options {
         writeln!(out, "    {option}: {}", text(value))?;
     }
-    instance.secrets.keys().try_for_each(|secret| writeln!(out, "    {secret}: \"***\""))?;
     if !instance.models.is_empty() {
         writeln!(out, "    models: {}", list(&instance.models))?;
     }

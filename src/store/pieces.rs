@@ -111,14 +111,12 @@ impl Store {
         drop_all.await.map_err(|why| self.error(why))
     }
 
-    /// A piece of a finished file, counted from 0. One that is behind the last is `None`, and so is one of a file that was deleted
-    /// meanwhile: whoever reads a file knows its length.
+    /// A piece of a file, finished or not, counted from 0. One that is behind the last is `None`, and so is one of a file that was
+    /// deleted meanwhile: whoever reads a file knows its length.
     pub async fn piece(&self, tenant: Option<&str>, id: &str, position: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(database) = self.open_if_there().await? else { return Ok(None) };
         let read = async {
-            let piece =
-                sql("SELECT piece FROM pieces JOIN files ON files.tenant = pieces.tenant AND files.id = pieces.file
-                 WHERE pieces.tenant = $1 AND file = $2 AND position = $3 AND is_finished = 1");
+            let piece = sql("SELECT piece FROM pieces WHERE tenant = $1 AND file = $2 AND position = $3");
             let piece = piece.bind(owner(tenant)).bind(id).bind(position);
             let row = piece.optional(&mut database.read().await?).await?;
             row.map(|row| row.get("piece")).transpose()
