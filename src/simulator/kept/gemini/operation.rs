@@ -208,7 +208,8 @@ fn code(status: StatusCode) -> u32 {
         501 => 12,
         503 => 14,
         504 => 4,
-        400..=499 => 9,
+        // Others of the client's are a failed precondition, others of the server's internal.
+        _ if status.is_client_error() => 9,
         _ => 13,
     }
 }

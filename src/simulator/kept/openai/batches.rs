@@ -154,7 +154,7 @@ pub fn create(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
 
     let file = shelves.files.get(Vendor::Openai, &file_id);
     let Checked { lines, model, mut problems } = match file {
-        Some(file) if file.purpose == "batch" => check::check(&file.content, &endpoint),
+        Some(file) if file.purpose == "batch" => check::check(file.content.bytes()?, &endpoint),
         found => {
             let mut checked = Checked { lines: Vec::new(), model: None, problems: Vec::new() };
             // A file that is not there fails the batch, not the request. That one with another purpose does so too is

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::super::answer::{Answer, bad_value, missing};
-use super::super::file::{File, NewFile, Origin};
+use super::super::file::{Content, File, NewFile, Origin};
 use super::super::form::Upload;
 use super::super::page::{limit, page};
 use super::super::place::Vendor;
@@ -66,8 +66,10 @@ pub fn create(shelves: &mut Shelves, vendor: Vendor, call: &Call) -> Result<Answ
         None if purpose == "batch" => Some(BATCH_DAYS * 24 * 60 * 60),
         said => said,
     };
-    if purpose == "batch" {
-        check_lines(&upload.content)?;
+    if purpose == "batch"
+        && let Content::Kept(content) = &upload.content
+    {
+        check_lines(content)?;
     }
     let prefix = if vendor == Vendor::Xai { "file_" } else { "file-" };
     let file = NewFile {
@@ -127,7 +129,7 @@ pub fn content(shelves: &mut Shelves, vendor: Vendor, id: &str) -> Result<Answer
         return Err(Refusal::invalid(format!("Files with the purpose {} cannot be downloaded.", file.purpose)));
     }
     file.downloads += 1;
-    Ok(download("application/octet-stream", file.content.clone()))
+    Ok(download("application/octet-stream", file.content.bytes()?.clone()))
 }
 
 pub fn delete(shelves: &mut Shelves, vendor: Vendor, id: &str) -> Result<Answer, Refusal> {
