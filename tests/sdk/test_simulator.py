@@ -176,6 +176,7 @@ class TestGemini:
         assert file.size_bytes == len(content)
         genai_client.files.delete(name=file.name)
 
+    @pytest.mark.filterwarnings("ignore:.*experimental")
     def test_embeddings(self, genai_client):
         src = {"inlined_requests": {"contents": ["one", "two"], "config": {"output_dimensionality": 8}}}
         batch = genai_client.batches.create_embeddings(model="embedding", src=src)
@@ -192,10 +193,11 @@ class TestGemini:
 
 def test_the_log(simulator, openai_client):
     """What was done how often, whoever asked."""
-    import urllib.request
-
-    TestOpenai().batch(openai_client, TestOpenai().line("logged", "x"))
-    with urllib.request.urlopen(f"{simulator.root}/__log") as answer:
-        log = json.load(answer)
-    assert "logged" not in log["runs"]
-    assert [line["name"] for line in log["batches"][0]["lines"]]
+    batch = TestOpenai().batch(openai_client, TestOpenai().line("logged", "x"))
+    assert "logged" not in simulator.log()["runs"]
+    for _ in range(5):
+        openai_client.batches.retrieve(batch.id)
+    log = simulator.log()
+    assert log["runs"]["logged"] == 1
+    (logged,) = [logged for logged in log["batches"] if logged["id"] == batch.id]
+    assert (logged["looks"], logged["state"], logged["lines"]) == (5, "completed", [{"name": "logged", "runs": 1}])

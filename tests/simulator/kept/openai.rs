@@ -209,6 +209,14 @@ async fn a_batch_ends_as_it_was_told() {
     let batch = connection.look(&batch).await;
     assert_eq!((&batch["status"], &batch["errors"]["data"][0]["line"]), (&json!("failed"), &Value::Null));
 
+    // All lines are done, their answers are not there yet.
+    let batch = connection.batch_of("x-simulate: batch-polls=2\r\n", &lines).await;
+    assert_eq!(connection.look(&batch).await["status"], "in_progress");
+    let batch = connection.look(&batch).await;
+    assert_eq!((&batch["status"], &batch["request_counts"]["completed"]), (&json!("finalizing"), &json!(2)));
+    assert!(batch["finalizing_at"].is_u64() && batch["output_file_id"].is_null());
+    assert_eq!(connection.look(&batch).await["status"], "completed");
+
     // Cancelled by its client, in between.
     let batch = connection.batch_of("x-simulate: batch-polls=3\r\n", &lines).await;
     for _ in 0..2 {
