@@ -59,6 +59,7 @@ check: build-tools ## Run all checks that are no tests: format, lints, documenta
 docs: build ## Write the generated documentation anew
 	$(BINARY) providers --markdown > docs/providers.md
 	$(BINARY) dialects > docs/dialects.md
+	CAPABILITIES=write cargo test --locked --quiet --test gateway capabilities
 
 .PHONY: bench
 bench: build-tools ## Compare with bare Pingora (ARGS=--quick for a first look; see docs/benchmarks.md)

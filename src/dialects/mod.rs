@@ -19,6 +19,7 @@ pub mod openai_responses;
 pub mod page;
 pub mod predict;
 pub mod stored;
+pub mod think_tags;
 mod wire;
 
 pub use errors::retry_after;
@@ -30,6 +31,7 @@ use crate::error::{Failure, Garbled, Refusal};
 use crate::models::Facts;
 use framing::{Frame, Framing};
 use ir::loss::Loss;
+use think_tags::ThinkTags;
 
 /// A wire format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +64,7 @@ impl Dialect {
     /// How clients speak it.
     pub fn client(self) -> &'static dyn ClientDialect {
         match self {
-            Self::OpenaiChat => &openai_chat::OpenaiChat,
+            Self::OpenaiChat => &openai_chat::OpenaiChat { think_tags: ThinkTags::Keep },
             Self::OpenaiResponses => &openai_responses::OpenaiResponses,
             Self::Anthropic => &anthropic::Anthropic,
             Self::Gemini => &gemini::Gemini,
@@ -72,12 +74,18 @@ impl Dialect {
 
     /// How providers speak it.
     pub fn provider(self) -> &'static dyn ProviderDialect {
-        match self {
-            Self::OpenaiChat => &openai_chat::OpenaiChat,
-            Self::OpenaiResponses => &openai_responses::OpenaiResponses,
-            Self::Anthropic => &anthropic::Anthropic,
-            Self::Gemini => &gemini::Gemini,
-            Self::Converse => &converse::Converse,
+        self.provider_with(ThinkTags::Keep)
+    }
+
+    /// How providers speak it whose texts begin with thoughts, or do not.
+    pub fn provider_with(self, think_tags: ThinkTags) -> &'static dyn ProviderDialect {
+        match (self, think_tags) {
+            (Self::OpenaiChat, ThinkTags::Keep) => &openai_chat::OpenaiChat { think_tags: ThinkTags::Keep },
+            (Self::OpenaiChat, ThinkTags::Split) => &openai_chat::OpenaiChat { think_tags: ThinkTags::Split },
+            (Self::OpenaiResponses, _) => &openai_responses::OpenaiResponses,
+            (Self::Anthropic, _) => &anthropic::Anthropic,
+            (Self::Gemini, _) => &gemini::Gemini,
+            (Self::Converse, _) => &converse::Converse,
         }
     }
 }
@@ -209,6 +217,8 @@ pub struct Habits {
     pub keeps_google_seals: bool,
     /// Chat: whether reasoning comes within the text unless it is asked for apart (`reasoning_split`, MiniMax).
     pub splits_reasoning: bool,
+    /// Chat: whether the texts of some models begin with `<think>…</think>`.
+    pub think_tags: ThinkTags,
     /// Chat: whether the arguments of calls come in pieces only where that is asked for (`tool_stream`, Z.ai).
     pub streams_calls_if_told: bool,
     /// Chat: whether it draws images when `modalities` asks for them.
@@ -247,6 +257,7 @@ impl Habits {
         has_video: false,
         keeps_google_seals: false,
         splits_reasoning: false,
+        think_tags: ThinkTags::Keep,
         streams_calls_if_told: false,
         draws: false,
     };

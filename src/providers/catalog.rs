@@ -8,8 +8,9 @@ use super::bedrock::Bedrock;
 use super::urls::Joined;
 use super::vertex::Vertex;
 use super::{
-    Audio, Auth, Borrowed, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage,
+    Audio, Auth, BatchesApi, Borrowed, DefaultHeader, Doors, FilesApi, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage,
 };
+use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::{EffortHabit, Habits};
 use crate::endpoints::Operation::{
     self, BatchEmbedContents, Chat, Compact, Completions, Converse, CountContent, CountConverse, CountInput,
@@ -29,6 +30,8 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     doors: Doors::Any,
     audio: Audio::Endpoints,
     keeps_responses: false,
+    files: None,
+    batches: None,
     places: &[],
     model_list: Some("/models"),
     native: Native { roots: &[], auth: Auth::Bearer },
@@ -47,6 +50,9 @@ const OPENAI_COMPATIBLE: Provider = Provider {
 /// The version of the Anthropic API that is asked for when the client names none.
 const ANTHROPIC_VERSION: DefaultHeader =
     DefaultHeader { name: "anthropic-version", value: HeaderSource::Fixed("2023-06-01") };
+
+/// What serves models of open weights may leave their thoughts within the text. The option has the last word.
+const THINK_TAGS: (&str, &[&str]) = ("think_tags", &["split", "keep"]);
 
 const API_MODES: &[(&str, &[&str])] = &[("api_mode", &["native", "openai"])];
 /// Who says by a setting who it is does not want to be somebody else by the environment.
@@ -79,6 +85,8 @@ pub static TABLE: &[Provider] = &[
         model_list: Some("/models?limit=1000"),
         native: Native { roots: &[], auth: Auth::Header("x-api-key") },
         headers: &[ANTHROPIC_VERSION],
+        files: Some(FilesApi::Anthropic),
+        batches: Some(BatchesApi::Anthropic),
         example: "claude-sonnet-5",
         note: "Clients of any dialect; the rest of its API by passthrough (`/p/anthropic/v1/files`).",
         ..OPENAI_COMPATIBLE
@@ -114,8 +122,9 @@ pub static TABLE: &[Provider] = &[
             "identity_header",
             "metadata_host",
             "tenant_id",
+            "think_tags",
         ],
-        choices: &[("auth_type", &["api_key", "client_secret", "workload_identity", "managed_identity"])],
+        choices: &[THINK_TAGS, ("auth_type", &["api_key", "client_secret", "workload_identity", "managed_identity"])],
         borrowed: &[
             Borrowed::Variables {
                 unless: &["identity_endpoint"],
@@ -127,6 +136,8 @@ pub static TABLE: &[Provider] = &[
             },
         ],
         urls: &Azure,
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
         example: "gpt-5",
         note: "Base URL: the resource, its `/openai/v1`, or one deployment; with `api_version` the older surface is used. Without a key, tokens of Entra ID.",
         ..OPENAI_COMPATIBLE
@@ -146,6 +157,8 @@ pub static TABLE: &[Provider] = &[
         keeps_responses: true,
         places: &[(Messages, Place::Below("/apps/anthropic/v1")), (Rerank, Place::Host("/compatible-api/v1/reranks"))],
         native: Native { roots: &["api", "apps", "compatible-api"], auth: Auth::Bearer },
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
         example: "qwen3-max",
         note: "Keys are regional: mainland China is `https://dashscope.aliyuncs.com`, Virginia `https://dashscope-us.aliyuncs.com`.",
         ..OPENAI_COMPATIBLE
@@ -206,6 +219,8 @@ pub static TABLE: &[Provider] = &[
         options: &["api_mode"],
         choices: API_MODES,
         native: Native { roots: &["v1alpha", "v1beta", "upload", "download"], auth: Auth::Header("x-goog-api-key") },
+        files: Some(FilesApi::Gemini),
+        batches: Some(BatchesApi::Gemini),
         example: "gemini-2.5-flash",
         note: "By its own `generateContent`; with `api_mode: openai`, or a base URL that ends in `/openai`, by its compatible surface.",
         ..OPENAI_COMPATIBLE
@@ -217,9 +232,15 @@ pub static TABLE: &[Provider] = &[
         habits: &Habits {
             max_tokens: Some("max_completion_tokens"),
             reasoning_text: "reasoning",
+            // `reasoning_format: raw`, its default where neither tools nor JSON are asked for (console.groq.com, "Reasoning").
+            think_tags: ThinkTags::Split,
             ..Habits::COMPATIBLE
         },
         operations: &[Chat, Responses, Embeddings, Speech, Transcriptions, Translations],
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
+        options: &["think_tags"],
+        choices: &[THINK_TAGS],
         example: "llama-3.3-70b-versatile",
         ..OPENAI_COMPATIBLE
     },
@@ -232,6 +253,7 @@ pub static TABLE: &[Provider] = &[
             effort: EffortHabit::None,
             // Else reasoning comes as `<think>…</think>` within the text (platform.minimax.io, "Interleaved thinking").
             splits_reasoning: true,
+            think_tags: ThinkTags::Split,
             replays_reasoning: true,
             has_cache_marks: true,
             ..Habits::COMPATIBLE
@@ -239,6 +261,8 @@ pub static TABLE: &[Provider] = &[
         operations: &[Chat, Responses, Messages],
         places: &[(Messages, Place::Below("/anthropic/v1"))],
         native: Native { roots: &["anthropic"], auth: Auth::Bearer },
+        options: &["think_tags"],
+        choices: &[THINK_TAGS],
         // "(0.0, 1.0]" (platform.minimax.io, text generation).
         quirks: &[Quirk::Clamp { member: "temperature", least: 0.01, most: 1.0 }],
         example: "MiniMax-M3",
@@ -250,9 +274,11 @@ pub static TABLE: &[Provider] = &[
         title: "Ollama",
         base_url: Some("http://localhost:11434/v1"),
         key: Key::Optional,
-        habits: &Habits { reasoning_text: "reasoning", ..Habits::COMPATIBLE },
+        habits: &Habits { reasoning_text: "reasoning", think_tags: ThinkTags::Split, ..Habits::COMPATIBLE },
         operations: &[Chat, Completions, Responses, Messages, Embeddings, ImageGenerations, Speech, Transcriptions],
         native: Native { roots: &["api"], auth: Auth::Bearer },
+        options: &["think_tags"],
+        choices: &[THINK_TAGS],
         example: "llama3.2",
         note: "Registered by its base URL; its native API by passthrough (`/p/ollama/api/chat`).",
         ..OPENAI_COMPATIBLE
@@ -279,7 +305,10 @@ pub static TABLE: &[Provider] = &[
         habits: &Habits::OPENAI,
         doors: Doors::Openai,
         keeps_responses: true,
-        options: &["keeps_responses"],
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
+        options: &["keeps_responses", "think_tags"],
+        choices: &[THINK_TAGS],
         example: "gpt-5.5",
         note: "With another base URL: any server that speaks the OpenAI dialect.",
         ..OPENAI_COMPATIBLE
@@ -292,7 +321,8 @@ pub static TABLE: &[Provider] = &[
         doors: Doors::Listed { models: OPENCODE_GO_DOORS, others: Chat, option: ("messages_models", Messages) },
         // Calls without any session id are refused; the client's own wins.
         headers: &[DefaultHeader { name: "x-opencode-session", value: HeaderSource::Session }],
-        options: &["messages_models"],
+        options: &["messages_models", "think_tags"],
+        choices: &[THINK_TAGS],
         example: "glm-5.1",
         note: "Each of its models has one dialect; `messages_models` lists those that speak Anthropic's.",
         ..OPENAI_COMPATIBLE
@@ -309,6 +339,7 @@ pub static TABLE: &[Provider] = &[
             has_cache_marks: true,
             has_video: true,
             draws: true,
+            think_tags: ThinkTags::Split,
             ..Habits::COMPATIBLE
         },
         operations: &[Chat, Responses, Messages, Embeddings, Speech, Transcriptions, Rerank],
@@ -318,7 +349,9 @@ pub static TABLE: &[Provider] = &[
             DefaultHeader { name: "x-openrouter-title", value: HeaderSource::Option("app_name", Some("narthex")) },
         ],
         stream_usage: StreamUsage::Unasked,
-        options: &["app_name", "site_url"],
+        files: Some(FilesApi::Openai),
+        options: &["app_name", "site_url", "think_tags"],
+        choices: &[THINK_TAGS],
         example: "google/gemini-2.5-flash",
         note: "Model ids hold slashes: `openrouter/google/gemini-2.5-flash`.",
         ..OPENAI_COMPATIBLE
@@ -340,6 +373,8 @@ pub static TABLE: &[Provider] = &[
         base_url: Some("http://simulator.internal/v1"),
         key: Key::Optional,
         operations: SIMULATED,
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
         example: "simulator",
         note: "Built in: answers without any account, for trying things out and for tests.",
         ..OPENAI_COMPATIBLE
@@ -385,7 +420,14 @@ pub static TABLE: &[Provider] = &[
         title: "vLLM",
         base_url: Some("http://localhost:8000/v1"),
         key: Key::Optional,
-        habits: &Habits { effort: EffortHabit::Template, has_top_k: true, has_video: true, ..Habits::COMPATIBLE },
+        habits: &Habits {
+            effort: EffortHabit::Template,
+            has_top_k: true,
+            has_video: true,
+            // Without `--reasoning-parser`.
+            think_tags: ThinkTags::Split,
+            ..Habits::COMPATIBLE
+        },
         operations: &[
             Chat,
             Completions,
@@ -414,6 +456,8 @@ pub static TABLE: &[Provider] = &[
             ],
             auth: Auth::Bearer,
         },
+        options: &["think_tags"],
+        choices: &[THINK_TAGS],
         example: "meta-llama/Llama-3.1-8B-Instruct",
         note: "Registered by its base URL; its other endpoints by passthrough (`/p/vllm/tokenize`).",
         ..OPENAI_COMPATIBLE
@@ -426,6 +470,8 @@ pub static TABLE: &[Provider] = &[
         keeps_responses: true,
         // Requests of one conversation meet the cache of one server (docs.x.ai, "Prompt caching").
         headers: &[DefaultHeader { name: "x-grok-conv-id", value: HeaderSource::Conversation }],
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Xai),
         example: "grok-4",
         ..OPENAI_COMPATIBLE
     },

@@ -8,6 +8,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::{Audio, Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage, vertex};
 use crate::dialects::Dialect;
+use crate::dialects::think_tags::ThinkTags;
 use crate::endpoints::Operation;
 use crate::models::{self, Facts, Known, Limits, Said};
 use crate::secret::Secret;
@@ -106,6 +107,22 @@ impl Instance {
     /// Whether it keeps the responses that it gives. What stands in for OpenAI's own servers may not, which only its user knows.
     pub fn keeps_responses(&self) -> bool {
         self.provider.keeps_responses && self.option("keeps_responses") != Some("false")
+    }
+
+    /// What becomes of thoughts within the texts of its chat answers, where these are made into another dialect. Who stands in for OpenAI
+    /// serves other models than OpenAI's.
+    pub fn think_tags(&self) -> ThinkTags {
+        match self.option("think_tags") {
+            Some("split") => ThinkTags::Split,
+            Some(_) => ThinkTags::Keep,
+            None if self.provider.name == "openai" && self.is_elsewhere() => ThinkTags::Split,
+            None => self.provider.habits.think_tags,
+        }
+    }
+
+    /// Whether thoughts are moved out of the texts even of answers that are forwarded: only where the user says so.
+    pub fn moves_thoughts(&self) -> bool {
+        self.option("think_tags") == Some("split")
     }
 
     /// Whether its base URL is at another host than the provider's own.

@@ -9,11 +9,11 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
-use super::{body, collect, dispatch, headers, listing, local, relay, stored};
+use super::{Side, batches, body, collect, dispatch, files, headers, listing, local, relay, stored};
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
-use crate::error::{Kind, Refusal};
+use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
 use crate::providers::{Quirk, check_segments};
@@ -25,6 +25,8 @@ const CLIENT_SILENCE: Duration = Duration::from_secs(60);
 /// Why an exchange does not go on.
 pub enum Stop {
     Refused(Refusal),
+    /// A provider's failure, which the client is told in its dialect.
+    Failed(Failure),
     /// The client's connection broke.
     Broken(Box<Error>),
 }
@@ -35,6 +37,12 @@ impl From<Refusal> for Stop {
     }
 }
 
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 impl From<Box<Error>> for Stop {
     fn from(error: Box<Error>) -> Self {
         Self::Broken(error)
@@ -42,7 +50,7 @@ impl From<Box<Error>> for Stop {
 }
 
 /// True when the answer has been given.
-pub async fn request_filter(session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
+pub async fn request_filter(session: &mut Session, ctx: &mut Exchange, side: &Side) -> Result<bool> {
     if relay::take_over(session, ctx).await? {
         return Ok(false);
     }
@@ -52,20 +60,24 @@ pub async fn request_filter(session: &mut Session, ctx: &mut Exchange) -> Result
     session.set_read_timeout(Some(CLIENT_SILENCE));
     session.set_write_timeout(Some(CLIENT_SILENCE));
     ctx.request_id = RequestId::given_or_new(session.req_header().headers.get(headers::X_REQUEST_ID));
-    match admit(session, ctx).await {
+    match admit(session, ctx, side).await {
         Ok(answered) => Ok(answered),
         Err(Stop::Refused(refusal)) => local::refuse(session, ctx, refusal).await.map(|()| true),
+        Err(Stop::Failed(failure)) => local::fail(session, ctx, failure).await.map(|()| true),
         Err(Stop::Broken(error)) => Err(error),
     }
 }
 
-async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> {
+async fn admit(session: &mut Session, ctx: &mut Exchange, side: &Side) -> Result<bool, Stop> {
     let request = session.req_header();
     let path = request.uri.path().to_owned();
     let found = endpoints::find(&request.method, &path).map_err(|why| no_endpoint(why, &path))?;
     ctx.ask = Ask::Local(found.endpoint);
     if found.endpoint.is_guarded() {
-        ctx.tenant = authenticate(session, &ctx.gateway.gate)?;
+        ctx.tenant = match side {
+            Side::Clients(_) => authenticate(session, &ctx.gateway.gate)?,
+            Side::Inner => introduced(session, &ctx.gateway.gate)?,
+        };
     }
     match found.endpoint {
         Endpoint::Live | Endpoint::Ready => local::health(session, ctx, found.endpoint).await?,
@@ -83,6 +95,15 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
         }
         Endpoint::ListGeminiModels | Endpoint::RetrieveGeminiModel => {
             listing::gemini_models(session, ctx, found.tail).await?;
+        }
+        Endpoint::Files | Endpoint::AnthropicFiles | Endpoint::Batches | Endpoint::MessageBatches => {
+            let Side::Clients(desk) = side else { return Err(no_endpoint(NoMatch::UnknownPath, &path).into()) };
+            match found.endpoint {
+                Endpoint::Files | Endpoint::AnthropicFiles => {
+                    Box::pin(files::answer(session, ctx, desk, found.tail)).await?;
+                }
+                _ => Box::pin(batches::answer(session, ctx, desk, found.tail)).await?,
+            }
         }
         Endpoint::Run(operation) => {
             let named = found.is_stream.map(|is_stream| Named { model: decoded(found.tail), is_stream });
@@ -117,6 +138,14 @@ fn authenticate(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, R
         return Err(refuse("A key is needed: send it as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`."));
     }
     presented.find_map(|key| gate.admit(&key)).map(Some).ok_or_else(|| refuse("This key is not known here."))
+}
+
+/// The tenant whose line of a batch this is: it was known when the batch was made, and may not be any more.
+fn introduced(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, Refusal> {
+    let Gate::Keys(tenants) = gate else { return Ok(None) };
+    let name = header_text(session, headers::X_NARTHEX_TENANT);
+    let tenant = tenants.iter().find(|tenant| tenant.name == name).cloned();
+    tenant.map(Some).ok_or_else(|| Refusal::new(Kind::Authentication, "The key of this batch is not known any more."))
 }
 
 /// What the path has said already.
@@ -186,12 +215,17 @@ async fn run(
 
 /// Resolves the model of a request that runs one, and puts its targets in order.
 fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
-    let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
+    let Ask::Run(run) = &ctx.ask else { return Ok(()) };
     if ctx.tenant.as_ref().is_some_and(|tenant| !tenant.may_use(&run.model)) {
-        let message = format!("This key may not use the model `{}`.", run.model);
+        let routes = ctx.gateway.routes.load();
+        // Whoever may use few models can mistype them as well.
+        let hint = if routes.resolve(&run.model).is_err() { meant(ctx, &run.model) } else { String::new() };
+        let message = format!("This key may not use the model `{}`.{hint}", run.model);
         return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed").param("model"));
     }
-    let route = ctx.gateway.routes.load().resolve(&run.model).map_err(|why| no_route(why, &run.model))?;
+    let resolved = ctx.gateway.routes.load().resolve(&run.model);
+    let route = resolved.map_err(|why| no_route(why, ctx, &run.model))?;
+    let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
     let mut targets = capable(&route, run)?;
     // Whoever asks another one in so many words is told by that one whether it knows of it.
     let is_pinned = |target: &Target| pin == Some(target.upstream.name());
@@ -216,18 +250,28 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn no_route(why: Unresolved, model: &str) -> Refusal {
+/// ` Did you mean …?`, if a model of nearly this name may be used.
+pub fn meant(ctx: &Exchange, model: &str) -> String {
+    let may_use = |name: &str| ctx.tenant.as_ref().is_none_or(|tenant| tenant.may_use(name));
+    let near = ctx.gateway.routes.load().nearest(model, may_use);
+    near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default()
+}
+
+fn no_route(why: Unresolved, ctx: &Exchange, model: &str) -> Refusal {
     match why {
         Unresolved::Unknown => {
+            let hint = meant(ctx, model);
             let message = format!(
-                "The model `{model}` does not exist here. /v1/models lists those that do; `provider/model` reaches any other of a \
-                 configured provider."
+                "The model `{model}` does not exist here.{hint} /v1/models lists those that do; `provider/model` reaches any other of \
+                 a configured provider."
             );
             Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
         }
         Unresolved::NotAllowed { instance } => {
-            let message =
-                format!("`{instance}` serves only the models that are configured for it; `{model}` is not among them.");
+            let hint = meant(ctx, model);
+            let message = format!(
+                "`{instance}` serves only the models that are configured for it; `{model}` is not among them.{hint}"
+            );
             Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
         }
         Unresolved::Pending => {
@@ -239,7 +283,7 @@ fn no_route(why: Unresolved, model: &str) -> Refusal {
 }
 
 /// The request in canonical form.
-fn asked(run: &Run) -> Result<Asked, Refusal> {
+pub fn asked(run: &Run) -> Result<Asked, Refusal> {
     let Payload::Json(object) = &run.payload else { return Err(no_form()) };
     let (dialect, body) = (run.operation.dialect(), object.text().to_bytes());
     let mut asked = match run.operation.counts() {
@@ -294,9 +338,11 @@ async fn pass_through(session: &mut Session, ctx: &mut Exchange, tail: &str) -> 
         return Err(Refusal::invalid(format!("Name a path of the provider: /p/{name}/….")).param("path").into());
     }
     check_segments(path)?;
-    let Some(route) = ctx.gateway.routes.load().passthrough(name) else {
+    let routes = ctx.gateway.routes.load();
+    let Some(route) = routes.passthrough(name) else {
+        let hint = routes.nearest_provider(name).map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default();
         let known: Vec<_> = ctx.gateway.upstreams.iter().map(|upstream| upstream.name()).collect();
-        let message = format!("`{name}` is not a configured provider; configured are {}.", known.join(", "));
+        let message = format!("`{name}` is not a configured provider.{hint} Configured are {}.", known.join(", "));
         return Err(Refusal::new(Kind::NotFound, message).code("unknown_provider").param("path").into());
     };
     if let Some((target, reason)) =

@@ -10,6 +10,7 @@ use super::stored::Remembered;
 use super::tries::Tries;
 use crate::config::Tenant;
 use crate::credentials::Grant;
+use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::{Asked, Dialect, audio, embeddings, invoke, predict};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::{Failure, Refusal};
@@ -139,10 +140,11 @@ pub struct Outgoing {
 
 /// How what is sent relates to what the client sent, and the answer to what the client gets.
 pub enum Lane {
-    /// Both sides speak one dialect. `counts_for_us`: we asked for token counts that the client did not ask for.
-    Forward { counts_for_us: bool },
+    /// Both sides speak one dialect. `counts_for_us`: we asked for token counts that the client did not ask for. `think_tags`: what
+    /// becomes of thoughts within the text.
+    Forward { counts_for_us: bool, think_tags: ThinkTags },
     /// The provider is spoken to in this dialect. `dropped` is what it has no place for.
-    Translate { provider: Dialect, dropped: Vec<String> },
+    Translate { provider: Dialect, think_tags: ThinkTags, dropped: Vec<String> },
     /// The same, but it only counts the tokens.
     Count { provider: Dialect },
     /// Gemini's embeddings over OpenAI's.
@@ -157,7 +159,12 @@ pub enum Lane {
 
 impl Lane {
     pub fn counts_for_us(&self) -> bool {
-        matches!(self, Self::Forward { counts_for_us: true })
+        matches!(self, Self::Forward { counts_for_us: true, .. })
+    }
+
+    /// Whether thoughts are moved out of the text of an answer that is forwarded.
+    pub fn moves_thoughts(&self) -> bool {
+        matches!(self, Self::Forward { think_tags: ThinkTags::Split, .. })
     }
 
     /// The provider's dialect, where it is not the client's.

@@ -15,6 +15,7 @@ use super::dns::Dns;
 use super::failure::{self, KNOWN};
 use super::media;
 use crate::dialects::ir::Losses;
+use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::{Asked, Recipient, audio, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
@@ -112,23 +113,7 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             // Targets were chosen because they have a door.
             let operation = door(run, target).unwrap_or(run.operation);
             let call = Call { operation, model: &target.model, is_stream: run.wants_stream };
-            let is_strict = run.is_strict;
-            let predicts = operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByPredict);
-            let (body, lane) = match &mut run.asked {
-                Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
-                Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
-                _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
-                _ if predicts => predicted(run)?,
-                _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
-                    invoked(run, target)?
-                }
-                _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
-                _ => forwarded(run, operation, target),
-            };
-            let body = match claude_in_path(instance, operation) {
-                Some(version) => without_model(body, operation, version),
-                None => body,
-            };
+            let (body, lane) = carry(run, operation, target)?;
             let Destination { mut path_and_query, auth, base } = provider.urls.operation(instance, &call);
             if run.is_array && lane.foreign().is_none() && path_and_query.ends_with(EVENTS) {
                 path_and_query.truncate(path_and_query.len() - EVENTS.len());
@@ -138,11 +123,35 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
         Ask::Passthrough(rest) => {
             let Destination { path_and_query, auth, base } =
                 provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
-            let lane = Lane::Forward { counts_for_us: false };
+            let lane = Lane::Forward { counts_for_us: false, think_tags: ThinkTags::Keep };
             Ok(Outgoing { path_and_query, auth, base, body: rest.body.clone(), lane })
         }
         Ask::Unknown | Ask::Local(_) | Ask::Relayed => unreachable!("only these two are sent to providers"),
     }
+}
+
+/// What a target is sent by this operation of what the client wants, and how its answer is to be read.
+pub fn carry(run: &mut Run, operation: Operation, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let instance = &target.upstream.instance;
+    let provider = instance.provider;
+    let is_strict = run.is_strict;
+    let predicts = operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByPredict);
+    let (body, lane) = match &mut run.asked {
+        Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
+        Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
+        _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
+        _ if predicts => predicted(run)?,
+        _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
+            invoked(run, target)?
+        }
+        _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
+        _ => forwarded(run, operation, target),
+    };
+    let body = match claude_in_path(instance, operation) {
+        Some(version) => without_model(body, operation, version),
+        None => body,
+    };
+    Ok((body, lane))
 }
 
 /// The operation by which a target is asked for what the client wants.
@@ -172,7 +181,11 @@ fn forwarded(run: &Run, operation: Operation, target: &Target) -> (Bytes, Lane) 
         }
         instance.provider.quirks.iter().for_each(|quirk| apply(*quirk, object, edits));
     });
-    (body, Lane::Forward { counts_for_us })
+    let think_tags = match operation == Operation::Chat && instance.moves_thoughts() {
+        true => ThinkTags::Split,
+        false => ThinkTags::Keep,
+    };
+    (body, Lane::Forward { counts_for_us, think_tags })
 }
 
 /// Only the number of tokens is wanted: what the target's dialect has no place for is not counted.
@@ -243,7 +256,7 @@ fn translated(
     let mut losses = Losses::new(dialect.losses(), is_strict);
     let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;
     let body = with_quirks(body, target.upstream.instance.provider.quirks);
-    Ok((body, Lane::Translate { provider, dropped: losses.finish()? }))
+    Ok((body, Lane::Translate { provider, think_tags: instance.think_tags(), dropped: losses.finish()? }))
 }
 
 /// Whether a stream would not tell its token counts unless we asked, the client not having done so.

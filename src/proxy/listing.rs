@@ -6,7 +6,7 @@ use http::StatusCode;
 use pingora_proxy::Session;
 use serde_json::{Value, json};
 
-use super::admit::Stop;
+use super::admit::{Stop, meant};
 use super::context::Exchange;
 use super::local::answer;
 use crate::error::{Kind, Refusal};
@@ -156,7 +156,8 @@ fn find_model(ctx: &Exchange, tail: &str) -> Result<Entry, Refusal> {
         if ctx.gateway.readiness() == Readiness::Starting {
             return not_ready();
         }
-        let message = format!("The model `{id}` does not exist here; /v1/models lists those that do.");
+        let hint = meant(ctx, &id);
+        let message = format!("The model `{id}` does not exist here.{hint} /v1/models lists those that do.");
         Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
     })
 }

@@ -17,9 +17,11 @@ use pingora_core::services::listening::Service as ListeningService;
 use pingora_proxy::http_proxy_service;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Proxy;
+use super::{Proxy, Side};
 use super::admin::Admin;
 use super::collect::Collector;
+use super::batches::Worker;
+use super::desk::Desk;
 use super::dns::Dns;
 use super::refresh::{Connectors, Refresh};
 use crate::config::Config;
@@ -113,9 +115,11 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
     let dns = Arc::new(Dns::default());
     let collector = Collector::new(ConnectorOptions::from_server_conf(&server.configuration));
 
+    let desk = Arc::new(Desk::new(&server.configuration, &gateway, &dns));
+    let side = Side::Clients(Arc::clone(&desk));
     let mut proxy = http_proxy_service(
         &server.configuration,
-        Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns), collector },
+        Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns), collector, side },
     );
     if let Some(app) = proxy.app_logic_mut() {
         let mut options = HttpServerOptions::default();
@@ -134,6 +138,7 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
         server.add_service(socket.carry(simulator_service(Behaviour::default())));
     }
     server.add_service(background_service("store", Sweeper(Arc::clone(&gateway.store))));
+    server.add_service(background_service("batches", Worker(desk)));
     let connectors = Connectors::new(ConnectorOptions::from_server_conf(&server.configuration));
     let mut refresh = background_service("models", Refresh { gateway: Arc::clone(&gateway), dns, connectors });
     refresh.threads = Some(1);

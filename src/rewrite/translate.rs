@@ -6,7 +6,8 @@ use bytes::{Bytes, BytesMut};
 use super::{Rewrite, Usage};
 use crate::dialects::framing::Framing;
 use crate::dialects::ir::{Event, Fold, Response, Start};
-use crate::dialects::{Dialect, EventReader, EventWriter, Reply, Unanswered};
+use crate::dialects::think_tags::ThinkTags;
+use crate::dialects::{Dialect, EventReader, EventWriter, ProviderDialect, Reply, Unanswered};
 use crate::error::{Failure, Garbled};
 use crate::rope::Rope;
 
@@ -17,6 +18,8 @@ const LONGEST: usize = 256 << 20;
 #[derive(Debug, Clone)]
 pub struct Translation {
     pub provider: Dialect,
+    /// What becomes of thoughts within the provider's texts.
+    pub think_tags: ThinkTags,
     /// Whether the provider answers with a stream.
     pub is_stream: bool,
     pub client: Dialect,
@@ -40,7 +43,7 @@ pub struct Translate {
 
 enum Source {
     Stream { framing: Box<dyn Framing>, reader: Box<dyn EventReader> },
-    Whole { dialect: Dialect, body: Rope },
+    Whole { dialect: &'static dyn ProviderDialect, body: Rope },
 }
 
 enum Sink {
@@ -50,12 +53,12 @@ enum Sink {
 
 impl Translate {
     pub fn new(translation: Translation) -> Self {
-        let Translation { provider, is_stream, client, wants_stream, reply } = translation;
+        let Translation { provider, think_tags, is_stream, client, wants_stream, reply } = translation;
+        let dialect = provider.provider_with(think_tags);
         let source = if is_stream {
-            let dialect = provider.provider();
             Source::Stream { framing: dialect.framing(), reader: dialect.stream_reader() }
         } else {
-            Source::Whole { dialect: provider, body: Rope::default() }
+            Source::Whole { dialect, body: Rope::default() }
         };
         let sink = if wants_stream {
             Sink::Stream(client.client().stream_writer(&reply))
@@ -192,11 +195,11 @@ fn read_frames(framing: &mut dyn Framing, reader: &mut dyn EventReader, events: 
     }
 }
 
-fn read_whole(dialect: Dialect, body: &Rope) -> Result<Response, Failure> {
+fn read_whole(dialect: &dyn ProviderDialect, body: &Rope) -> Result<Response, Failure> {
     if body.len() > LONGEST {
         return Err(Garbled::new("it is too long").into());
     }
-    dialect.provider().read_response(&body.to_bytes()).map_err(|why| match why {
+    dialect.read_response(&body.to_bytes()).map_err(|why| match why {
         Unanswered::Garbled(garbled) => garbled.into(),
         Unanswered::Failed(failure) => failure,
     })

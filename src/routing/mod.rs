@@ -6,6 +6,7 @@
 mod balance;
 mod health;
 mod inventory;
+mod near;
 mod resolve;
 mod target;
 

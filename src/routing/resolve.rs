@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::near::nearest;
 use super::{Route, Source, Target, Upstream};
 use crate::config::{ModelEntry, Strategy};
 use crate::providers::ListMode;
@@ -87,6 +88,29 @@ impl Routes {
         let upstreams = one.or_else(|| self.members(name))?;
         let targets = upstreams.iter().map(|upstream| Target::new(upstream, "")).collect();
         Some(Route::new(self.strategy, vec![targets]))
+    }
+
+    /// What a model name that leads nowhere was probably meant to be, of the names that `may_use` lets pass.
+    pub fn nearest(&self, name: &str, may_use: impl Fn(&str) -> bool) -> Option<String> {
+        let known = || self.names.keys().map(String::as_str).filter(|known| may_use(known));
+        let listed = || nearest(name, known()).map(str::to_owned);
+        let Some((first, model)) = name.split_once('/').filter(|(first, _)| self.members(first).is_none()) else {
+            return listed();
+        };
+        // A slip before the slash; a model that somebody else has; any slip at all; a slip before the name of a new model.
+        let corrected = self.nearest_provider(first).map(|meant| format!("{meant}/{model}"));
+        let corrected = corrected.filter(|name| may_use(name) && self.resolve(name).is_ok());
+        let is_listed = corrected.as_ref().is_some_and(|name| self.is_listed(name));
+        let elsewhere = || Some(model.to_owned()).filter(|model| may_use(model) && self.is_listed(model));
+        match is_listed {
+            true => corrected,
+            false => elsewhere().or_else(listed).or(corrected),
+        }
+    }
+
+    /// What a name before `/p/{name}/` that is nobody's was probably meant to be.
+    pub fn nearest_provider(&self, name: &str) -> Option<&str> {
+        nearest(name, self.instances.keys().map(String::as_str).chain(self.families.keys().copied()))
     }
 
     /// Whether some list of models has not been fetched yet.
@@ -230,6 +254,37 @@ models:
         assert_eq!(leads_to("unknown/x"), Err(Unresolved::Unknown));
         assert_eq!(leads_to("openai-east/"), Err(Unresolved::Unknown));
         assert_eq!(leads_to("openai-east/new"), Err(Unresolved::NotAllowed { instance: "openai-east".to_owned() }));
+    }
+
+    #[test]
+    fn slips_are_told_from_news() {
+        let routes = routes();
+        for (name, meant) in [
+            ("opnai/gpt-5.5", Some("openai/gpt-5.5")),
+            ("openai-wset/gpt-5.5", Some("openai-west/gpt-5.5")),
+            ("opnai/brand-new", Some("openai/brand-new")),
+            ("vendor/gpt-5.5", Some("gpt-5.5")),
+            ("gpt-55", Some("gpt-5.5")),
+            ("openai-east/gpt5.5", Some("openai-east/gpt-5.5")),
+            ("carefull", Some("careful")),
+            ("openai-eas/new", None),
+            ("nobody-has-it", None),
+        ] {
+            assert_eq!(routes.nearest(name, |_| true).as_deref(), meant, "{name}");
+        }
+        assert_eq!(routes.nearest("opnai/gpt-5.5", |name| name == "gpt-5.5").as_deref(), Some("gpt-5.5"));
+        assert_eq!(routes.nearest("opnai/gpt-5.5", |name| name == "fast"), None);
+        assert_eq!(routes.nearest_provider("openruoter"), Some("openrouter"));
+    }
+
+    /// Thousands of models of dozens of instances: what a failure may cost at most.
+    #[test]
+    fn looking_for_what_was_meant_is_quick() {
+        let names: Vec<_> = (0..20_000).map(|n| format!("instance-{}/vendor/some-model-{n}", n % 50)).collect();
+        let started = std::time::Instant::now();
+        let meant = nearest("instance-7/vendor/smoe-model-507", names.iter().map(String::as_str));
+        assert_eq!(meant, Some("instance-7/vendor/some-model-507"));
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod answers;
 mod bad_input;
 mod balance;
 mod bodies;
+mod capabilities;
 mod clouds;
 mod counting;
 mod doctor;

@@ -153,3 +153,44 @@ async fn the_demonstration_takes_every_name() {
     }
     assert!(gateway.output().stderr.contains("no provider is configured"));
 }
+
+/// Whoever mistypes a name is told the one that was meant, if it is one that may be used.
+#[tokio::test]
+async fn slips_are_pointed_out() {
+    let upstream = Upstream::script([Reply::json(200, list(&["gpt-5", "secret-5"]))]).await;
+    let gateway = Setup::instances([("openai", openai(upstream.address))])
+        .and("models: {fast: openai/gpt-5}\nkeys: {all: {value: k-all}, few: {value: k-few, models: [fast, openai/gpt-5]}}")
+        .start()
+        .await;
+    let told = async |key: &str, path: &str, model: &str| {
+        let key = format!("Bearer {key}");
+        let headers = [("authorization", key.as_str())];
+        let answer = match path {
+            "/v1/chat/completions" => {
+                gateway.post_with(path, &headers, format!(r#"{{"model":"{model}","messages":[]}}"#)).await
+            }
+            path => gateway.get_with(&format!("{path}{model}"), &headers).await,
+        };
+        let told: Value = serde_json::from_slice(&answer.body).expect("JSON");
+        let message = told["error"]["message"].as_str().expect("a message").to_owned();
+        (
+            answer.head.status,
+            message.split_once("Did you mean ").map(|(_, meant)| meant.split('?').next().expect("one").to_owned()),
+        )
+    };
+    let meant = |status: u16, name: &str| (status, Some(format!("`{name}`")).filter(|_| !name.is_empty()));
+    for (key, path, model, expected) in [
+        ("k-all", "/v1/chat/completions", "opnai/gpt-5", meant(404, "openai/gpt-5")),
+        ("k-all", "/v1/chat/completions", "opnai/gpt-9-turbo", meant(404, "openai/gpt-9-turbo")),
+        ("k-all", "/v1/chat/completions", "secert-5", meant(404, "secret-5")),
+        ("k-few", "/v1/chat/completions", "opnai/gpt-5", meant(403, "openai/gpt-5")),
+        ("k-few", "/v1/chat/completions", "secert-5", meant(403, "")),
+        ("k-few", "/v1/chat/completions", "openai/secret-5", meant(403, "")),
+        ("k-all", "/v1/models/", "fsat", meant(404, "fast")),
+        ("k-few", "/v1/models/", "openai/secert-5", meant(404, "")),
+        ("k-all", "/p/", "opnai/v1/files", meant(404, "openai")),
+        ("k-all", "/p/", "bedrock/x", meant(404, "")),
+    ] {
+        assert_eq!(told(key, path, model).await, expected, "{key} {path} {model}");
+    }
+}

@@ -4,6 +4,7 @@ use std::iter::once;
 
 use bytes::Bytes;
 use narthex::dialects::ir::{Fold, Part, Response, event};
+use narthex::dialects::think_tags::ThinkTags;
 use narthex::dialects::{Dialect, Reply};
 use narthex::error::Failure;
 use narthex::rewrite::{Rewrite, Translate, Translation};
@@ -114,7 +115,14 @@ fn translated(transcript: &Transcript, client: Dialect, wants_stream: bool, size
         (None, whole) => (whole.as_ref().expect("a whole answer"), false),
     };
     let reply = reply();
-    let translation = Translation { provider: transcript.dialect, is_stream, client, wants_stream, reply };
+    let translation = Translation {
+        provider: transcript.dialect,
+        think_tags: ThinkTags::Keep,
+        is_stream,
+        client,
+        wants_stream,
+        reply,
+    };
     let mut translate = Translate::new(translation);
     let mut out = Vec::new();
     for piece in body.chunks(size.min(body.len().max(1))) {

@@ -20,10 +20,15 @@ use super::framing::Framing;
 use super::framing::sse::Sse;
 use super::ir;
 use super::ir::loss::Loss;
+use super::think_tags::ThinkTags;
 use super::{Asked, ClientDialect, EventReader, EventWriter, ProviderDialect, Recipient, Reply, Unanswered};
 use crate::error::{Failure, Refusal};
 
-pub struct OpenaiChat;
+/// `think_tags`: what becomes of thoughts within the texts of answers.
+#[derive(Debug, Default)]
+pub struct OpenaiChat {
+    pub think_tags: ThinkTags,
+}
 
 impl ClientDialect for OpenaiChat {
     fn read_request(&self, body: &[u8]) -> Result<Asked, Refusal> {
@@ -54,7 +59,7 @@ impl ProviderDialect for OpenaiChat {
     }
 
     fn read_response(&self, body: &[u8]) -> Result<ir::Response, Unanswered> {
-        answer::read_response(body)
+        answer::read_response(body, self.think_tags)
     }
 
     fn framing(&self) -> Box<dyn Framing> {
@@ -62,7 +67,7 @@ impl ProviderDialect for OpenaiChat {
     }
 
     fn stream_reader(&self) -> Box<dyn EventReader> {
-        Box::new(answer::Reader::default())
+        Box::new(answer::Reader::new(self.think_tags))
     }
 
     fn read_failure(&self, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {

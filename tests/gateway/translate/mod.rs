@@ -12,6 +12,7 @@ mod lanes;
 mod losses;
 mod relayed;
 mod shapes;
+mod thoughts;
 
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::http::Answer;

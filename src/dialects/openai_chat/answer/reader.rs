@@ -11,33 +11,34 @@ use crate::dialects::ir::event::MOST_CHOICES;
 use crate::dialects::ir::{Event, Fold, Reason, Response, Start, Usage};
 use crate::dialects::openai_chat::finish::{self, Ending};
 use crate::dialects::openai_chat::loose::read;
+use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::wire::read_answer;
 use crate::dialects::{EventReader, Unanswered};
 use crate::error::{Failure, Garbled, Kind};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reader {
+    think_tags: ThinkTags,
     stage: Stage,
     choices: Vec<Choice>,
     usage: Option<Usage>,
     citations: Vec<String>,
 }
 
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 enum Stage {
-    #[default]
     Before,
     Running,
     Ended,
 }
 
 /// Reads a whole answer.
-pub fn read_response(body: &[u8]) -> Result<Response, Unanswered> {
+pub fn read_response(body: &[u8], think_tags: ThinkTags) -> Result<Response, Unanswered> {
     let chunk: Chunk<'_> = read_answer(body)?;
     if !chunk.is_error() && chunk.choices.as_ref().is_none_or(Vec::is_empty) {
         return Err(Garbled::new("it has no choices").into());
     }
-    let (mut reader, mut events) = (Reader::default(), Vec::with_capacity(16));
+    let (mut reader, mut events) = (Reader::new(think_tags), Vec::with_capacity(16));
     reader.take(chunk, body, Extent::Whole, &mut events);
     reader.finish(&mut events);
     let mut fold = Fold::default();
@@ -82,6 +83,11 @@ impl EventReader for Reader {
 }
 
 impl Reader {
+    pub fn new(think_tags: ThinkTags) -> Self {
+        let stage = Stage::Before;
+        Self { think_tags, stage, choices: Vec::new(), usage: None, citations: Vec::new() }
+    }
+
     /// `body` is what the chunk was read from.
     fn take(&mut self, chunk: Chunk<'_>, body: &[u8], extent: Extent, events: &mut Vec<Event>) {
         if chunk.is_error() {
@@ -161,7 +167,8 @@ impl Reader {
 
     fn choice(&mut self, index: usize) -> &mut Choice {
         while self.choices.len() <= index {
-            self.choices.push(Choice::new(u32::try_from(self.choices.len()).unwrap_or(u32::MAX)));
+            let index = u32::try_from(self.choices.len()).unwrap_or(u32::MAX);
+            self.choices.push(Choice::new(index, self.think_tags));
         }
         #[expect(clippy::indexing_slicing, reason = "it was just made to be there")]
         &mut self.choices[index]

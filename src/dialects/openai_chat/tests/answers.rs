@@ -19,11 +19,11 @@ pub fn reply() -> Reply {
 }
 
 fn read(body: &Value) -> Response {
-    OpenaiChat.read_response(body.to_string().as_bytes()).expect("an answer")
+    OpenaiChat::default().read_response(body.to_string().as_bytes()).expect("an answer")
 }
 
 fn write(response: &Response) -> Value {
-    serde_json::from_slice(&OpenaiChat.write_response(response, &reply())).expect("JSON")
+    serde_json::from_slice(&OpenaiChat::default().write_response(response, &reply())).expect("JSON")
 }
 
 fn answer(message: Value, finish: Value) -> Value {
@@ -31,7 +31,7 @@ fn answer(message: Value, finish: Value) -> Value {
 }
 
 fn failure(body: &str) -> Unanswered {
-    OpenaiChat.read_response(body.as_bytes()).expect_err("no answer")
+    OpenaiChat::default().read_response(body.as_bytes()).expect_err("no answer")
 }
 
 #[test]
@@ -165,6 +165,6 @@ fn what_others_answer_is_shown() {
     let detail = json!([{"type": "reasoning.text", "text": "hm", "signature": "anthropic:s:sig", "format": "anthropic-claude-v1", "index": 0}]);
     assert_eq!(message["reasoning_details"], detail);
     let hidden = Reply { shows_thoughts: false, ..reply() };
-    let written = OpenaiChat.write_response(&response, &hidden);
+    let written = OpenaiChat::default().write_response(&response, &hidden);
     assert!(!String::from_utf8_lossy(&written).contains("reasoning"));
 }

@@ -127,7 +127,7 @@ fn everything() -> Request {
 
 fn lost(habits: &Habits, facts: &Facts) -> Vec<String> {
     let mut losses = Losses::new(&[], false);
-    OpenaiChat.write_request(&everything(), &Recipient { facts, habits }, &mut losses).expect("a body");
+    OpenaiChat::default().write_request(&everything(), &Recipient { facts, habits }, &mut losses).expect("a body");
     losses.finish().expect("no refusal")
 }
 

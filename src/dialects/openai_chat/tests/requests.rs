@@ -17,17 +17,17 @@ const FOLLOWER: Habits = Habits {
 };
 
 fn read(body: &Value) -> Request {
-    OpenaiChat.read_request(body.to_string().as_bytes()).expect("a request").request
+    OpenaiChat::default().read_request(body.to_string().as_bytes()).expect("a request").request
 }
 
 fn write(request: &Request, habits: &Habits, facts: &Facts) -> (Value, Vec<String>) {
     let mut losses = Losses::new(&[], false);
-    let body = OpenaiChat.write_request(request, &Recipient { facts, habits }, &mut losses).expect("a body");
+    let body = OpenaiChat::default().write_request(request, &Recipient { facts, habits }, &mut losses).expect("a body");
     (serde_json::from_slice(&body).expect("JSON"), losses.finish().expect("no refusal"))
 }
 
 fn refused(body: &Value) -> String {
-    OpenaiChat.read_request(body.to_string().as_bytes()).expect_err("refused").message
+    OpenaiChat::default().read_request(body.to_string().as_bytes()).expect_err("refused").message
 }
 
 fn user(content: Value) -> Value {
@@ -83,9 +83,10 @@ fn what_is_asked_at_openai_stays_as_it_is() {
 #[test]
 fn raw_json_keeps_its_spelling() {
     let body = br#"{"model":"m","messages":[],"tools":[{"type":"function","function":{"name":"f","parameters":{"z":1.50,"a":[]}}}]}"#;
-    let request = OpenaiChat.read_request(body).expect("a request").request;
+    let request = OpenaiChat::default().read_request(body).expect("a request").request;
     let recipient = Recipient { facts: &Facts::UNKNOWN, habits: &Habits::OPENAI };
-    let written = OpenaiChat.write_request(&request, &recipient, &mut Losses::new(&[], false)).expect("a body");
+    let written =
+        OpenaiChat::default().write_request(&request, &recipient, &mut Losses::new(&[], false)).expect("a body");
     assert!(String::from_utf8_lossy(&written).contains(r#""parameters":{"z":1.50,"a":[]}"#), "{written:?}");
 }
 

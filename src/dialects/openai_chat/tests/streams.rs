@@ -23,7 +23,8 @@ fn finish(reason: &str) -> String {
 }
 
 fn read_in(parts: &[&[u8]]) -> Vec<Event> {
-    let (mut framing, mut reader, mut events) = (OpenaiChat.framing(), OpenaiChat.stream_reader(), Vec::new());
+    let (mut framing, mut reader, mut events) =
+        (OpenaiChat::default().framing(), OpenaiChat::default().stream_reader(), Vec::new());
     for part in parts {
         framing.push(part);
         while let Some(frame) = framing.next().expect("frames") {
@@ -231,7 +232,7 @@ fn many_alternatives() {
 
 fn written(events: Vec<Event>, reply: &Reply) -> String {
     event::check(&events).expect("the grammar");
-    let (mut writer, mut out) = (OpenaiChat.stream_writer(reply), BytesMut::new());
+    let (mut writer, mut out) = (OpenaiChat::default().stream_writer(reply), BytesMut::new());
     events.into_iter().for_each(|event| writer.write(event, &mut out));
     String::from_utf8(out.to_vec()).expect("text")
 }
@@ -288,8 +289,8 @@ fn what_is_written_is_read_again() {
     assert_eq!((&*call.arguments, &call.seal), ("{}", &Some(Seal::signature(Dialect::Gemini, "c2ln"))));
     let mut fold = Fold::default();
     events.into_iter().for_each(|event| fold.push(event));
-    let whole = OpenaiChat.write_response(&fold.finish().expect("an answer"), &reply());
-    let whole = OpenaiChat.read_response(&whole).expect("an answer");
+    let whole = OpenaiChat::default().write_response(&fold.finish().expect("an answer"), &reply());
+    let whole = OpenaiChat::default().read_response(&whole).expect("an answer");
     assert_eq!(format!("{:?}", whole.choices), format!("{:?}", response.choices), "whole is fold");
 }
 
@@ -300,4 +301,43 @@ fn a_broken_stream_does_not_look_complete() {
     let text = written(events, &reply());
     assert!(text.ends_with("\"message\":\"cut\",\"param\":null,\"type\":\"server_error\"}}\n\n"), "{text}");
     assert!(!text.contains("[DONE]"));
+}
+
+/// The events of a stream from a server that leaves thoughts within the text, in whatever pieces it sends them.
+#[test]
+fn thoughts_within_the_text_are_told_apart() {
+    let read = |contents: &[&str], last: &str| {
+        let chunks: Vec<_> = contents.iter().map(|text| delta(&format!(r#"{{"content":{text:?}}}"#))).collect();
+        let chunks: Vec<_> = chunks.iter().map(String::as_str).chain([last, "[DONE]"]).collect();
+        let text = sse(&chunks);
+        let dialect = OpenaiChat { think_tags: ThinkTags::Split };
+        let (mut framing, mut reader, mut events) = (dialect.framing(), dialect.stream_reader(), Vec::new());
+        framing.push(text.as_bytes());
+        while let Some(frame) = framing.next().expect("frames") {
+            reader.read(&frame, &mut events);
+        }
+        reader.end(&mut events);
+        event::check(&events).expect("the grammar");
+        let mut fold = Fold::default();
+        events.into_iter().for_each(|event| fold.push(event));
+        format!("{:?}", fold.finish().expect("an answer").choices)
+    };
+    let call = r#"{"id":"c","choices":[{"index":0,"delta":{"tool_calls":[{"index":0,"id":"1","function":{"name":"f","arguments":"{}"}}]},"finish_reason":"tool_calls"}]}"#;
+    for text in ["<think>\na b\n</think>\n\nHi\n", "<think>a</think>", "<think>cut </th", " \n", "Hi <think>a</think>"]
+    {
+        for last in [finish("stop").as_str(), call] {
+            let whole = read(&[text], last);
+            for cut in 0..text.len() {
+                let (first, second) = text.split_at(cut);
+                assert_eq!(read(&[first, second], last), whole, "{text:?} cut at {cut}");
+            }
+            let message = r#"{"content":CONTENT}"#.replace("CONTENT", &format!("{text:?}"));
+            let body = match last == call {
+                true => last.replace(r#""delta":{"#, &format!(r#""message":{},"#, message.trim_end_matches('}'))),
+                false => last.replace(r#""delta":{}"#, &format!(r#""message":{message}"#)),
+            };
+            let answer = OpenaiChat { think_tags: ThinkTags::Split }.read_response(body.as_bytes()).expect("an answer");
+            assert_eq!(format!("{:?}", answer.choices), whole, "{text:?} whole: {body}");
+        }
+    }
 }

@@ -9,6 +9,7 @@ use crate::dialects::openai_chat::answer::calls::Fragment;
 use crate::dialects::openai_chat::answer::wire;
 use crate::dialects::openai_chat::details::Detail;
 use crate::dialects::openai_chat::loose::{Count, read};
+use crate::dialects::think_tags::Told;
 use crate::dialects::wire::parse_data_url;
 
 impl Choice {
@@ -33,7 +34,7 @@ impl Choice {
         for detail in details {
             self.take_detail(detail, events);
         }
-        self.take_content(content, events);
+        self.take_content(content, is_whole, events);
         if let Some(refusal) = refusal.owned() {
             self.place(Piece::Refusal(refusal), events);
         }
@@ -60,8 +61,36 @@ impl Choice {
 
     fn think(&mut self, text: Option<String>, events: &mut Vec<Event>) {
         if let Some(text) = text {
-            let of = Thought { detail: None, kind: ReasoningKind::Raw, is_sealed: false };
-            self.place(Piece::Thought { of, id: None, text }, events);
+            self.splitter.leave();
+            self.tell_thought(text, events);
+        }
+    }
+
+    fn tell_thought(&mut self, text: String, events: &mut Vec<Event>) {
+        let of = Thought { detail: None, kind: ReasoningKind::Raw, is_sealed: false };
+        self.place(Piece::Thought { of, id: None, text }, events);
+    }
+
+    /// A text that may begin with thoughts.
+    fn take_text(&mut self, text: String, is_whole: bool, events: &mut Vec<Event>) {
+        if self.splitter.is_idle() {
+            return self.place(Piece::Text(text), events);
+        }
+        let told = if is_whole { self.splitter.take_whole(text) } else { self.splitter.take(text) };
+        told.into_iter().for_each(|piece| self.tell_split(piece, events));
+    }
+
+    /// Something else comes than text, or nothing more: what was held back of the text comes first.
+    pub(super) fn settle_text(&mut self, events: &mut Vec<Event>) {
+        if let Some(piece) = self.splitter.settle() {
+            self.tell_split(piece, events);
+        }
+    }
+
+    fn tell_split(&mut self, piece: Told, events: &mut Vec<Event>) {
+        match piece {
+            Told::Thought(thought) => self.tell_thought(thought, events),
+            Told::Text(text) => self.place(Piece::Text(text), events),
         }
     }
 
@@ -82,10 +111,10 @@ impl Choice {
         }
     }
 
-    fn take_content(&mut self, content: wire::Content<'_>, events: &mut Vec<Event>) {
+    fn take_content(&mut self, content: wire::Content<'_>, is_whole: bool, events: &mut Vec<Event>) {
         match content {
             wire::Content::None => {}
-            wire::Content::Text(text) => self.place(Piece::Text(text.into_owned()), events),
+            wire::Content::Text(text) => self.take_text(text.into_owned(), is_whole, events),
             wire::Content::Json(text) => self.place(Piece::Text(text), events),
             wire::Content::Parts(parts) => {
                 for part in parts {
@@ -161,7 +190,11 @@ impl Choice {
         }
     }
 
-    pub(super) fn annotate(&mut self, annotation: Annotation, events: &mut Vec<Event>) {
+    pub(super) fn annotate(&mut self, mut annotation: Annotation, events: &mut Vec<Event>) {
+        if self.splitter.has_split() {
+            // It counts the characters of the thoughts, too.
+            annotation.span = None;
+        }
         self.has_annotations = true;
         self.place(Piece::Mark(Delta::Annotation(annotation)), events);
     }

@@ -9,11 +9,14 @@ use super::wire;
 use crate::dialects::ir::{
     Annotation, At, Delta, Event, Finish, Media, MediaKind, Part, Reason, Reasoning, ReasoningKind, Seal, Source, Text,
 };
+use crate::dialects::think_tags::{Splitter, ThinkTags};
 use crate::error::{Failure, Garbled};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Choice {
     index: u32,
+    /// Tells thoughts from text, where both come as one.
+    splitter: Splitter,
     /// Blocks that were opened so far.
     blocks: u32,
     open: Option<Open>,
@@ -74,12 +77,22 @@ enum Piece {
 }
 
 impl Choice {
-    pub fn new(index: u32) -> Self {
-        Self { index, ..Self::default() }
+    pub fn new(index: u32, think_tags: ThinkTags) -> Self {
+        Self {
+            index,
+            splitter: Splitter::new(think_tags),
+            blocks: 0,
+            open: None,
+            calls: Calls::default(),
+            waiting: Vec::new(),
+            marks: Vec::new(),
+            has_annotations: false,
+            finish: None,
+        }
     }
 
     pub fn is_fresh(&self) -> bool {
-        self.blocks == 0 && self.waiting.is_empty() && self.finish.is_none()
+        self.blocks == 0 && self.waiting.is_empty() && self.splitter.is_empty() && self.finish.is_none()
     }
 
     pub fn has_finished(&self) -> bool {
@@ -112,6 +125,7 @@ impl Choice {
         if self.calls.lack_a_name() {
             return Err(Garbled::new("a tool is called that has no name").into());
         }
+        self.settle_text(events);
         loop {
             self.close(events);
             if self.waiting.is_empty() {
@@ -138,6 +152,9 @@ impl Choice {
 
     /// Tells a piece, or keeps it while a call is incomplete that it does not belong to.
     fn place(&mut self, piece: Piece, events: &mut Vec<Event>) {
+        if !self.splitter.is_empty() && !matches!(piece, Piece::Text(_) | Piece::Thought { .. } | Piece::Mark(_)) {
+            self.settle_text(events);
+        }
         if self.must_wait(&piece) {
             self.waiting.push(piece);
             return;
