@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::collect;
 use super::convert::{Carried, Ended, Reader, carry};
