@@ -46,16 +46,16 @@ class Postgres:
 class Kept:
     """A gateway, and the simulator behind all of its instances."""
 
-    def __init__(self, store, providers=PROVIDERS, emulate=True, flags=(), concurrency=8):
+    def __init__(self, store, providers=PROVIDERS, emulate=True, flags=(), concurrency=8, more=""):
         self.simulator = Simulator(*flags)
         self.store, self.providers, self.emulate = store, providers, emulate
-        self.concurrency = concurrency
+        self.concurrency, self.more = concurrency, more
 
     def __enter__(self):
         self.simulator.__enter__()
         lines = ["inventory: {mode: allowlist}", f"store: {{{self.store}}}", "models: {fast: openai/simulator}"]
         batches = f"poll: 20ms, concurrency: {self.concurrency}, emulate: {str(self.emulate).lower()}"
-        lines += [f"batches: {{{batches}}}", "providers:"]
+        lines += [f"batches: {{{batches}}}", self.more, "providers:"]
         for name, path in self.providers.items():
             lines.append(f"  {name}: {{api_key: key, base_url: '{self.simulator.root}{path}', models: [{MODEL}]}}")
         self.gateway = Gateway("\n".join(lines) + "\n", NARTHEX_MASTER_KEY=KEY, NARTHEX_RETRIES="0")

@@ -4,12 +4,13 @@
 //! have been answered once already, which an `idempotency-key` tells providers that know it.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::collect;
 use super::convert::{Ended, Reader};
@@ -37,7 +38,7 @@ pub async fn work(job: &mut Job<'_>) -> Result<Progress, Failure> {
     let mut reader = Reader::new(job.input().await?);
     let mut under_way = FuturesUnordered::new();
     let (mut is_read, mut is_stopped) = (false, false);
-    let mut told = Instant::now();
+    let mut told = tokio::time::interval_at(Instant::now() + NEWS, NEWS);
     loop {
         is_stopped |= is_to_stop(job);
         while !is_read && !is_stopped && under_way.len() < at_once {
@@ -47,15 +48,16 @@ pub async fn work(job: &mut Job<'_>) -> Result<Progress, Failure> {
                 None => is_read = true,
             }
         }
-        let Some((number, ended)) = under_way.next().await else { break };
-        if let Some(ended) = ended {
-            collect::keep(job, number, ended).await?;
-        }
-        if told.elapsed() > NEWS {
-            told = Instant::now();
-            if !news(job).await? {
+        tokio::select! {
+            next = under_way.next() => match next {
+                Some((number, Some(ended))) => drop(collect::keep(job, number, ended).await?),
+                Some((_, None)) => {}
+                None => break,
+            },
+            // A line may take minutes.
+            _ = told.tick() => if !news(job).await? {
                 return Err(super::see::lost());
-            }
+            },
         }
     }
     news(job).await?;

@@ -29,7 +29,7 @@ pub use see::{InHand, Worker};
 
 use super::admit::Stop;
 use super::context::{Ask, Exchange};
-use super::desk::{Desk, now_ms, unavailable};
+use super::desk::{Desk, now, now_ms, unavailable};
 use super::files::{Pieces, Source, query};
 use super::stored::tenant;
 use super::{ResponseHeader, local};
@@ -112,16 +112,17 @@ async fn show(session: &mut Session, ctx: &mut Exchange, desk: &Desk, id: &str, 
 }
 
 fn shown(session: &Session, stored: &StoredBatch, batch: &Batch, work: &Work, is_anthropics: bool) -> Value {
-    if is_anthropics {
-        return batch.as_message_batch(work.counts, || results_url(session, &batch.id));
+    // Whoever sees to it may not have heard of it yet.
+    let cancelling = (stored.is_cancel_wanted && !batch.status.is_over()).then(|| {
+        let mut batch = batch.clone();
+        batch.enter(Status::Cancelling, now());
+        batch
+    });
+    let batch = cancelling.as_ref().unwrap_or(batch);
+    match is_anthropics {
+        true => batch.as_message_batch(work.counts, || results_url(session, &batch.id)),
+        false => serde_json::to_value(batch).unwrap_or_default(),
     }
-    let mut shown = serde_json::to_value(batch).unwrap_or_default();
-    if stored.is_cancel_wanted && !batch.status.is_over()
-        && let Some(shown) = shown.as_object_mut()
-    {
-        shown.insert("status".to_owned(), Status::Cancelling.name().into());
-    }
-    shown
 }
 
 /// Where the client itself has come in: behind other proxies that may be another name than ours.

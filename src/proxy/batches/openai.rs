@@ -157,6 +157,7 @@ fn take(job: &mut Job<'_>, theirs: Batch) {
         id: ours.id,
         object: ours.object,
         endpoint: ours.endpoint,
+        model: ours.model.or(theirs.model),
         input_file_id: ours.input_file_id,
         created_at: ours.created_at,
         completion_window: ours.completion_window,
