@@ -38,7 +38,8 @@ pub async fn work(job: &mut Job<'_>) -> Result<Progress, Failure> {
     let mut reader = Reader::new(job.input().await?);
     let mut under_way = FuturesUnordered::new();
     let (mut is_read, mut is_stopped) = (false, false);
-    let mut told = tokio::time::interval_at(Instant::now() + NEWS, NEWS);
+    let often = NEWS.min(job.desk.gateway.config.batches.poll);
+    let mut told = tokio::time::interval_at(Instant::now() + often, often);
     loop {
         is_stopped |= is_to_stop(job);
         while !is_read && !is_stopped && under_way.len() < at_once {

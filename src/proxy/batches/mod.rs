@@ -37,7 +37,7 @@ use crate::batches::{Batch, ResultLine, Status, Work};
 use crate::endpoints::Endpoint;
 use crate::error::{Failure, Kind, Refusal};
 use crate::files::{Shape, page_of};
-use crate::store::{Place, StoredBatch, StoredFile};
+use crate::store::{Page, Place, StoredBatch, StoredFile};
 use convert::Reader;
 
 /// A provider is asked no sooner than so after the last time, however often a client asks.
@@ -141,12 +141,12 @@ async fn list(session: &mut Session, ctx: &mut Exchange, desk: &Desk, is_anthrop
             Refusal::invalid(format!("`limit` is a number from 1 to 100, not `{text}`.")).param("limit")
         })?,
     };
-    let after = query(session, if is_anthropics { "after_id" } else { "after" });
-    let page = desk.gateway.store.batches(tenant(ctx), after.as_deref(), limit.min(MOST)).await;
-    let page = page.map_err(|why| unavailable(&why))?.ok_or_else(|| {
-        let id = after.unwrap_or_default();
-        Refusal::new(Kind::NotFound, format!("There is no batch `{id}`.")).code("batch_not_found").param("after")
-    })?;
+    let param = if is_anthropics { "after_id" } else { "after" };
+    let after = query(session, param);
+    let page = match query(session, "before_id").filter(|_| is_anthropics) {
+        Some(before) => page_before(ctx, desk, &before, limit.min(MOST)).await?,
+        None => page(ctx, desk, after.as_deref(), limit.min(MOST), param).await?,
+    };
     let mut items = Vec::with_capacity(page.items.len());
     for stored in &page.items {
         let read = (serde_json::from_str(stored.object.get()), serde_json::from_str(stored.work.get()));
@@ -156,6 +156,39 @@ async fn list(session: &mut Session, ctx: &mut Exchange, desk: &Desk, is_anthrop
     }
     let shape = if is_anthropics { Shape::Anthropic } else { Shape::Openai };
     Ok(local::answer(session, ctx, StatusCode::OK, &page_of(shape, items, page.has_more)).await?)
+}
+
+async fn page(
+    ctx: &Exchange,
+    desk: &Desk,
+    after: Option<&str>,
+    limit: usize,
+    param: &'static str,
+) -> Result<Page<StoredBatch>, Stop> {
+    let page = desk.gateway.store.batches(tenant(ctx), after, limit).await.map_err(|why| unavailable(&why))?;
+    Ok(page.ok_or_else(|| {
+        let id = after.unwrap_or_default();
+        Refusal::new(Kind::NotFound, format!("There is no batch `{id}`.")).code("batch_not_found").param(param)
+    })?)
+}
+
+/// The batches that are next newer than this one: lists are read from their beginning, which is where their readers are.
+async fn page_before(ctx: &Exchange, desk: &Desk, before: &str, limit: usize) -> Result<Page<StoredBatch>, Stop> {
+    find(ctx, desk, before).await?;
+    let (mut newer, mut after) = (Vec::new(), None);
+    loop {
+        let page = page(ctx, desk, after.as_deref(), MOST, "before_id").await?;
+        let place = page.items.iter().position(|stored| stored.id == before);
+        after = page.items.last().map(|last| last.id.clone());
+        newer.extend(page.items.into_iter().take(place.unwrap_or(usize::MAX)));
+        // More than these are not wanted, were they the last.
+        let surplus = newer.len().saturating_sub(limit);
+        let is_over = place.is_some() || !page.has_more;
+        newer.drain(..surplus.saturating_sub(usize::from(!is_over)));
+        if is_over {
+            return Ok(Page { items: newer, has_more: surplus > 0 });
+        }
+    }
 }
 
 async fn cancel(ctx: &Exchange, desk: &Arc<Desk>, id: &str) -> Result<(), Stop> {
