@@ -34,12 +34,12 @@ def translating_gateway():
 
 @pytest.fixture(scope="session", params=["sqlite", "postgres"])
 def store(request):
-    """Settings of a new and empty store."""
+    """Makes the settings of new and empty stores."""
     if request.param == "sqlite":
-        yield "path: kept.db"
+        yield lambda: "path: kept.db"
         return
     with Postgres() as server:
-        yield f"url: '{server.url}'"
+        yield lambda: f"url: '{server.database()}'"
 
 
 @pytest.fixture(scope="session")

@@ -36,7 +36,15 @@ class Postgres:
         self.process = subprocess.Popen([script, "run"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.url = self.process.stdout.readline().strip()
         assert self.url.startswith("postgres://"), "there is no PostgreSQL server to test with; see above"
+        self.count = 0
         return self
+
+    def database(self):
+        """The URL of a new and empty database."""
+        self.count += 1
+        name = f"test{self.count}"
+        subprocess.run(["psql", "--quiet", "--command", f"CREATE DATABASE {name}", self.url], check=True)
+        return f"{self.url.rpartition('/')[0]}/{name}"
 
     def __exit__(self, *_):
         self.process.stdin.close()
@@ -53,7 +61,7 @@ class Kept:
 
     def __enter__(self):
         self.simulator.__enter__()
-        lines = ["inventory: {mode: allowlist}", f"store: {{{self.store}}}", "models: {fast: openai/simulator}"]
+        lines = ["inventory: {mode: allowlist}", f"store: {{{self.store()}}}", "models: {fast: openai/simulator}"]
         batches = f"poll: 20ms, concurrency: {self.concurrency}, emulate: {str(self.emulate).lower()}"
         lines += [f"batches: {{{batches}}}", self.more, "providers:"]
         for name, path in self.providers.items():

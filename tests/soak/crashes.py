@@ -144,7 +144,10 @@ def judge(gateway, clients, log):
             found = results(gateway, batch)
             told = collections.Counter(result["custom_id"] for result in found)
             lines += len(words)
-            wrong["lines lost"] += len(words.keys() - told.keys())
+            lost = len(words.keys() - told.keys())
+            wrong["lines lost"] += lost
+            if lost:
+                print(f"   {name} ({provider}) has lost {lost} of {len(words)}: {json.dumps(batch)}")
             wrong["lines doubled"] += sum(count - 1 for count in told.values())
             wrong["lines of others"] += len(told.keys() - words.keys())
             for result in found:
@@ -159,6 +162,8 @@ def judge(gateway, clients, log):
         owners = {by_line.get(line["name"]) for line in batch["lines"]}
         for owner in owners - {None}:
             upstream[owner] += 1
+            if upstream[owner] > 1:
+                print(f"   {owner} was made twice at {batch['vendor']}: {batch['id']}, {batch['state']}, {batch['looks']} looks")
         wrong["batches of nobody at the provider"] += owners == {None}
     wrong["batches made twice at the provider"] = sum(count > 1 for count in upstream.values())
     ran = [runs for name, runs in log["runs"].items() if name in by_line]
