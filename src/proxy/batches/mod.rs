@@ -1,6 +1,6 @@
 //! Batches: many requests at once, answered when it suits the provider.
 //!
-//! `create` makes one of lines, `job` has it in hand, `see` takes it from step to step, in the background as well, by the `flow` of its
+//! `create` makes one of lines by a `plan`, `job` has it in hand, `see` takes it from step to step, in the background as well, by the `flow` of its
 //! provider (`openai`, `anthropic`, `gemini`, `xai`) or without one (`emulated`). Lines are made into what the provider reads by
 //! `convert` and `send`, and its results into files by `collect`.
 
@@ -13,6 +13,7 @@ mod flow;
 mod gemini;
 mod job;
 mod openai;
+mod plan;
 mod see;
 mod send;
 mod xai;
@@ -105,7 +106,13 @@ async fn look_now(ctx: &Exchange, desk: &Arc<Desk>, id: &str) {
     }
 }
 
-async fn show(session: &mut Session, ctx: &mut Exchange, desk: &Desk, id: &str, is_anthropics: bool) -> Result<(), Stop> {
+async fn show(
+    session: &mut Session,
+    ctx: &mut Exchange,
+    desk: &Desk,
+    id: &str,
+    is_anthropics: bool,
+) -> Result<(), Stop> {
     let (stored, batch, work) = find(ctx, desk, id).await?;
     let shown = shown(session, &stored, &batch, &work, is_anthropics);
     Ok(local::answer(session, ctx, StatusCode::OK, &shown).await?)
