@@ -119,7 +119,7 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
                 Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
                 Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
                 _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
-                _ if predicts => predicted(run)?,
+                _ if predicts => predicted(run, target)?,
                 _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
                     invoked(run, target)?
                 }
@@ -189,10 +189,18 @@ fn counted(asked: &mut Asked, operation: Operation, target: &Target) -> Result<(
     Ok((count::write_request(provider, &name, body), Lane::Count { provider }))
 }
 
-fn predicted(run: &Run) -> Result<(Bytes, Lane), Refusal> {
+/// What would be left out is refused where the client or the user wants it so.
+fn refuse_losses(run: &Run, target: &Target, dropped: &[String]) -> Result<(), Refusal> {
+    let Some(member) = dropped.first().filter(|_| run.is_strict) else { return Ok(()) };
+    let message = format!("`{member}` has no place in what {} is asked.", target.upstream.name());
+    Err(Refusal::invalid(message).code("unsupported_parameter"))
+}
+
+fn predicted(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
     let request = predict::Request::read(&object.text().to_bytes())?;
     let (body, dropped) = request.write();
+    refuse_losses(run, target, &dropped)?;
     Ok((body, Lane::Predict { request, dropped }))
 }
 
@@ -201,6 +209,7 @@ fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     let is_batch = run.operation == Operation::BatchEmbedContents;
     let request = embeddings::Request::read(&object.text().to_bytes(), is_batch)?;
     let (body, dropped) = request.write(&target.model);
+    refuse_losses(run, target, &dropped)?;
     Ok((body, Lane::Embed { request, dropped }))
 }
 
@@ -214,10 +223,7 @@ fn spoken(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
         Payload::Json(object) => audio::Request::Speech(audio::Speech::read(&object.text().to_bytes())?),
         Payload::Form(form) => audio::Request::Transcription(audio::Transcription::read(form)?),
     };
-    if let (true, Some(name)) = (run.is_strict, request.dropped().first()) {
-        let message = format!("`{name}` has no place in what this model is asked.");
-        return Err(Refusal::invalid(message).code("unsupported_parameter"));
-    }
+    refuse_losses(run, target, request.dropped())?;
     Ok((request.write(&target.model), Lane::Audio(request)))
 }
 
@@ -225,12 +231,7 @@ fn invoked(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
     let request = invoke::Request::read(&object.text().to_bytes())?;
     let invoke::Calls { first, more, dropped } = request.write(&target.model)?;
-    if run.is_strict
-        && let Some(member) = dropped.first()
-    {
-        let message = format!("`{member}` has no place in what {} is asked.", target.upstream.name());
-        return Err(Refusal::invalid(message));
-    }
+    refuse_losses(run, target, &dropped)?;
     Ok((first, Lane::Invoke { request, more, dropped }))
 }
 
@@ -242,8 +243,8 @@ fn translated(
 ) -> Result<(Bytes, Lane), Refusal> {
     let provider = operation.dialect();
     let dialect = provider.provider();
-    let recipient = Recipient { facts: &target.known.facts, habits: target.upstream.instance.provider.habits };
     let instance = &target.upstream.instance;
+    let recipient = Recipient { facts: &target.known.facts, habits: instance.habits(&target.model) };
     asked.request.model = instance.provider.urls.model(instance, operation, &target.model).into_owned();
     let mut losses = Losses::new(dialect.losses(), is_strict);
     let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;
