@@ -194,6 +194,14 @@ pub enum Endpoint {
     Run(Operation),
     /// A response that was kept: shown, deleted, cancelled, its input listed.
     StoredResponse,
+    /// Files: put, listed, shown, deleted, their content had.
+    Files,
+    /// The same as Anthropic's clients ask for them.
+    AnthropicFiles,
+    /// Many requests at once.
+    Batches,
+    /// The same as Anthropic's clients ask for it.
+    MessageBatches,
     /// A provider's own API, as it is.
     Passthrough,
 }
@@ -205,6 +213,7 @@ impl Endpoint {
             Self::Run(operation) => operation.dialect(),
             Self::ListGeminiModels | Self::RetrieveGeminiModel => Dialect::Gemini,
             Self::StoredResponse => Dialect::OpenaiResponses,
+            Self::AnthropicFiles | Self::MessageBatches => Dialect::Anthropic,
             _ => Dialect::OpenaiChat,
         }
     }
@@ -215,6 +224,8 @@ impl Endpoint {
             Self::ListModels | Self::RetrieveModel | Self::ListGeminiModels | Self::RetrieveGeminiModel => "models",
             Self::Run(operation) => operation.name(),
             Self::StoredResponse => "stored response",
+            Self::Files | Self::AnthropicFiles => "files",
+            Self::Batches | Self::MessageBatches => "batches",
             Self::Passthrough => "passthrough",
         }
     }
@@ -294,13 +305,19 @@ const TABLE: &[Row] = &[
     row("POST", "/v1/audio/speech",           Endpoint::Run(Operation::Speech)),
     row("POST", "/v1/audio/transcriptions",   Endpoint::Run(Operation::Transcriptions)),
     row("POST", "/v1/audio/translations",     Endpoint::Run(Operation::Translations)),
+    row("ANY",  "/v1/batches",                Endpoint::Batches),
+    row("ANY",  "/v1/batches/*",              Endpoint::Batches),
     row("POST", "/v1/chat/completions",       Endpoint::Run(Operation::Chat)),
     row("POST", "/v1/completions",            Endpoint::Run(Operation::Completions)),
     row("POST", "/v1/embeddings",             Endpoint::Run(Operation::Embeddings)),
+    row("ANY",  "/v1/files",                  Endpoint::Files),
+    row("ANY",  "/v1/files/*",                Endpoint::Files),
     row("POST", "/v1/images/edits",           Endpoint::Run(Operation::ImageEdits)),
     row("POST", "/v1/images/generations",     Endpoint::Run(Operation::ImageGenerations)),
     row("POST", "/v1/images/variations",      Endpoint::Run(Operation::ImageVariations)),
     row("POST", "/v1/messages",               Endpoint::Run(Operation::Messages)),
+    row("ANY",  "/v1/messages/batches",       Endpoint::MessageBatches),
+    row("ANY",  "/v1/messages/batches/*",     Endpoint::MessageBatches),
     row("POST", "/v1/messages/count_tokens",  Endpoint::Run(Operation::CountMessages)),
     row("GET",  "/v1/models",                 Endpoint::ListModels),
     row("GET",  "/v1/models/*",               Endpoint::RetrieveModel),

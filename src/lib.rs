@@ -10,6 +10,7 @@
 //! - [`models`]: what is known of models, as tables.
 //! - [`dialects`]: the wire formats.
 //! - [`endpoints`]: the paths that we serve.
+//! - [`files`], [`batches`]: what clients upload, and many requests at once, as data.
 //! - [`providers`]: what is known of each kind of upstream, as a table.
 //! - [`fetch`]: the gateway as a client on its own account.
 //! - [`credentials`]: what the clouds want instead of a key, fetched and renewed.
@@ -25,12 +26,14 @@
 //!
 //! `docs/lifecycle.md` follows one request through these rooms.
 
+pub mod batches;
 pub mod config;
 pub mod credentials;
 pub mod dialects;
 pub mod endpoints;
 pub mod error;
 pub mod fetch;
+pub mod files;
 pub mod gateway;
 pub mod json;
 pub mod models;

@@ -28,12 +28,25 @@ pub enum BadForm {
     NoParts,
     #[error("the part at byte {0} has no header section")]
     NoHeaders(usize),
+    #[error("it breaks off before its last delimiter")]
+    Unfinished,
+    #[error("a field that is not a file is longer than 64 KiB")]
+    LongField,
+}
+
+/// What the headers of a part say.
+#[derive(Debug)]
+pub struct Disposition {
+    pub name: String,
+    /// Only files have one.
+    pub filename: Option<String>,
+    pub content_type: Option<String>,
 }
 
 impl Form {
     /// Finds the fields of `body`; `content_type` is the header's value.
     pub fn read(content_type: &str, body: Bytes) -> Result<Self, BadForm> {
-        let boundary = parameter(content_type, "boundary").ok_or(BadForm::NoBoundary)?;
+        let boundary = boundary_of(content_type).ok_or(BadForm::NoBoundary)?;
         let delimiter = format!("--{boundary}");
         let (mut fields, mut files) = (Vec::new(), Vec::new());
         // A delimiter stands at the beginning of a line (RFC 2046 §5.1.1); what looks like one elsewhere is content.
@@ -53,16 +66,10 @@ impl Form {
             let headers_end = memmem::find(part, b"\r\n\r\n").ok_or(BadForm::NoHeaders(start))?;
             let headers = String::from_utf8_lossy(part.get(..headers_end).unwrap_or_default());
             let value = start + headers_end + 4..start + part.len();
-            let Some(disposition) = headers.lines().find_map(|line| {
-                let (name, value) = line.split_once(':')?;
-                name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
-            }) else {
-                continue;
-            };
             if value.start <= value.end
-                && let Some(name) = parameter(disposition, "name")
+                && let Some(Disposition { name, filename, .. }) = disposition(&headers)
             {
-                let is_file = parameter(disposition, "filename").is_some();
+                let is_file = filename.is_some();
                 if is_file { &mut files } else { &mut fields }.push(Field { name, value });
             }
         }
@@ -103,6 +110,27 @@ impl Form {
     fn find(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
     }
+}
+
+/// The delimiter that a content type names.
+pub fn boundary_of(content_type: &str) -> Option<String> {
+    parameter(content_type, "boundary")
+}
+
+/// Reads the headers of a part.
+pub fn disposition(headers: &str) -> Option<Disposition> {
+    let value = |wanted: &str| {
+        headers.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim())
+        })
+    };
+    let disposition = value("content-disposition")?;
+    Some(Disposition {
+        name: parameter(disposition, "name")?,
+        filename: parameter(disposition, "filename"),
+        content_type: value("content-type").map(str::to_owned),
+    })
 }
 
 /// A parameter of a header value such as `form-data; name="model"`, quotes removed.

@@ -9,13 +9,15 @@ use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant,
+    Access, Batches, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant,
     model_info, models, providers, units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
 
 const MAX_BODY: usize = 64 << 20;
+/// How long what is kept for clients is kept.
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// Reads the whole tree. `None`, and for every problem an entry in `problems`, when it cannot be used.
 pub fn check(
@@ -37,6 +39,8 @@ pub fn check(
     let mut media = root.section("media");
     let fetch = read_fetch(media.section("fetch"));
     media.finish();
+
+    let batches = read_batches(root.section("batches"));
 
     let mut inventory = root.section("inventory");
     let list_mode = inventory.read("mode", list_mode).unwrap_or_default();
@@ -68,6 +72,7 @@ pub fn check(
         routing,
         store,
         media: fetch,
+        batches,
         inventory_refresh,
         instances,
         models,
@@ -239,18 +244,41 @@ fn read_fetch(mut section: Section<'_>) -> MediaFetch {
     fetch
 }
 
+fn read_batches(mut section: Section<'_>) -> Batches {
+    let batches = Batches {
+        emulate: section.read("emulate", units::flag).unwrap_or(false),
+        concurrency: section
+            .read("concurrency", |text| match text.parse() {
+                Ok(concurrency @ 1..=1000) => Ok(concurrency),
+                _ => Err(format!("`{text}` is not a number from 1 to 1000")),
+            })
+            .unwrap_or(8),
+        poll: section
+            .read("poll", |text| match units::duration(text)? {
+                poll if poll < Duration::from_millis(10) => Err(format!("`{text}` is shorter than 10 ms")),
+                poll => Ok(poll),
+            })
+            .unwrap_or(Duration::from_secs(5)),
+    };
+    section.finish();
+    batches
+}
+
 fn read_store(mut section: Section<'_>) -> StoreSettings {
     let store = StoreSettings {
         place: section.read("path", store_place).unwrap_or_else(|| StorePlace::File(PathBuf::from("narthex.db"))),
-        retention: section
-            .read("retention", |text| match units::duration(text)? {
-                retention if retention < Duration::from_secs(1) => Err(format!("`{text}` is not a second or longer")),
-                retention => Ok(retention),
-            })
-            .unwrap_or(Duration::from_secs(30 * 24 * 3600)),
+        retention: section.read("retention", retention).unwrap_or(MONTH),
+        file_retention: section.read("file_retention", retention).unwrap_or(MONTH),
     };
     section.finish();
     store
+}
+
+fn retention(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        retention if retention < Duration::from_secs(1) => Err(format!("`{text}` is not a second or longer")),
+        retention => Ok(retention),
+    }
 }
 
 /// Whether the file can be written shows when it is needed: it may never be.

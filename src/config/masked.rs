@@ -46,6 +46,7 @@ fn write_config(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "routing:\n  strategy: {}\n  retries: {retries}\n  strict: {is_strict}", name(*strategy))?;
     writeln!(out, "store:\n  path: {}", text(&config.store.place.to_string()))?;
     writeln!(out, "  retention: {}", humantime::format_duration(config.store.retention))?;
+    writeln!(out, "  file_retention: {}", humantime::format_duration(config.store.file_retention))?;
     let fetch = &config.media;
     writeln!(out, "media:\n  fetch:\n    enabled: {}\n    max_bytes: {}", fetch.enabled, fetch.max_bytes)?;
     writeln!(out, "    timeout: {}", humantime::format_duration(fetch.timeout))?;

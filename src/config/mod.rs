@@ -38,6 +38,7 @@ pub struct Config {
     pub routing: Routing,
     pub store: StoreSettings,
     pub media: MediaFetch,
+    pub batches: Batches,
     /// How often the providers' lists of models are fetched anew.
     pub inventory_refresh: Duration,
     /// Sorted by name.
@@ -113,12 +114,25 @@ pub struct MediaFetch {
     pub allow_private: bool,
 }
 
+/// Many requests at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Batches {
+    /// Whether models of providers without batches are asked line by line.
+    pub emulate: bool,
+    /// Lines of one such batch that are under way at once.
+    pub concurrency: usize,
+    /// How soon a provider is asked again how far a batch is; the pauses grow to a hundred times as long.
+    pub poll: Duration,
+}
+
 /// What is kept for clients beyond an exchange.
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
     pub place: StorePlace,
-    /// How long it is kept.
+    /// How long a response is kept.
     pub retention: Duration,
+    /// How long a file is kept whose bytes are here, and a batch that is over.
+    pub file_retention: Duration,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use super::bedrock::Bedrock;
 use super::urls::Joined;
 use super::vertex::Vertex;
 use super::{
-    Audio, Auth, Borrowed, DefaultHeader, Doors, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage,
+    Audio, Auth, BatchesApi, Borrowed, DefaultHeader, Doors, FilesApi, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage,
 };
 use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::{EffortHabit, Habits};
@@ -31,6 +31,8 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     doors: Doors::Any,
     audio: Audio::Endpoints,
     keeps_responses: false,
+    files: None,
+    batches: None,
     places: &[],
     model_list: Some("/models"),
     native: Native { roots: &[], auth: Auth::Bearer },
@@ -92,6 +94,8 @@ pub static TABLE: &[Provider] = &[
         model_list: Some("/models?limit=1000"),
         native: Native { roots: &[], auth: Auth::Header("x-api-key") },
         headers: &[ANTHROPIC_VERSION],
+        files: Some(FilesApi::Anthropic),
+        batches: Some(BatchesApi::Anthropic),
         example: "claude-sonnet-5",
         note: "Clients of any dialect; the rest of its API by passthrough (`/p/anthropic/v1/files`).",
         ..OPENAI_COMPATIBLE
@@ -141,6 +145,8 @@ pub static TABLE: &[Provider] = &[
             },
         ],
         urls: &Azure,
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
         example: "gpt-5",
         note: "Base URL: the resource, its `/openai/v1`, or one deployment; with `api_version` the older surface is used. Without a key, tokens of Entra ID.",
         ..OPENAI_COMPATIBLE
@@ -160,6 +166,8 @@ pub static TABLE: &[Provider] = &[
         keeps_responses: true,
         places: &[(Messages, Place::Below("/apps/anthropic/v1")), (Rerank, Place::Host("/compatible-api/v1/reranks"))],
         native: Native { roots: &["api", "apps", "compatible-api"], auth: Auth::Bearer },
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
         example: "qwen3-max",
         note: "Keys are regional: mainland China is `https://dashscope.aliyuncs.com`, Virginia `https://dashscope-us.aliyuncs.com`.",
         ..OPENAI_COMPATIBLE
@@ -220,6 +228,8 @@ pub static TABLE: &[Provider] = &[
         options: &["api_mode"],
         choices: API_MODES,
         native: Native { roots: &["v1alpha", "v1beta", "upload", "download"], auth: Auth::Header("x-goog-api-key") },
+        files: Some(FilesApi::Gemini),
+        batches: Some(BatchesApi::Gemini),
         example: "gemini-2.5-flash",
         note: "By its own `generateContent`; with `api_mode: openai`, or a base URL that ends in `/openai`, by its compatible surface.",
         ..OPENAI_COMPATIBLE
@@ -231,6 +241,8 @@ pub static TABLE: &[Provider] = &[
         habits: &GROQ,
         habits_with: &[("qwen", &Habits { effort: EffortHabit::OnOrOff, ..GROQ })],
         operations: &[Chat, Responses, Embeddings, Speech, Transcriptions, Translations],
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
         options: &["think_tags"],
         choices: &[THINK_TAGS],
         example: "llama-3.3-70b-versatile",
@@ -297,6 +309,8 @@ pub static TABLE: &[Provider] = &[
         habits: &Habits::OPENAI,
         doors: Doors::Openai,
         keeps_responses: true,
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
         options: &["keeps_responses", "think_tags"],
         choices: &[THINK_TAGS],
         example: "gpt-5.5",
@@ -339,6 +353,7 @@ pub static TABLE: &[Provider] = &[
             DefaultHeader { name: "x-openrouter-title", value: HeaderSource::Option("app_name", Some("narthex")) },
         ],
         stream_usage: StreamUsage::Unasked,
+        files: Some(FilesApi::Openai),
         options: &["app_name", "site_url", "think_tags"],
         choices: &[THINK_TAGS],
         example: "google/gemini-2.5-flash",
@@ -362,6 +377,8 @@ pub static TABLE: &[Provider] = &[
         base_url: Some("http://simulator.internal/v1"),
         key: Key::Optional,
         operations: SIMULATED,
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Openai),
         example: "simulator",
         note: "Built in: answers without any account, for trying things out and for tests.",
         ..OPENAI_COMPATIBLE
@@ -457,6 +474,8 @@ pub static TABLE: &[Provider] = &[
         keeps_responses: true,
         // Requests of one conversation meet the cache of one server (docs.x.ai, "Prompt caching").
         headers: &[DefaultHeader { name: "x-grok-conv-id", value: HeaderSource::Conversation }],
+        files: Some(FilesApi::Openai),
+        batches: Some(BatchesApi::Xai),
         example: "grok-4",
         ..OPENAI_COMPATIBLE
     },

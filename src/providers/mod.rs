@@ -41,6 +41,10 @@ pub struct Provider {
     pub audio: Audio,
     /// Whether it keeps responses, to be asked for again and continued.
     pub keeps_responses: bool,
+    /// How it keeps files; `None`: it keeps none that others could ask for.
+    pub files: Option<FilesApi>,
+    /// How it takes many requests at once.
+    pub batches: Option<BatchesApi>,
     /// Where it serves an operation elsewhere than usual.
     pub places: &'static [(Operation, Place)],
     /// The path of its list of models below the base URL; `None`: it has none, models are configured.
@@ -92,6 +96,37 @@ pub enum Audio {
     Endpoints,
     /// In chats: requests for speech and transcriptions are made into them.
     Chat,
+}
+
+/// How files are put at a provider, and asked for again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FilesApi {
+    /// As OpenAI has it: `POST /files` with a form.
+    Openai,
+    /// The same with objects of Anthropic's own, and without purposes.
+    Anthropic,
+    /// Google's resumable uploads (ai.google.dev/api/files).
+    Gemini,
+}
+
+/// How many requests at once are handed to a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BatchesApi {
+    /// As OpenAI has it: `POST /batches` for a file of lines.
+    Openai,
+    /// Anthropic's Message Batches: all requests in one body.
+    Anthropic,
+    /// Gemini's `:batchGenerateContent` for a file of lines.
+    Gemini,
+    /// xAI's: a batch is made, then requests are added to it.
+    Xai,
+}
+
+impl BatchesApi {
+    /// Whether the lines are read from a file that the provider keeps, and stand there in OpenAI's form.
+    pub fn takes_files(self) -> bool {
+        self == Self::Openai
+    }
 }
 
 /// What a provider needs of a key.

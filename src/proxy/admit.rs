@@ -9,11 +9,11 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
-use super::{body, collect, dispatch, headers, listing, local, relay, stored};
+use super::{Side, batches, body, collect, dispatch, files, headers, listing, local, relay, stored};
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
-use crate::error::{Kind, Refusal};
+use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
 use crate::providers::{Quirk, check_segments};
@@ -25,6 +25,8 @@ const CLIENT_SILENCE: Duration = Duration::from_secs(60);
 /// Why an exchange does not go on.
 pub enum Stop {
     Refused(Refusal),
+    /// A provider's failure, which the client is told in its dialect.
+    Failed(Failure),
     /// The client's connection broke.
     Broken(Box<Error>),
 }
@@ -35,6 +37,12 @@ impl From<Refusal> for Stop {
     }
 }
 
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
 impl From<Box<Error>> for Stop {
     fn from(error: Box<Error>) -> Self {
         Self::Broken(error)
@@ -42,7 +50,7 @@ impl From<Box<Error>> for Stop {
 }
 
 /// True when the answer has been given.
-pub async fn request_filter(session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
+pub async fn request_filter(session: &mut Session, ctx: &mut Exchange, side: &Side) -> Result<bool> {
     if relay::take_over(session, ctx).await? {
         return Ok(false);
     }
@@ -52,20 +60,24 @@ pub async fn request_filter(session: &mut Session, ctx: &mut Exchange) -> Result
     session.set_read_timeout(Some(CLIENT_SILENCE));
     session.set_write_timeout(Some(CLIENT_SILENCE));
     ctx.request_id = RequestId::given_or_new(session.req_header().headers.get(headers::X_REQUEST_ID));
-    match admit(session, ctx).await {
+    match admit(session, ctx, side).await {
         Ok(answered) => Ok(answered),
         Err(Stop::Refused(refusal)) => local::refuse(session, ctx, refusal).await.map(|()| true),
+        Err(Stop::Failed(failure)) => local::fail(session, ctx, failure).await.map(|()| true),
         Err(Stop::Broken(error)) => Err(error),
     }
 }
 
-async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> {
+async fn admit(session: &mut Session, ctx: &mut Exchange, side: &Side) -> Result<bool, Stop> {
     let request = session.req_header();
     let path = request.uri.path().to_owned();
     let found = endpoints::find(&request.method, &path).map_err(|why| no_endpoint(why, &path))?;
     ctx.ask = Ask::Local(found.endpoint);
     if found.endpoint.is_guarded() {
-        ctx.tenant = authenticate(session, &ctx.gateway.gate)?;
+        ctx.tenant = match side {
+            Side::Clients(_) => authenticate(session, &ctx.gateway.gate)?,
+            Side::Inner => introduced(session, &ctx.gateway.gate)?,
+        };
     }
     match found.endpoint {
         Endpoint::Live | Endpoint::Ready => local::health(session, ctx, found.endpoint).await?,
@@ -83,6 +95,15 @@ async fn admit(session: &mut Session, ctx: &mut Exchange) -> Result<bool, Stop> 
         }
         Endpoint::ListGeminiModels | Endpoint::RetrieveGeminiModel => {
             listing::gemini_models(session, ctx, found.tail).await?;
+        }
+        Endpoint::Files | Endpoint::AnthropicFiles | Endpoint::Batches | Endpoint::MessageBatches => {
+            let Side::Clients(desk) = side else { return Err(no_endpoint(NoMatch::UnknownPath, &path).into()) };
+            match found.endpoint {
+                Endpoint::Files | Endpoint::AnthropicFiles => {
+                    Box::pin(files::answer(session, ctx, desk, found.tail)).await?;
+                }
+                _ => Box::pin(batches::answer(session, ctx, desk, found.tail)).await?,
+            }
         }
         Endpoint::Run(operation) => {
             let named = found.is_stream.map(|is_stream| Named { model: decoded(found.tail), is_stream });
@@ -117,6 +138,14 @@ fn authenticate(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, R
         return Err(refuse("A key is needed: send it as `Authorization: Bearer …`, `x-api-key` or `x-goog-api-key`."));
     }
     presented.find_map(|key| gate.admit(&key)).map(Some).ok_or_else(|| refuse("This key is not known here."))
+}
+
+/// The tenant whose line of a batch this is: it was known when the batch was made, and may not be any more.
+fn introduced(session: &Session, gate: &Gate) -> Result<Option<Arc<Tenant>>, Refusal> {
+    let Gate::Keys(tenants) = gate else { return Ok(None) };
+    let name = header_text(session, headers::X_NARTHEX_TENANT);
+    let tenant = tenants.iter().find(|tenant| tenant.name == name).cloned();
+    tenant.map(Some).ok_or_else(|| Refusal::new(Kind::Authentication, "The key of this batch is not known any more."))
 }
 
 /// What the path has said already.
@@ -254,7 +283,7 @@ fn no_route(why: Unresolved, ctx: &Exchange, model: &str) -> Refusal {
 }
 
 /// The request in canonical form.
-fn asked(run: &Run) -> Result<Asked, Refusal> {
+pub fn asked(run: &Run) -> Result<Asked, Refusal> {
     let Payload::Json(object) = &run.payload else { return Err(no_form()) };
     let (dialect, body) = (run.operation.dialect(), object.text().to_bytes());
     let mut asked = match run.operation.counts() {

@@ -6,7 +6,7 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 
 use super::ResponseHeader;
-use super::context::{Ask, Attempt, Exchange, Lane, RequestId, Run};
+use super::context::{Ask, Attempt, Exchange, Lane, Run};
 use super::failure::KNOWN;
 use super::headers::{
     self, X_ACCEL_BUFFERING, X_AMZN_ERRORTYPE, X_NARTHEX_ATTEMPTS, X_NARTHEX_DROPPED, X_NARTHEX_INSTANCE,
@@ -85,7 +85,7 @@ pub fn prepare(response: &ResponseHeader, ctx: &mut Exchange) -> Result<()> {
     let status = response.status.as_u16();
     let Some(attempt) = &ctx.attempt else { return Ok(()) };
     let is_event_stream = match (&attempt.outgoing.lane, &ctx.ask) {
-        (Lane::Forward { .. }, _) => is_type(response, "text/event-stream"),
+        (Lane::Forward { .. }, _) => is_type(&response.headers, "text/event-stream"),
         (_, Ask::Run(run)) => run.wants_stream && response.status.is_success(),
         _ => false,
     };
@@ -96,7 +96,7 @@ pub fn prepare(response: &ResponseHeader, ctx: &mut Exchange) -> Result<()> {
             is_readable.then(|| Box::new(Overheard::new(status, headers, run.operation.dialect())) as Box<dyn Rewrite>)
         }
         (Lane::Forward { .. }, _) => rewrite(response, attempt, is_event_stream),
-        (lane, Ask::Run(run)) => translate(response, lane, run, &ctx.request_id),
+        (lane, Ask::Run(run)) => translate(response.status, &response.headers, lane, run, ctx.request_id.as_str()),
         _ => None,
     };
     let rewrite = match &ctx.ask {
@@ -132,11 +132,17 @@ fn is_empty(response: &ResponseHeader) -> bool {
 }
 
 /// An answer of another dialect than the client's. It is read whatever it is: what makes no sense becomes a failure.
-fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &RequestId) -> Option<Box<dyn Rewrite>> {
+pub fn translate(
+    status: StatusCode,
+    headers: &HeaderMap,
+    lane: &Lane,
+    run: &Run,
+    request_id: &str,
+) -> Option<Box<dyn Rewrite>> {
     let (provider, client) = (lane.foreign()?, run.operation.dialect());
-    if !response.status.is_success() {
-        let id = request_id.as_str().to_owned();
-        return Some(Box::new(Failed::new(response.status, response.headers.clone(), provider, client, id)));
+    if !status.is_success() {
+        let id = request_id.to_owned();
+        return Some(Box::new(Failed::new(status, headers.clone(), provider, client, id)));
     }
     Some(match lane {
         Lane::Count { .. } => Box::new(Whole::count(provider, client)),
@@ -145,12 +151,12 @@ fn translate(response: &ResponseHeader, lane: &Lane, run: &Run, request_id: &Req
         Lane::Predict { request, .. } => Box::new(Whole::predict(request.clone(), run.model.clone())),
         Lane::Invoke { request, .. } => {
             let mut answer = Whole::invoke(request.clone(), run.model.clone());
-            answer.push(invoke::told(&response.headers));
+            answer.push(invoke::told(headers));
             Box::new(answer)
         }
         Lane::Translate { think_tags, .. } | Lane::Forward { think_tags, .. } => {
             let think_tags = *think_tags;
-            let is_stream = is_type(response, "text/event-stream") || is_type(response, AMAZONS_EVENTS);
+            let is_stream = is_type(headers, "text/event-stream") || is_type(headers, AMAZONS_EVENTS);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
             let wants_stream = run.wants_stream;
             Box::new(Translate::new(Translation { provider, think_tags, is_stream, client, wants_stream, reply }))
@@ -164,7 +170,7 @@ fn rewrite(response: &ResponseHeader, attempt: &Attempt, is_event_stream: bool) 
     if response.status.as_u16() != 200 || !is_readable {
         return None;
     }
-    let is_told = is_event_stream || is_type(response, "application/json") || is_type(response, AMAZONS_EVENTS);
+    let is_told = is_event_stream || is_type(&response.headers, "application/json") || is_type(&response.headers, AMAZONS_EVENTS);
     let lane = &attempt.outgoing.lane;
     let same: Box<dyn Rewrite> = match is_event_stream && lane.counts_for_us() {
         true => Box::<WithoutUsage>::default(),
@@ -176,8 +182,8 @@ fn rewrite(response: &ResponseHeader, attempt: &Attempt, is_event_stream: bool) 
     }
 }
 
-fn is_type(response: &ResponseHeader, wanted: &str) -> bool {
-    let given = response.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+fn is_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     given.get(..wanted.len()).is_some_and(|start| start.eq_ignore_ascii_case(wanted))
 }
 

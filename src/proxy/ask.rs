@@ -1,11 +1,14 @@
-//! Requests of our own to a provider: for its list of models, and to see whether it can be reached at all.
+//! Requests of our own to a provider: for its list of models, for files and batches, and to see whether it can be reached at all.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use once_cell::sync::Lazy;
+use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
+use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType};
 
@@ -25,7 +28,18 @@ pub struct Question<'a> {
     pub base: &'a BaseUrl,
     pub path_and_query: &'a str,
     pub auth: Auth,
-    pub body: &'static [u8],
+    /// Beside those that every request has.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    pub body: Body,
+}
+
+/// What is sent along.
+#[derive(Debug, Clone)]
+pub enum Body {
+    None,
+    Json(Bytes),
+    /// It is written when the connection is there: so many bytes, where that is known.
+    Following(Option<u64>),
 }
 
 #[derive(Debug)]
@@ -74,6 +88,83 @@ fn broken(error: &Error) -> String {
     }
 }
 
+/// Asks on behalf of files and batches, from wherever they are seen to.
+pub struct Caller {
+    dns: Arc<Dns>,
+    /// Made when it is first needed: it holds a megabyte of trusted certificates.
+    connector: Lazy<Connector, Box<dyn FnOnce() -> Connector + Send>>,
+}
+
+impl Caller {
+    pub fn new(dns: Arc<Dns>, options: ConnectorOptions) -> Self {
+        Self { dns, connector: Lazy::new(Box::new(move || Connector::new(Some(options)))) }
+    }
+
+    /// One whole exchange.
+    pub async fn ask(&self, upstream: &Upstream, question: &Question<'_>) -> Result<Told, Trouble> {
+        ask(upstream, &self.dns, &self.connector, question).await
+    }
+
+    /// An exchange whose body or answer is too long to be held. Silence is borne as long as with any exchange of the instance.
+    pub async fn begin(&self, upstream: &Upstream, question: &Question<'_>) -> Result<Talk, Trouble> {
+        begin(upstream, &self.dns, &self.connector, question, upstream.instance.timeouts.read).await
+    }
+}
+
+/// An exchange under way.
+pub struct Talk {
+    session: HttpSession,
+    peer: HttpPeer,
+    is_reused: bool,
+}
+
+impl Talk {
+    /// A piece of the body. An answer may come before the body's end, so that nobody takes the rest: that shows when it is read.
+    pub async fn write(&mut self, piece: Bytes) -> Result<(), Trouble> {
+        Ok(self.session.write_request_body(piece, false).await?)
+    }
+
+    /// The body is complete; what is answered?
+    pub async fn answer(&mut self) -> Result<(StatusCode, HeaderMap), Trouble> {
+        // Whoever refuses a body without reading it to its end has said why.
+        let finished = self.session.finish_request_body().await;
+        loop {
+            if let Err(error) = self.session.read_response_header().await {
+                finished?;
+                return Err(error.into());
+            }
+            match self.session.response_header() {
+                Some(response) if response.status.is_informational() => {}
+                Some(response) => return Ok((response.status, response.headers.clone())),
+                None => return Err(Error::explain(ErrorType::ReadError, "it has no head").into()),
+            }
+        }
+    }
+
+    /// The next piece of the answer's body.
+    pub async fn read(&mut self) -> Result<Option<Bytes>, Trouble> {
+        Ok(self.session.read_response_body().await?)
+    }
+
+    /// The whole answer.
+    pub async fn told(&mut self) -> Result<Told, Trouble> {
+        let (status, headers) = self.answer().await?;
+        self.told_of(status, headers).await
+    }
+
+    /// The rest of an answer whose header is known.
+    pub async fn told_of(&mut self, status: StatusCode, headers: HeaderMap) -> Result<Told, Trouble> {
+        let mut body = BytesMut::new();
+        while let Some(piece) = self.read().await? {
+            body.extend_from_slice(&piece);
+            if body.len() > LONGEST {
+                return Err(Trouble::TooLong);
+            }
+        }
+        Ok(Told { status, headers, body: body.freeze() })
+    }
+}
+
 /// One exchange, with the instance's credentials.
 pub async fn ask(
     upstream: &Upstream,
@@ -81,34 +172,53 @@ pub async fn ask(
     connector: &Connector,
     question: &Question<'_>,
 ) -> Result<Told, Trouble> {
+    loop {
+        let mut talk = begin(upstream, dns, connector, question, PATIENCE).await?;
+        match talk.told().await {
+            Ok(told) => {
+                let Talk { session, peer, .. } = talk;
+                connector.release_http_session(session, &peer, None).await;
+                return Ok(told);
+            }
+            // A connection from the pool may have been closed just now.
+            Err(Trouble::Broken(_)) if talk.is_reused => {}
+            Err(why) => return Err(why),
+        }
+    }
+}
+
+async fn begin(
+    upstream: &Upstream,
+    dns: &Arc<Dns>,
+    connector: &Connector,
+    question: &Question<'_>,
+    patience: Duration,
+) -> Result<Talk, Trouble> {
     let (instance, base) = (&upstream.instance, question.base);
     let unresolved = |why| Trouble::Unresolved { host: base.host.clone(), why };
     let address = dns.resolve(&base.host, base.port).await.map_err(unresolved)?;
     let mut peer = HttpPeer::new(address, base.tls, base.host.clone());
     peer.options.total_connection_timeout = Some(instance.timeouts.connect);
-
+    if !question.method.is_safe() {
+        // What must not be done twice goes over a connection that nobody has closed.
+        peer.group_key = fastrand::u64(1..);
+    }
     let request = request(upstream, question).await?;
-    let (mut session, _) = connector.get_http_session(&peer).await?;
-    session.set_read_timeout(Some(PATIENCE));
-    session.write_request_header(Box::new(request)).await?;
-    if !question.body.is_empty() {
-        session.write_request_body(Bytes::from_static(question.body), true).await?;
-    }
-    session.finish_request_body().await?;
-    session.read_response_header().await?;
-    let (status, headers) = match session.response_header() {
-        Some(response) => (response.status, response.headers.clone()),
-        None => return Err(Error::explain(ErrorType::ReadError, "it has no head").into()),
-    };
-    let mut body = BytesMut::new();
-    while let Some(chunk) = session.read_response_body().await? {
-        body.extend_from_slice(&chunk);
-        if body.len() > LONGEST {
-            return Err(Trouble::TooLong);
+    let (mut session, is_reused) = connector.get_http_session(&peer).await?;
+    session.set_read_timeout(Some(patience));
+    session.set_write_timeout(Some(patience));
+    let sent = async {
+        session.write_request_header(Box::new(request)).await?;
+        match &question.body {
+            Body::Json(body) => session.write_request_body(body.clone(), true).await,
+            Body::None | Body::Following(_) => Ok(()),
         }
+    };
+    match sent.await {
+        Err(_) if is_reused => Box::pin(begin(upstream, dns, connector, question, patience)).await,
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(Talk { session, peer, is_reused }),
     }
-    connector.release_http_session(session, &peer, None).await;
-    Ok(Told { status, headers, body: body.freeze() })
 }
 
 async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<RequestHeader, Trouble> {
@@ -120,14 +230,25 @@ async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<Request
     request.insert_header(header::ACCEPT, JSON)?;
     request.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     request.insert_header(header::USER_AGENT, concat!("narthex/", env!("CARGO_PKG_VERSION")))?;
-    if !question.body.is_empty() {
-        request.insert_header(header::CONTENT_TYPE, JSON)?;
-        request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(question.body.len()))?;
-    }
     for default in instance.provider.headers {
         if let HeaderSource::Fixed(value) = default.value {
             request.insert_header(HeaderName::from_static(default.name), value)?;
         }
+    }
+    for (name, value) in &question.headers {
+        request.insert_header(name.clone(), value.clone())?;
+    }
+    let mut signed: &[u8] = b"";
+    match &question.body {
+        Body::None if question.method.is_safe() => {}
+        Body::None => request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(0))?,
+        Body::Json(body) => {
+            signed = body;
+            request.insert_header(header::CONTENT_TYPE, JSON)?;
+            request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+        }
+        Body::Following(Some(length)) => request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(*length))?,
+        Body::Following(None) => request.insert_header(header::TRANSFER_ENCODING, "chunked")?,
     }
     if let Some((name, value)) = instance.credential(question.auth) {
         request.insert_header(name, value)?;
@@ -137,7 +258,7 @@ async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<Request
     }
     if let Some(credentials) = &upstream.credentials {
         let grant = credentials.grant().await?;
-        outbound::authorise(&mut request, path, question.body, instance, &grant)?;
+        outbound::authorise(&mut request, path, signed, instance, &grant)?;
     }
     Ok(request)
 }

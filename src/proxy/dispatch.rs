@@ -113,23 +113,7 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             // Targets were chosen because they have a door.
             let operation = door(run, target).unwrap_or(run.operation);
             let call = Call { operation, model: &target.model, is_stream: run.wants_stream };
-            let is_strict = run.is_strict;
-            let predicts = operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByPredict);
-            let (body, lane) = match &mut run.asked {
-                Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
-                Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
-                _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
-                _ if predicts => predicted(run, target)?,
-                _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
-                    invoked(run, target)?
-                }
-                _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
-                _ => forwarded(run, operation, target),
-            };
-            let body = match claude_in_path(instance, operation) {
-                Some(version) => without_model(body, operation, version),
-                None => body,
-            };
+            let (body, lane) = carry(run, operation, target)?;
             let Destination { mut path_and_query, auth, base } = provider.urls.operation(instance, &call);
             if run.is_array && lane.foreign().is_none() && path_and_query.ends_with(EVENTS) {
                 path_and_query.truncate(path_and_query.len() - EVENTS.len());
@@ -144,6 +128,30 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
         }
         Ask::Unknown | Ask::Local(_) | Ask::Relayed => unreachable!("only these two are sent to providers"),
     }
+}
+
+/// What a target is sent by this operation of what the client wants, and how its answer is to be read.
+pub fn carry(run: &mut Run, operation: Operation, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+    let instance = &target.upstream.instance;
+    let provider = instance.provider;
+    let is_strict = run.is_strict;
+    let predicts = operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByPredict);
+    let (body, lane) = match &mut run.asked {
+        Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
+        Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
+        _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
+        _ if predicts => predicted(run, target)?,
+        _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
+            invoked(run, target)?
+        }
+        _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
+        _ => forwarded(run, operation, target),
+    };
+    let body = match claude_in_path(instance, operation) {
+        Some(version) => without_model(body, operation, version),
+        None => body,
+    };
+    Ok((body, lane))
 }
 
 /// The operation by which a target is asked for what the client wants.

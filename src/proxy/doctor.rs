@@ -12,7 +12,9 @@ use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
 use pingora_core::server::configuration::ServerConf;
 
-use super::ask::{Question, Told, Trouble, ask};
+use bytes::Bytes;
+
+use super::ask::{Body, Question, Told, Trouble, ask};
 use super::dns::Dns;
 use super::refresh;
 use super::server::SIMULATOR_HOST;
@@ -147,7 +149,8 @@ async fn serve(upstream: &Upstream, dns: &Arc<Dns>, connector: &Connector, liste
         base: &instance.base,
         path_and_query: &destination.path_and_query,
         auth: destination.auth,
-        body: NOTHING,
+        headers: Vec::new(),
+        body: Body::Json(Bytes::from_static(NOTHING)),
     };
     let started = Instant::now();
     match ask(upstream, dns, connector, &question).await {

@@ -8,6 +8,10 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The provider's own id of a request that the client has named otherwise.
 pub const X_UPSTREAM_REQUEST_ID: HeaderName = HeaderName::from_static("x-upstream-request-id");
 pub const X_NARTHEX_INSTANCE: HeaderName = HeaderName::from_static("x-narthex-instance");
+/// In requests of the gateway to itself: whose they are.
+pub const X_NARTHEX_TENANT: HeaderName = HeaderName::from_static("x-narthex-tenant");
+/// Clients of Anthropic's dialect send it with everything.
+pub const ANTHROPIC_VERSION: HeaderName = HeaderName::from_static("anthropic-version");
 pub const X_NARTHEX_MODEL: HeaderName = HeaderName::from_static("x-narthex-model");
 pub const X_NARTHEX_ATTEMPTS: HeaderName = HeaderName::from_static("x-narthex-attempts");
 pub const X_NARTHEX_DROPPED: HeaderName = HeaderName::from_static("x-narthex-dropped");

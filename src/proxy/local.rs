@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use pingora_core::Result;
+use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::Session;
 use serde_json::{Value, json};
 
@@ -83,6 +83,32 @@ pub async fn answer(session: &mut Session, ctx: &mut Exchange, status: StatusCod
 pub async fn answer_json(session: &mut Session, ctx: &mut Exchange, status: StatusCode, body: Bytes) -> Result<()> {
     let header = header_of(ctx, status, body.len())?;
     write(session, ctx, header, body).await
+}
+
+/// Begins an answer that comes in pieces.
+pub async fn begin(session: &mut Session, ctx: &mut Exchange, mut header: ResponseHeader) -> Result<()> {
+    header.insert_header(headers::X_REQUEST_ID, ctx.request_id.value())?;
+    if !header.headers.contains_key(header::CONTENT_LENGTH) {
+        header.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+    }
+    ctx.answer.status = header.status.as_u16();
+    session.write_response_header(Box::new(header), false).await.map_err(|error| error.into_down())
+}
+
+pub async fn go_on(session: &mut Session, ctx: &mut Exchange, piece: Bytes) -> Result<()> {
+    ctx.answer.bytes += piece.len();
+    session.write_response_body(Some(piece), false).await.map_err(|error| error.into_down())
+}
+
+pub async fn end(session: &mut Session, ctx: &mut Exchange) -> Result<()> {
+    session.write_response_body(None, true).await.map_err(|error| error.into_down())?;
+    ctx.answer.is_complete = true;
+    Ok(())
+}
+
+/// Breaks off an answer that cannot be completed, so that it does not look whole.
+pub fn broken(why: &str) -> Box<Error> {
+    Error::explain(ErrorType::InternalError, why.to_owned())
 }
 
 fn header_of(ctx: &Exchange, status: StatusCode, length: usize) -> Result<ResponseHeader> {

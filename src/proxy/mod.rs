@@ -9,15 +9,19 @@ mod admin;
 mod admit;
 mod answer;
 mod ask;
+mod batches;
 mod body;
 mod collect;
 mod context;
 mod conversation;
+mod desk;
 mod dispatch;
 mod dns;
 mod doctor;
 mod failure;
+mod files;
 mod headers;
+mod inner;
 mod listing;
 mod local;
 mod media;
@@ -41,6 +45,7 @@ use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
 use collect::Collector;
 use context::Exchange;
+use desk::Desk;
 use dns::Dns;
 pub use doctor::examine;
 pub use server::{Sockets, StartError, run, run_simulator};
@@ -55,6 +60,15 @@ pub struct Proxy {
     gateway: Arc<Gateway>,
     dns: Arc<Dns>,
     collector: Collector,
+    side: Side,
+}
+
+/// Who is on the other side of a proxy's connections.
+enum Side {
+    /// Clients, who show keys, and may come with files and batches.
+    Clients(Arc<Desk>),
+    /// The gateway itself, with lines of batches: it says whose they are.
+    Inner,
 }
 
 #[async_trait]
@@ -73,7 +87,7 @@ impl ProxyHttp for Proxy {
     }
 
     async fn request_filter(&self, session: &mut Session, ctx: &mut Exchange) -> Result<bool> {
-        if admit::request_filter(session, ctx).await? {
+        if admit::request_filter(session, ctx, &self.side).await? {
             return Ok(true);
         }
         if collect::is_wanted(ctx) {

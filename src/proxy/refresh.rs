@@ -13,7 +13,7 @@ use pingora_core::connectors::http::Connector;
 use pingora_core::server::ShutdownWatch;
 use pingora_core::services::background::BackgroundService;
 
-use super::ask::{Question, ask};
+use super::ask::{Body, Question, ask};
 use super::dns::Dns;
 use crate::gateway::Gateway;
 use crate::providers::{Listing, UNRESERVED};
@@ -147,8 +147,14 @@ async fn fetch_pages(
     let mut models = Vec::new();
     let mut path = listing.path_and_query.clone();
     for _ in 0..MOST_PAGES {
-        let question =
-            Question { method: Method::GET, base, path_and_query: &path, auth: instance.provider.auth, body: b"" };
+        let question = Question {
+            method: Method::GET,
+            base,
+            path_and_query: &path,
+            auth: instance.provider.auth,
+            headers: Vec::new(),
+            body: Body::None,
+        };
         let told = ask(upstream, dns, connector, &question).await.map_err(|why| why.to_string())?;
         if told.status != StatusCode::OK {
             return Err(format!("status {}", told.status.as_u16()));

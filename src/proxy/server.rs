@@ -17,9 +17,10 @@ use pingora_core::services::listening::Service as ListeningService;
 use pingora_proxy::http_proxy_service;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Proxy;
+use super::{Proxy, Side};
 use super::admin::Admin;
 use super::collect::Collector;
+use super::desk::Desk;
 use super::dns::Dns;
 use super::refresh::{Connectors, Refresh};
 use crate::config::Config;
@@ -113,9 +114,11 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
     let dns = Arc::new(Dns::default());
     let collector = Collector::new(ConnectorOptions::from_server_conf(&server.configuration));
 
+    let desk = Arc::new(Desk::new(&server.configuration, &gateway, &dns));
+    let side = Side::Clients(Arc::clone(&desk));
     let mut proxy = http_proxy_service(
         &server.configuration,
-        Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns), collector },
+        Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns), collector, side },
     );
     if let Some(app) = proxy.app_logic_mut() {
         let mut options = HttpServerOptions::default();

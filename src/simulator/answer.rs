@@ -4,15 +4,29 @@ use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{BufMut, Bytes, BytesMut};
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::dialects::Dialect;
 use crate::error::{Failure, Refusal};
 
 pub enum Answer {
-    Whole { content_type: &'static str, body: Bytes },
-    Stream { content_type: &'static str, events: Events },
-    Failed { head: FailureHead, body: Bytes },
+    Whole {
+        content_type: &'static str,
+        body: Bytes,
+    },
+    Stream {
+        content_type: &'static str,
+        events: Events,
+    },
+    /// Of what is kept: with headers of its own, its type among them. Sent in pieces, so that it can be cut.
+    Kept {
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Bytes,
+    },
+    Failed {
+        head: FailureHead,
+        body: Bytes,
+    },
 }
 
 impl Answer {

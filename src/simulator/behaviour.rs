@@ -7,6 +7,8 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error;
 
+use super::kept::Ending;
+
 /// More words than this would only measure the memory of the machine.
 const MOST_TOKENS: usize = 16_384;
 
@@ -44,6 +46,18 @@ pub struct Behaviour {
     #[arg(long, value_name = "EVENTS")]
     pub cut: Option<usize>,
 
+    /// A batch is in progress for so many looks at it, and then done; unset: for one
+    #[arg(long, value_name = "LOOKS")]
+    pub batch_polls: Option<u32>,
+
+    /// How batches end instead of being completed: failed, expired or cancelled
+    #[arg(long, value_name = "HOW", value_parser = ending)]
+    pub batch_fail: Option<Ending>,
+
+    /// Close the connection after so many bytes of an upload
+    #[arg(long, value_name = "BYTES")]
+    pub cut_upload: Option<usize>,
+
     /// The models to list (any name is answered)
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     pub models: Vec<String>,
@@ -68,7 +82,8 @@ pub struct Fault<'a> {
 #[derive(Debug, Error, PartialEq)]
 pub enum BadSetting {
     #[error(
-        "unknown setting `{0}`; known are latency, pace, tokens, error, retry-after, error-after, fail-first, cut and key"
+        "unknown setting `{0}`; known are latency, pace, tokens, error, retry-after, error-after, fail-first, cut, batch-polls, \
+         batch-fail, cut-upload and key"
     )]
     Unknown(String),
     #[error("`{0}` has no value; write {0}=…")]
@@ -106,6 +121,9 @@ impl Behaviour {
             "error-after" => self.error_after = read("error-after", value, or_none(whole))?,
             "fail-first" => self.fail_first = read("fail-first", value, or_none(whole))?,
             "cut" => self.cut = read("cut", value, or_none(whole))?,
+            "batch-polls" => self.batch_polls = read("batch-polls", value, or_none(whole))?,
+            "batch-fail" => self.batch_fail = read("batch-fail", value, or_none(ending))?,
+            "cut-upload" => self.cut_upload = read("cut-upload", value, or_none(whole))?,
             "key" => self.key = read("key", value, or_none(|key| Ok(key.to_owned())))?,
             _ => return Err(BadSetting::Unknown(name.to_owned())),
         }
@@ -125,6 +143,10 @@ impl Behaviour {
             first: self.fail_first,
             key: self.key.as_deref().unwrap_or_default(),
         })
+    }
+
+    pub fn batch_polls(&self) -> u32 {
+        self.batch_polls.unwrap_or(1)
     }
 
     pub fn models(&self) -> impl Iterator<Item = &str> {
@@ -169,14 +191,23 @@ fn error_status(value: &str) -> Result<StatusCode, String> {
     }
 }
 
+fn ending(value: &str) -> Result<Ending, String> {
+    match value {
+        "failed" => Ok(Ending::Failed),
+        "expired" => Ok(Ending::Expired),
+        "cancelled" => Ok(Ending::Cancelled),
+        _ => Err("none of failed, expired and cancelled".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_setting_can_be_written_in_one_line() {
-        let line =
-            "latency=50ms, pace=5ms,tokens=64 , error=429, retry-after=1, error-after=3, fail-first=2, cut=10, key=a";
+        let line = "latency=50ms, pace=5ms,tokens=64 , error=429, retry-after=1, error-after=3, fail-first=2, cut=10, \
+            batch-polls=4, batch-fail=expired, cut-upload=9, key=a";
         let read: Behaviour = line.parse().unwrap();
         let expected = Behaviour {
             latency: Duration::from_millis(50),
@@ -187,6 +218,9 @@ mod tests {
             error_after: Some(3),
             fail_first: Some(2),
             cut: Some(10),
+            batch_polls: Some(4),
+            batch_fail: Some(Ending::Expired),
+            cut_upload: Some(9),
             models: Vec::new(),
             key: Some("a".to_owned()),
         };

@@ -3,16 +3,17 @@
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, RETRY_AFTER};
 use http::header::{HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Method, StatusCode, Version};
-use pingora::http::ResponseHeader;
+use pingora::http::{RequestHeader, ResponseHeader};
 use pingora_core::Result;
 use pingora_core::protocols::http::ServerSession;
 
 use super::Behaviour;
 use super::answer::{Answer, Events};
 use super::headers::DialectHeaders;
+use super::routes::Operation;
 use crate::dialects::Dialect;
 use crate::error::{Kind, Refusal};
 
@@ -20,6 +21,12 @@ pub const KEEPALIVE_SECONDS: u64 = 60;
 
 /// Enough for audio and long documents, too little to fill a small machine's memory by accident.
 const BODY_LIMIT: usize = 64 << 20;
+
+/// OpenAI's limit of a file, and some room for the form around it.
+const UPLOAD_LIMIT: usize = (512 << 20) + (1 << 20);
+
+/// Of what is sent from the stock.
+const PIECE: usize = 64 << 10;
 
 const TIME_TO_WRITE: Duration = Duration::from_millis(20);
 
@@ -30,6 +37,10 @@ pub struct Head {
     pub path: String,
     pub query: Option<String>,
     pub content_type: Option<HeaderValue>,
+    /// As the client calls us.
+    pub host: Option<HeaderValue>,
+    /// The headers of an upload in pieces, which begin with `x-goog-upload-`.
+    pub upload: HeaderMap,
     /// The dialect of the client, as far as its headers tell.
     pub client: Dialect,
     /// The `x-simulate` header.
@@ -39,6 +50,22 @@ pub struct Head {
 }
 
 impl Head {
+    pub fn of(session: &ServerSession) -> Self {
+        let head = session.req_header();
+        Self {
+            method: head.method.clone(),
+            path: head.uri.path().to_owned(),
+            query: head.uri.query().map(str::to_owned),
+            content_type: head.headers.get(CONTENT_TYPE).cloned(),
+            host: host(head),
+            upload: upload(&head.headers),
+            client: client(&head.headers),
+            simulate: head.headers.get("x-simulate").cloned(),
+            id: head.headers.get("x-request-id").cloned().unwrap_or_else(new_id),
+            received: Instant::now(),
+        }
+    }
+
     pub fn id(&self) -> &str {
         self.id.to_str().unwrap_or_default()
     }
@@ -51,9 +78,30 @@ pub enum Outcome {
     Cut,
 }
 
+/// How much of a body is taken.
+pub struct Limits {
+    most: usize,
+    /// Where the connection is closed instead.
+    cut: Option<usize>,
+}
+
+impl Limits {
+    pub fn of(operation: Option<&Operation>, behaviour: &Behaviour) -> Self {
+        match operation {
+            Some(Operation::Kept(_)) => Self { most: UPLOAD_LIMIT, cut: behaviour.cut_upload },
+            _ => Self { most: BODY_LIMIT, cut: None },
+        }
+    }
+}
+
+pub enum Received {
+    Whole(Bytes),
+    Refused(Refusal),
+    Cut,
+}
+
 /// The body is refused if it is too long.
-pub async fn receive(session: &mut ServerSession) -> Result<(Head, std::result::Result<Bytes, Refusal>)> {
-    let received = Instant::now();
+pub async fn receive(session: &mut ServerSession, limits: &Limits) -> Result<Received> {
     let head = session.req_header();
     let length = head
         .headers
@@ -61,51 +109,43 @@ pub async fn receive(session: &mut ServerSession) -> Result<(Head, std::result::
         .and_then(|length| length.to_str().ok()?.parse::<usize>().ok())
         .unwrap_or_default();
     let waits = head.headers.contains_key(EXPECT);
-    let head = Head {
-        method: head.method.clone(),
-        path: head.uri.path().to_owned(),
-        query: head.uri.query().map(str::to_owned),
-        content_type: head.headers.get(CONTENT_TYPE).cloned(),
-        client: client(&head.headers),
-        simulate: head.headers.get("x-simulate").cloned(),
-        id: head.headers.get("x-request-id").cloned().unwrap_or_else(new_id),
-        received,
-    };
-
-    if length > BODY_LIMIT {
-        return Ok((head, Err(too_large(session))));
+    if length > limits.most {
+        return Ok(Received::Refused(too_large(session, limits)));
     }
     if waits {
         session.write_continue_response().await?;
     }
-    let body = receive_body(session, length).await?;
-    Ok((head, body))
-}
-
-async fn receive_body(session: &mut ServerSession, length: usize) -> Result<std::result::Result<Bytes, Refusal>> {
     // Nearly always the body comes in one piece, which then need not be copied.
     let Some(first) = session.read_request_body().await? else {
-        return Ok(Ok(Bytes::new()));
+        return Ok(Received::Whole(Bytes::new()));
     };
+    if limits.cut.is_some_and(|cut| first.len() >= cut) {
+        return Ok(Received::Cut);
+    }
     let Some(second) = session.read_request_body().await? else {
-        return Ok(Ok(first));
+        return Ok(Received::Whole(first));
     };
     let mut body = BytesMut::with_capacity(length.max(first.len() + second.len()));
     body.extend_from_slice(&first);
     body.extend_from_slice(&second);
-    while let Some(chunk) = session.read_request_body().await? {
-        if body.len() + chunk.len() > BODY_LIMIT {
-            return Ok(Err(too_large(session)));
+    loop {
+        if limits.cut.is_some_and(|cut| body.len() >= cut) {
+            return Ok(Received::Cut);
+        }
+        let Some(chunk) = session.read_request_body().await? else {
+            return Ok(Received::Whole(body.freeze()));
+        };
+        if body.len() + chunk.len() > limits.most {
+            return Ok(Received::Refused(too_large(session, limits)));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Ok(body.freeze()))
 }
 
 /// The rest of such a body is not worth reading: the connection ends with the answer.
-fn too_large(session: &mut ServerSession) -> Refusal {
+fn too_large(session: &mut ServerSession, limits: &Limits) -> Refusal {
     session.set_keepalive(None);
-    Refusal::new(Kind::TooLarge, format!("The body exceeds {BODY_LIMIT} bytes."))
+    Refusal::new(Kind::TooLarge, format!("The body exceeds {} bytes.", limits.most))
 }
 
 pub async fn send(
@@ -134,6 +174,13 @@ pub async fn send(
             }
             send_whole(session, head, body).await
         }
+        Answer::Kept { headers: own, body } => {
+            let mut head = head(StatusCode::OK, "application/json", request, headers)?;
+            for (name, value) in own {
+                head.insert_header(name, value)?;
+            }
+            send_pieces(session, head, body, behaviour).await
+        }
         Answer::Stream { content_type, events } => {
             let mut head = head(StatusCode::OK, content_type, request, headers)?;
             head.insert_header(CACHE_CONTROL, HeaderValue::from_static("no-cache"))?;
@@ -147,6 +194,36 @@ async fn send_whole(session: &mut ServerSession, mut head: ResponseHeader, body:
     session.write_response_header(Box::new(head)).await?;
     session.write_response_body(body, true).await?;
     Ok(Outcome::Answered)
+}
+
+/// With a length, so that the peer notices a cut.
+async fn send_pieces(
+    session: &mut ServerSession,
+    mut head: ResponseHeader,
+    mut body: Bytes,
+    behaviour: &Behaviour,
+) -> Result<Outcome> {
+    head.insert_header(CONTENT_LENGTH, body.len())?;
+    session.write_response_header(Box::new(head)).await?;
+    let mut sent = 0;
+    while !body.is_empty() {
+        if behaviour.cut.is_some_and(|cut| sent >= cut) {
+            return cut_off(session).await;
+        }
+        let piece = body.split_to(PIECE.min(body.len()));
+        session.write_response_body(piece, false).await?;
+        sent += 1;
+    }
+    session.write_response_body(Bytes::new(), true).await?;
+    Ok(Outcome::Answered)
+}
+
+/// A reset of an HTTP/2 stream throws away what its connection has not written yet.
+async fn cut_off(session: &ServerSession) -> Result<Outcome> {
+    if session.is_http2() {
+        wait(TIME_TO_WRITE).await;
+    }
+    Ok(Outcome::Cut)
 }
 
 async fn send_stream(
@@ -164,11 +241,7 @@ async fn send_stream(
     session.write_response_header(Box::new(head)).await?;
     for (sent, frame) in events.into_frames().enumerate() {
         if behaviour.cut.is_some_and(|cut| sent >= cut) {
-            // A reset of an HTTP/2 stream throws away what its connection has not written yet.
-            if session.is_http2() {
-                wait(TIME_TO_WRITE).await;
-            }
-            return Ok(Outcome::Cut);
+            return cut_off(session).await;
         }
         if sent > 0 {
             wait(behaviour.pace).await;
@@ -209,6 +282,23 @@ fn client(headers: &HeaderMap) -> Dialect {
     } else {
         Dialect::OpenaiChat
     }
+}
+
+fn host(head: &RequestHeader) -> Option<HeaderValue> {
+    let authority = || HeaderValue::try_from(head.uri.authority()?.as_str()).ok();
+    head.headers.get(HOST).cloned().or_else(authority)
+}
+
+/// Costs nothing where there are none.
+fn upload(headers: &HeaderMap) -> HeaderMap {
+    if !headers.contains_key("x-goog-upload-command") {
+        return HeaderMap::new();
+    }
+    let mut found = HeaderMap::new();
+    for (name, value) in headers.iter().filter(|(name, _)| name.as_str().starts_with("x-goog-upload-")) {
+        found.append(name, value.clone());
+    }
+    found
 }
 
 fn new_id() -> HeaderValue {

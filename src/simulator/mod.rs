@@ -3,7 +3,7 @@
 //! What it answers is decided in `script` (from what was asked, never from chance) and how fast, or how badly, in
 //! `behaviour`; neither knows a wire format. `conversation` answers in every dialect, by the readers and writers that the
 //! gateway has for its clients; what OpenAI has beside them is in `openai`, and the lists of models are in `models`.
-//! All of them are plain functions from bytes to bytes: only `http` touches a connection, and only it waits.
+//! Files and batches are `kept`. All of them are plain functions from bytes to bytes: only `http` touches a connection, and only it waits.
 //!
 //! Nothing else of the gateway belongs here: the simulator stands where a provider stands, on the other side of a socket.
 
@@ -12,8 +12,10 @@ mod behaviour;
 mod conversation;
 mod headers;
 mod http;
+mod kept;
 mod models;
 mod openai;
+mod perform;
 mod routes;
 mod schema;
 mod script;
@@ -23,7 +25,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use ::http::StatusCode;
+use ::http::{Method, StatusCode};
 use async_trait::async_trait;
 use bytes::Bytes;
 use log::debug;
@@ -34,8 +36,10 @@ use pingora_core::server::ShutdownWatch;
 use self::answer::Answer;
 use self::behaviour::Fault;
 pub use self::behaviour::{BadSetting, Behaviour};
-use self::conversation::{Late, Turn};
-use self::http::{Head, Outcome};
+use self::conversation::Late;
+use self::http::{Head, Outcome, Received};
+use self::kept::{Call, Stock};
+use self::perform::{Asked, perform};
 use self::routes::{Operation, Route};
 use crate::dialects::Dialect;
 use crate::error::{Failure, Kind, Refusal};
@@ -44,7 +48,7 @@ use crate::error::{Failure, Kind, Refusal};
 pub fn app(defaults: Behaviour) -> Simulator {
     let mut options = HttpServerOptions::default();
     options.h2c = true;
-    Simulator { defaults, options, failed: Mutex::default() }
+    Simulator { defaults, options, failed: Mutex::default(), stock: Stock::default() }
 }
 
 pub struct Simulator {
@@ -52,6 +56,7 @@ pub struct Simulator {
     options: HttpServerOptions,
     /// How often each `key` was made to fail so far; `fail-first` stops at its number.
     failed: Mutex<HashMap<String, u32>>,
+    stock: Stock,
 }
 
 #[async_trait]
@@ -100,19 +105,26 @@ impl HttpServerApp for Simulator {
 
 impl Simulator {
     async fn exchange(&self, session: &mut ServerSession) -> pingora_core::Result<Outcome> {
-        let (head, body) = http::receive(session).await?;
+        let head = Head::of(session);
+        let behaviour = self.behaviour(&head);
         let route = Route::of(&head.path, head.client);
+        let limits = http::Limits::of(route.operation.as_ref(), behaviour.as_deref().unwrap_or(&self.defaults));
+        let body = match http::receive(session, &limits).await? {
+            Received::Whole(body) => Ok(body),
+            Received::Refused(refusal) => Err(refusal),
+            Received::Cut => return Ok(Outcome::Cut),
+        };
         let failed = |failure: &Failure| Answer::failed(route.dialect, failure, head.id());
         let refused = |refusal: &Refusal| failed(&refusal.into());
 
-        let (answer, behaviour) = match (self.behaviour(&head), body, &route.operation) {
+        let (answer, behaviour) = match (behaviour, body, &route.operation) {
             (Err(bad), ..) => {
                 let refusal = Refusal::invalid(format!("x-simulate: {bad}.")).param("x-simulate");
                 (refused(&refusal), Cow::Borrowed(&self.defaults))
             }
             (Ok(behaviour), Err(refusal), _) => (refused(&refusal), behaviour),
             (Ok(behaviour), _, None) => (refused(&unknown_path(&head)), behaviour),
-            (Ok(behaviour), _, Some(operation)) if operation.method() != head.method => {
+            (Ok(behaviour), _, Some(operation)) if !operation.methods().contains(&head.method) => {
                 (wrong_method(route.dialect, operation, &head), behaviour)
             }
             (Ok(behaviour), Ok(body), Some(operation)) => {
@@ -141,32 +153,25 @@ impl Simulator {
         body: &Bytes,
         behaviour: &Behaviour,
     ) -> Result<Answer, Failure> {
-        // Listing models does not fail on order: a gateway that looks around must not use up `fail-first`.
         let late = match (self.planned_failure(operation, behaviour), behaviour.error_after) {
             (Some(failure), Some(after)) if matches!(operation, Operation::Chat(_)) => Some(Late { after, failure }),
             (Some(failure), _) => return Err(failure),
             (None, _) => None,
         };
-        let answer = match operation {
-            Operation::Chat(place) => match Turn::read(dialect, place.as_ref(), head.query.as_deref(), body) {
-                Ok(turn) => return turn.answer(behaviour.tokens, late),
-                Err(refusal) => Err(refusal),
-            },
-            Operation::Count => conversation::count(dialect, body),
-            Operation::Completions => openai::completions::answer(body, behaviour),
-            Operation::Embeddings => openai::embeddings::answer(body),
-            Operation::GeminiEmbeddings { is_batch } => openai::embeddings::answer_gemini(body, *is_batch),
-            Operation::Transcription => openai::audio::transcribe(head.content_type.as_ref(), body),
-            Operation::Speech => openai::audio::speak(body),
-            Operation::Moderation => openai::moderations::answer(body),
-            Operation::Models => Ok(models::list(dialect, behaviour)),
-            Operation::Model(id) => models::one(dialect, id, behaviour),
-        };
-        answer.map_err(|refusal| Failure::from(&refusal))
+        match operation {
+            Operation::Kept(place) => kept::answer(&self.stock, place, &Call { head, body, behaviour })
+                .map_err(|refusal| Failure::from(&refusal)),
+            Operation::Log => Ok(kept::log(&self.stock)),
+            _ => {
+                let (query, content_type) = (head.query.as_deref(), head.content_type.as_ref());
+                let asked = Asked { query, content_type, body, nonce: answer::nonce() };
+                perform(dialect, operation, asked, behaviour, late)
+            }
+        }
     }
 
     fn planned_failure(&self, operation: &Operation, behaviour: &Behaviour) -> Option<Failure> {
-        let fault = behaviour.fault().filter(|_| operation.calls_a_model())?;
+        let fault = behaviour.fault().filter(|_| operation.can_fail())?;
         if let Some(first) = fault.first {
             let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
             let count = failed.entry(fault.key.to_owned()).or_default();
@@ -186,7 +191,13 @@ fn unknown_path(head: &Head) -> Refusal {
 
 fn wrong_method(dialect: Dialect, operation: &Operation, head: &Head) -> Answer {
     let Head { method, path, .. } = head;
-    let allowed = if operation.calls_a_model() { "POST" } else { "GET" };
+    let allowed = match operation.methods() {
+        [Method::GET] => "GET",
+        [Method::POST] => "POST",
+        [Method::DELETE] => "DELETE",
+        [Method::GET, Method::DELETE] => "GET, DELETE",
+        _ => "GET, POST",
+    };
     let refusal = Refusal::new(Kind::MethodNotAllowed, format!("{path} takes {allowed}, not {method}."))
         .code("method_not_supported");
     Answer::failed(dialect, &Failure::from(&refusal), head.id()).with_header("allow", allowed)

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
+use super::kept::{Place, Vendor};
 use crate::dialects::Dialect;
 
 /// Where a path leads. The dialect is known even if nothing is there: the refusal is written in it.
@@ -30,6 +31,10 @@ pub enum Operation<'p> {
     Moderation,
     Models,
     Model(Cow<'p, str>),
+    /// Files and batches.
+    Kept(Place<'p>),
+    /// What was done with them.
+    Log,
 }
 
 /// What other dialects say in the body.
@@ -43,10 +48,18 @@ impl<'p> Route<'p> {
     /// By path, with or without the version prefix, because base URLs are written both ways. `client`: whose paths those
     /// are that several vendors have.
     pub fn of(path: &'p str, client: Dialect) -> Self {
-        let (client, path) = match path.strip_prefix("/anthropic").filter(|rest| rest.starts_with('/')) {
-            Some(rest) => (Dialect::Anthropic, rest),
-            None => (client, path),
+        let below = |prefix| path.strip_prefix(prefix).filter(|rest: &&str| rest.starts_with('/'));
+        // Below the first are Azure's and Groq's paths, below the second are Alibaba's.
+        let of_openai = below("/openai").or_else(|| below("/compatible-mode"));
+        let (client, vendor, path) = match (below("/anthropic"), of_openai, below("/xai")) {
+            (Some(rest), ..) => (Dialect::Anthropic, Vendor::Anthropic, rest),
+            (_, Some(rest), _) => (Dialect::OpenaiChat, Vendor::Openai, rest),
+            (.., Some(rest)) => (Dialect::OpenaiChat, Vendor::Xai, rest),
+            _ => (client, vendor(client), path),
         };
+        if let Some(place) = Place::of(path, vendor) {
+            return Self { dialect: place.vendor.dialect(), operation: Some(Operation::Kept(place)) };
+        }
         let (dialect, operation) = match path.strip_prefix("/v1").unwrap_or(path) {
             "/chat/completions" => (Dialect::OpenaiChat, Operation::Chat(None)),
             "/responses" => (Dialect::OpenaiResponses, Operation::Chat(None)),
@@ -59,6 +72,7 @@ impl<'p> Route<'p> {
             "/audio/speech" => (Dialect::OpenaiChat, Operation::Speech),
             "/moderations" => (Dialect::OpenaiChat, Operation::Moderation),
             "/models" => (client, Operation::Models),
+            "/__log" => (client, Operation::Log),
             below => {
                 return in_path(path).unwrap_or_else(|| Self { dialect: client, operation: model(below) });
             }
@@ -68,13 +82,28 @@ impl<'p> Route<'p> {
 }
 
 impl Operation<'_> {
-    pub fn calls_a_model(&self) -> bool {
-        !matches!(self, Self::Models | Self::Model(_))
+    /// Whether it fails when failures are ordered. Listing models does not: a gateway that looks around must not use up
+    /// `fail-first`.
+    pub fn can_fail(&self) -> bool {
+        !matches!(self, Self::Models | Self::Model(_) | Self::Log)
     }
 
-    /// The method that it takes.
-    pub fn method(&self) -> Method {
-        if self.calls_a_model() { Method::POST } else { Method::GET }
+    /// The methods that it takes.
+    pub fn methods(&self) -> &'static [Method] {
+        match self {
+            Self::Models | Self::Model(_) | Self::Log => &[Method::GET],
+            Self::Kept(place) => place.methods(),
+            _ => &[Method::POST],
+        }
+    }
+}
+
+/// Whose files and batches a client means that is known by its headers.
+fn vendor(client: Dialect) -> Vendor {
+    match client {
+        Dialect::Anthropic => Vendor::Anthropic,
+        Dialect::Gemini => Vendor::Gemini,
+        Dialect::OpenaiChat | Dialect::OpenaiResponses | Dialect::Converse => Vendor::Openai,
     }
 }
 
@@ -175,7 +204,6 @@ mod tests {
             ("/v1/nothing", OpenaiChat),
             ("/v1/models/", OpenaiChat),
             ("/anthropic/v1/nothing", Anthropic),
-            ("/v1beta/files", Gemini),
             ("/v1beta/models/m:dance", Gemini),
             ("/model/m/dance", Converse),
             ("/model/m", Converse),

@@ -7,21 +7,25 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::sqlite::{
     SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Connection, SqliteTransaction};
 
 use super::error::{StoreError, Trouble};
 use super::schema;
+use super::sql::Transaction;
 use crate::config::StorePlace;
 
 const READERS: u32 = 4;
+/// So many pages of 4 KiB are given back at once, since nobody else writes meanwhile; and so often until the next sweep.
+const GIVE_BACK: &str = "PRAGMA incremental_vacuum(8192)";
+const MOST_GIVEN: usize = 64;
 
 /// An open store, its tables in order.
 #[derive(Debug)]
 pub struct Database {
-    writer: SqlitePool,
+    pub(super) writer: SqlitePool,
     readers: SqlitePool,
 }
 
@@ -62,18 +66,34 @@ impl Database {
     }
 
     /// A transaction that may write, begun as one: it cannot come to wait for a lock half-way.
-    pub async fn write(&self) -> Result<SqliteTransaction<'static>, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await
+    pub async fn write(&self) -> Result<Transaction, sqlx::Error> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
     }
 
     /// A transaction that sees one moment.
-    pub async fn read(&self) -> Result<SqliteTransaction<'static>, sqlx::Error> {
-        self.readers.begin().await
+    pub async fn read(&self) -> Result<Transaction, sqlx::Error> {
+        self.readers.begin().await.map(Transaction::Sqlite)
     }
 
-    /// The writing connection outside of any transaction, for what SQLite does not do within one.
-    pub fn upkeep(&self) -> &SqlitePool {
-        &self.writer
+    /// Gives pages that nothing is in any more back to the disk.
+    pub async fn give_back(&self) -> Result<(), sqlx::Error> {
+        let mut before = i64::MAX;
+        for _ in 0..MOST_GIVEN {
+            let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&self.readers).await?;
+            // A file that was made otherwise keeps its pages.
+            if free == 0 || free == before {
+                break;
+            }
+            before = free;
+            // Not within a transaction.
+            sqlx::query(GIVE_BACK).execute(&self.writer).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the write-ahead log into the file itself, which is then all there is to copy.
+    pub async fn settle(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await.map(drop)
     }
 }
 

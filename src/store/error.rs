@@ -23,7 +23,10 @@ pub enum Trouble {
     NotWritable(#[source] std::io::Error),
     #[error("cannot be opened: {0}; its folder must be writable as well, for the files that SQLite puts beside it")]
     Folder(#[source] SqlError),
-    #[error("is full: the disk has no room left; make room; a shorter `store.retention` keeps it smaller")]
+    #[error(
+        "is full: the disk has no room left; make room; a shorter `store.retention` and `store.file_retention` \
+         keep it smaller"
+    )]
     Full,
     #[error("is locked by another process for too long; stop what holds it: a backup, a shell, a second gateway")]
     Busy,
@@ -35,8 +38,10 @@ pub enum Trouble {
         "was written by a newer narthex (schema {found}, this one knows {known}); run that one, or name another file"
     )]
     Newer { found: i64, known: i64 },
-    #[error("takes {most} bytes for one response, not {bytes}")]
-    TooLarge { bytes: usize, most: usize },
+    #[error("takes {most} bytes for one {what}, not {bytes}")]
+    TooLarge { what: &'static str, bytes: usize, most: usize },
+    #[error("has no file {file} that was begun and is not finished")]
+    NotBegun { file: String },
     #[error("does not work: {0}")]
     Other(#[source] SqlError),
 }
@@ -75,15 +80,22 @@ impl Trouble {
 impl From<&StoreError> for Refusal {
     fn from(error: &StoreError) -> Self {
         let (what, retry_after) = match &error.trouble {
-            Trouble::TooLarge { bytes, most } => {
-                let message = format!("A response of {bytes} bytes cannot be stored; up to {most} can be.");
+            Trouble::TooLarge { what, bytes, most } => {
+                let message = format!("A {what} of {bytes} bytes cannot be stored; up to {most} can be.");
                 return Self::new(Kind::TooLarge, message).code("response_too_large");
+            }
+            Trouble::NotBegun { .. } => {
+                let message = "The file was deleted, or begun anew, while it was being written.";
+                return Self::new(Kind::Conflict, message).code("file_interrupted");
             }
             Trouble::Full => ("its disk is full", None),
             Trouble::Busy => ("its store is busy", Some(1)),
             _ => ("its store cannot be used; its log says why", None),
         };
-        let message = format!("This gateway cannot keep or find responses now: {what}. `store: false` needs no store.");
+        let message = format!(
+            "This gateway cannot keep or find responses, files and batches now: {what}. A request with `store: false` needs \
+             no store."
+        );
         let refusal = Self::new(Kind::Unavailable, message).code("store_unavailable");
         retry_after.into_iter().fold(refusal, Self::retry_after)
     }

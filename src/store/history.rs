@@ -2,10 +2,8 @@
 
 use std::time::SystemTime;
 
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
-
-use super::{Json, MOST_BYTES, MOST_TURNS, Store, StoreError, number, owner, responses};
+use super::sql::{Row, sql};
+use super::{Json, MOST_BYTES, MOST_TURNS, Store, StoreError, owner};
 
 /// The way back from a response, or why there is none.
 #[derive(Debug)]
@@ -37,7 +35,8 @@ macro_rules! line {
 }
 
 const TURNS: &str = line!(
-    "SELECT line.previous, instance, upstream_id, bytes, object IS NULL AS is_elsewhere FROM line
+    "SELECT line.previous, instance, upstream_id, bytes,
+         CAST(CASE WHEN object IS NULL THEN 1 ELSE 0 END AS BIGINT) AS is_elsewhere FROM line
      JOIN responses ON responses.tenant = $1 AND responses.id = line.id ORDER BY line.depth DESC"
 );
 const ITEMS: &str = line!(
@@ -52,38 +51,34 @@ impl Store {
         let cutoff = self.cutoff(SystemTime::now());
         let read = async {
             let mut moment = database.read().await?;
-            let ask = |sql| sqlx::query(sql).bind(owner(tenant)).bind(id).bind(cutoff).bind(number(MOST_TURNS));
-            let turns = ask(TURNS).fetch_all(&mut *moment).await?;
+            let ask = |text| sql(text).bind(owner(tenant)).bind(id).bind(cutoff).bind(MOST_TURNS);
+            let turns = ask(TURNS).all(&mut moment).await?;
             if let Some(hindrance) = hindrance(&turns)? {
                 return Ok(hindrance);
             }
-            let items = ask(ITEMS).fetch_all(&mut *moment).await?;
-            let items = items.iter().map(|row| responses::json(row.try_get("item")?));
-            items.collect::<Result<_, _>>().map(History::Whole)
+            let items = ask(ITEMS).all(&mut moment).await?;
+            items.iter().map(|row| row.json("item")).collect::<Result<_, _>>().map(History::Whole)
         };
         read.await.map_err(|why| self.error(why))
     }
 }
 
 /// Why the turns, the oldest first, do not make a whole.
-fn hindrance(turns: &[SqliteRow]) -> Result<Option<History>, sqlx::Error> {
+fn hindrance(turns: &[Row]) -> Result<Option<History>, sqlx::Error> {
     let Some(oldest) = turns.first() else { return Ok(Some(History::NotFound)) };
     for turn in turns {
-        if turn.try_get::<bool, _>("is_elsewhere")? {
-            return Ok(Some(History::AtProvider {
-                instance: turn.try_get("instance")?,
-                id: turn.try_get("upstream_id")?,
-            }));
+        if turn.flag("is_elsewhere")? {
+            return Ok(Some(History::AtProvider { instance: turn.get("instance")?, id: turn.get("upstream_id")? }));
         }
     }
     let mut bytes = 0_usize;
     for turn in turns {
-        bytes = bytes.saturating_add(turn.try_get::<i64, _>("bytes")?.try_into().unwrap_or(usize::MAX));
+        bytes = bytes.saturating_add(turn.count("bytes")?.try_into().unwrap_or(usize::MAX));
     }
     if turns.len() > MOST_TURNS || bytes > MOST_BYTES {
         return Ok(Some(History::TooLong { turns: turns.len(), bytes }));
     }
-    if oldest.try_get::<Option<String>, _>("previous")?.is_some() {
+    if oldest.get::<Option<String>>("previous")?.is_some() {
         return Ok(Some(History::Broken));
     }
     Ok(None)

@@ -1,19 +1,27 @@
-//! What the gateway keeps for clients beyond an exchange: responses that can be asked for again and continued.
+//! What the gateway keeps for clients beyond an exchange: responses that can be asked for again and continued, files, batches.
 //!
 //! It is SQLite in one file, made at the first write: who stores nothing finds no file, and who cannot store gets a clear
 //! error for what needs it while the rest works. Everything belongs to the tenant that made it, and to others it does not
 //! exist. What a stored text means, and what a client is answered, is not known here; nor is anything kept here that a
 //! restart may forget.
 //!
-//! `responses` is what is kept (`keep`: in the background), `history` what a conversation has said so far, `sweep` how it ends. `database` opens the file,
-//! `schema` makes its tables, `error` says why something is not possible.
+//! `responses` is what is kept (`keep`: in the background), `history` what a conversation has said so far. `files` are known
+//! here and their bytes are in `pieces`, unless a provider has them. `batches` go on by themselves: `leases` say who sees to
+//! which, `results` are what came of their lines. `sweep` is how it all ends. `database` opens the file, `schema` makes its
+//! tables, `sql` is how they are spoken to, `error` says why something is not possible.
 
+mod batches;
 mod database;
 mod error;
+mod files;
 mod history;
 mod keep;
+mod leases;
+mod pieces;
 mod responses;
+mod results;
 mod schema;
+mod sql;
 mod sweep;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +30,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
+pub use batches::StoredBatch;
 pub use error::{StoreError, Trouble};
+pub use files::{FileQuery, Page, Place, PlaceFilter, StoredFile};
 pub use history::History;
+pub use leases::Lease;
 pub use responses::{Kept, StoredResponse, Turn};
+pub use results::LineResult;
 
 use crate::config::{StorePlace, StoreSettings};
 use database::Database;
@@ -95,11 +107,20 @@ impl Store {
         StoreError::new(&self.settings.place, trouble)
     }
 
-    /// What was made before this moment, in seconds since 1970, is no longer shown.
-    fn cutoff(&self, now: SystemTime) -> i64 {
-        let age = now.duration_since(UNIX_EPOCH).unwrap_or_default();
-        number(age.saturating_sub(self.settings.retention).as_secs())
+    /// Responses that were made before this moment, in seconds since 1970, are no longer shown.
+    fn cutoff(&self, now: SystemTime) -> u64 {
+        seconds(now).saturating_sub(self.settings.retention.as_secs())
     }
+
+    /// The same of files that are here and of batches that are over.
+    fn file_cutoff(&self, now: SystemTime) -> u64 {
+        seconds(now).saturating_sub(self.settings.file_retention.as_secs())
+    }
+}
+
+/// Since 1970.
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
 /// How a tenant is written down.

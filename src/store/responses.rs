@@ -5,10 +5,9 @@ use std::time::SystemTime;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteTransaction};
 
-use super::{Json, MOST_BYTES, Store, StoreError, Trouble, number, owner};
+use super::sql::{Row, Transaction, sql};
+use super::{Json, MOST_BYTES, Store, StoreError, Trouble, owner};
 
 /// A response that a client may ask for again.
 #[derive(Debug, Clone)]
@@ -88,7 +87,7 @@ impl Store {
         let bytes = turn.map(Turn::bytes).unwrap_or_default();
         let largest = bytes.max(turn.map(|turn| turn.object.get().len()).unwrap_or_default());
         if largest > MOST_BYTES {
-            return Err(self.trouble(Trouble::TooLarge { bytes: largest, most: MOST_BYTES }));
+            return Err(self.trouble(Trouble::TooLarge { what: "response", bytes: largest, most: MOST_BYTES }));
         }
         let database = self.open().await?;
         let put = async {
@@ -108,25 +107,23 @@ impl Store {
         let Some(database) = self.open_if_there().await? else { return Ok(None) };
         let read = async {
             let mut transaction = database.read().await?;
-            let row = sqlx::query(
-                "SELECT previous, instance, model, created, upstream_id, object FROM responses
-                 WHERE tenant = $1 AND id = $2 AND created >= $3",
-            )
+            let row = sql("SELECT previous, instance, model, created, upstream_id, object FROM responses
+                 WHERE tenant = $1 AND id = $2 AND created >= $3")
             .bind(owner(tenant))
             .bind(id)
             .bind(self.cutoff(SystemTime::now()))
-            .fetch_optional(&mut *transaction)
+            .optional(&mut transaction)
             .await?;
             let Some(row) = row else { return Ok(None) };
-            let turn = match row.try_get::<Option<String>, _>("object")? {
+            let turn = match row.optional_json("object")? {
                 Some(object) => Some(Turn {
-                    object: json(object)?,
+                    object,
                     input: items(&mut transaction, tenant, id, INPUT).await?,
                     output: items(&mut transaction, tenant, id, OUTPUT).await?,
                 }),
                 None => None,
             };
-            let upstream_id: Option<String> = row.try_get("upstream_id")?;
+            let upstream_id: Option<String> = row.get("upstream_id")?;
             let kept = match (upstream_id, turn) {
                 (Some(id), turn) => Kept::AtProvider { id, turn },
                 (None, Some(turn)) => Kept::Here(turn),
@@ -142,14 +139,14 @@ impl Store {
         let Some(database) = self.open_if_there().await? else { return Ok(false) };
         let delete = async {
             let mut transaction = database.write().await?;
-            let result = sqlx::query("DELETE FROM responses WHERE tenant = $1 AND id = $2 AND created >= $3")
+            let deleted = sql("DELETE FROM responses WHERE tenant = $1 AND id = $2 AND created >= $3")
                 .bind(owner(tenant))
                 .bind(id)
                 .bind(self.cutoff(SystemTime::now()))
-                .execute(&mut *transaction)
+                .execute(&mut transaction)
                 .await?;
             transaction.commit().await?;
-            Ok(result.rows_affected() > 0)
+            Ok(deleted > 0)
         };
         delete.await.map_err(|why| self.error(why))
     }
@@ -159,30 +156,24 @@ impl Store {
         let Some(database) = self.open_if_there().await? else { return Ok(None) };
         let read = async {
             let mut transaction = database.read().await?;
-            let item: Option<String> = sqlx::query_scalar(
-                "SELECT items.item FROM items JOIN responses
+            let item = sql("SELECT items.item FROM items JOIN responses
                  ON responses.tenant = items.tenant AND responses.id = items.response
                  WHERE items.tenant = $1 AND items.id = $2 AND responses.created >= $3
-                 ORDER BY responses.created DESC LIMIT 1",
-            )
+                 ORDER BY responses.created DESC LIMIT 1")
             .bind(owner(tenant))
             .bind(id)
             .bind(self.cutoff(SystemTime::now()))
-            .fetch_optional(&mut *transaction)
+            .optional(&mut transaction)
             .await?;
-            item.map(json).transpose()
+            item.map(|row| row.json("item")).transpose()
         };
         read.await.map_err(|why| self.error(why))
     }
 }
 
-async fn put_row(
-    transaction: &mut SqliteTransaction<'static>,
-    response: &StoredResponse,
-    bytes: usize,
-) -> Result<(), sqlx::Error> {
+async fn put_row(transaction: &mut Transaction, response: &StoredResponse, bytes: usize) -> Result<(), sqlx::Error> {
     let tenant = owner(response.tenant.as_deref());
-    sqlx::query(
+    sql(
         "INSERT INTO responses (tenant, id, chain, previous, instance, model, created, upstream_id, object, bytes)
          VALUES ($1, $2, COALESCE((SELECT chain FROM responses WHERE tenant = $1 AND id = $3), $2), $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (tenant, id) DO UPDATE SET instance = excluded.instance, model = excluded.model,
@@ -190,38 +181,38 @@ async fn put_row(
     )
     .bind(tenant)
     .bind(&response.id)
-    .bind(&response.previous)
+    .bind(response.previous.as_deref())
     .bind(&response.instance)
     .bind(&response.model)
-    .bind(number(response.created))
+    .bind(response.created)
     .bind(response.kept.upstream_id())
     .bind(response.kept.turn().map(|turn| turn.object.get()))
-    .bind(number(bytes))
-    .execute(&mut **transaction)
+    .bind(bytes)
+    .execute(transaction)
     .await?;
-    sqlx::query("DELETE FROM items WHERE tenant = $1 AND response = $2")
+    sql("DELETE FROM items WHERE tenant = $1 AND response = $2")
         .bind(tenant)
         .bind(&response.id)
-        .execute(&mut **transaction)
+        .execute(transaction)
         .await?;
     Ok(())
 }
 
 async fn put_items(
-    transaction: &mut SqliteTransaction<'static>,
+    transaction: &mut Transaction,
     response: &StoredResponse,
     side: i64,
     items: &[Json],
 ) -> Result<(), sqlx::Error> {
     for (position, item) in items.iter().enumerate() {
-        sqlx::query("INSERT INTO items (tenant, response, side, position, id, item) VALUES ($1, $2, $3, $4, $5, $6)")
+        sql("INSERT INTO items (tenant, response, side, position, id, item) VALUES ($1, $2, $3, $4, $5, $6)")
             .bind(owner(response.tenant.as_deref()))
             .bind(&response.id)
             .bind(side)
-            .bind(number(position))
+            .bind(position)
             .bind(id_of(item).as_deref())
             .bind(item.get())
-            .execute(&mut **transaction)
+            .execute(transaction)
             .await?;
     }
     Ok(())
@@ -238,38 +229,26 @@ fn id_of(item: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 async fn items(
-    transaction: &mut SqliteTransaction<'static>,
+    transaction: &mut Transaction,
     tenant: Option<&str>,
     response: &str,
     side: i64,
 ) -> Result<Vec<Json>, sqlx::Error> {
-    let texts: Vec<String> = sqlx::query_scalar(
-        "SELECT item FROM items WHERE tenant = $1 AND response = $2 AND side = $3 ORDER BY position",
-    )
-    .bind(owner(tenant))
-    .bind(response)
-    .bind(side)
-    .fetch_all(&mut **transaction)
-    .await?;
-    texts.into_iter().map(json).collect()
+    let items = sql("SELECT item FROM items WHERE tenant = $1 AND response = $2 AND side = $3 ORDER BY position");
+    let rows = items.bind(owner(tenant)).bind(response).bind(side).all(transaction).await?;
+    rows.iter().map(|row| row.json("item")).collect()
 }
 
-fn read_row(row: &SqliteRow, tenant: Option<&str>, id: &str, kept: Kept) -> Result<StoredResponse, sqlx::Error> {
+fn read_row(row: &Row, tenant: Option<&str>, id: &str, kept: Kept) -> Result<StoredResponse, sqlx::Error> {
     Ok(StoredResponse {
         id: id.to_owned(),
         tenant: tenant.map(str::to_owned),
-        instance: row.try_get("instance")?,
-        model: row.try_get("model")?,
-        created: row.try_get::<i64, _>("created")?.try_into().unwrap_or_default(),
-        previous: row.try_get("previous")?,
+        instance: row.get("instance")?,
+        model: row.get("model")?,
+        created: row.count("created")?,
+        previous: row.get("previous")?,
         kept,
     })
-}
-
-/// What was written as JSON and is none any more was damaged.
-pub fn json(text: String) -> Result<Json, sqlx::Error> {
-    RawValue::from_string(text)
-        .map_err(|why| sqlx::Error::ColumnDecode { index: "a JSON text".to_owned(), source: Box::new(why) })
 }
 
 #[cfg(test)]
@@ -277,11 +256,16 @@ mod tests {
     use super::*;
     use crate::config::{StorePlace, StoreSettings};
 
+    fn json(text: impl Into<String>) -> Json {
+        RawValue::from_string(text.into()).unwrap()
+    }
+
     #[tokio::test]
     async fn a_full_disk_loses_nothing_and_heals() {
         let folder = tempfile::tempdir().unwrap();
         let place = StorePlace::File(folder.path().join("narthex.db"));
-        let store = Store::new(StoreSettings { place, retention: std::time::Duration::from_secs(60) });
+        let day = std::time::Duration::from_secs(24 * 3600);
+        let store = Store::new(StoreSettings { place, retention: day, file_retention: day });
         let response = |n: usize| StoredResponse {
             id: n.to_string(),
             tenant: None,
@@ -290,15 +274,15 @@ mod tests {
             created: u64::MAX,
             previous: None,
             kept: Kept::Here(Turn {
-                input: vec![json(format!("\"{}\"", "x".repeat(100_000))).unwrap()],
+                input: vec![json(format!("\"{}\"", "x".repeat(100_000)))],
                 output: Vec::new(),
-                object: json("{}".to_owned()).unwrap(),
+                object: json("{}"),
             }),
         };
         store.put_response(&response(0)).await.unwrap();
         // SQLite's own limit ends as a disk does.
         let limit = |pages: u32| sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        let writer = store.database.get().unwrap().upkeep();
+        let writer = &store.database.get().unwrap().writer;
         sqlx::query(limit(100)).execute(writer).await.unwrap();
         let mut kept = 0;
         let why = loop {
@@ -316,7 +300,7 @@ mod tests {
 
     #[test]
     fn items_are_known_by_their_ids() {
-        let id = |text: &str| id_of(&json(text.to_owned()).unwrap()).map(Cow::into_owned);
+        let id = |text: &str| id_of(&json(text)).map(Cow::into_owned);
         assert_eq!(id(r#"{"a":{"id":"no"},"id":"msg_\u00e4"}"#).as_deref(), Some("msg_ä"));
         for text in [r#"{"id":null}"#, r#"{"id":7}"#, "{}", "[]", "\"text\""] {
             assert_eq!(id(text), None, "{text}");

@@ -4,14 +4,14 @@
 //! notes its number, so a file is of one version or of the next, whenever the process ends. The texts keep to what SQLite
 //! and PostgreSQL have in common.
 
-use sqlx::SqliteTransaction;
-
 use super::database::Database;
 use super::error::Trouble;
 use super::number;
+use super::sql::{Transaction, sql};
 
 /// In order; the number of a migration is its place, counted from 1.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/1_responses.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("migrations/1_responses.sql"), include_str!("migrations/2_files_and_batches.sql")];
 
 /// Applies what is missing. A file that is up to date is only read: a full disk does not keep it from being opened. Safe with
 /// several processes at once: who comes second finds it done.
@@ -31,33 +31,24 @@ pub async fn bring_up(database: &Database) -> Result<(), Trouble> {
 }
 
 /// The last migration that has been applied; 0 in an empty database.
-async fn version(transaction: &mut SqliteTransaction<'static>) -> Result<i64, Trouble> {
-    let tables: Vec<String> = sqlx::query_scalar("SELECT name FROM sqlite_schema WHERE type = 'table'")
-        .fetch_all(&mut **transaction)
-        .await
-        .map_err(Trouble::of)?;
+async fn version(transaction: &mut Transaction) -> Result<i64, Trouble> {
+    let tables =
+        sql("SELECT name FROM sqlite_schema WHERE type = 'table'").all(transaction).await.map_err(Trouble::of)?;
     if tables.is_empty() {
         return Ok(0);
     }
-    if !tables.iter().any(|table| table == "narthex_schema") {
+    if !tables.iter().any(|table| table.get::<String>("name").is_ok_and(|name| name == "narthex_schema")) {
         return Err(Trouble::Foreign);
     }
-    sqlx::query_scalar("SELECT COALESCE(MAX(version), 0) FROM narthex_schema")
-        .fetch_one(&mut **transaction)
-        .await
-        .map_err(Trouble::of)
+    let version = sql("SELECT COALESCE(MAX(version), 0) AS version FROM narthex_schema").one(transaction).await;
+    version.and_then(|row| row.get("version")).map_err(Trouble::of)
 }
 
-async fn migrate(transaction: &mut SqliteTransaction<'static>, found: i64) -> Result<(), sqlx::Error> {
-    sqlx::query("CREATE TABLE IF NOT EXISTS narthex_schema (version BIGINT NOT NULL PRIMARY KEY)")
-        .execute(&mut **transaction)
-        .await?;
+async fn migrate(transaction: &mut Transaction, found: i64) -> Result<(), sqlx::Error> {
+    transaction.run("CREATE TABLE IF NOT EXISTS narthex_schema (version BIGINT NOT NULL PRIMARY KEY)").await?;
     for (version, migration) in (1_i64..).zip(MIGRATIONS).filter(|(version, _)| *version > found) {
-        sqlx::raw_sql(*migration).execute(&mut **transaction).await?;
-        sqlx::query("INSERT INTO narthex_schema (version) VALUES ($1)")
-            .bind(version)
-            .execute(&mut **transaction)
-            .await?;
+        transaction.run(migration).await?;
+        sql("INSERT INTO narthex_schema (version) VALUES ($1)").bind(version).execute(transaction).await?;
     }
     Ok(())
 }

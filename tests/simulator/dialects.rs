@@ -125,12 +125,6 @@ impl Way {
     }
 }
 
-impl Answer {
-    fn text(&self) -> String {
-        String::from_utf8_lossy(&self.chunks.concat()).into_owned()
-    }
-}
-
 fn fold(events: Vec<Event>) -> ir::Response {
     let mut fold = Fold::default();
     events.into_iter().for_each(|event| fold.push(event));

@@ -4,6 +4,7 @@
 
 mod connection;
 mod dialects;
+mod kept;
 
 use std::net::SocketAddr;
 use std::os::fd::IntoRawFd;
@@ -65,6 +66,15 @@ impl Answer {
         Some(value)
     }
 
+    fn text(&self) -> String {
+        String::from_utf8(self.chunks.concat()).unwrap()
+    }
+
+    /// Of JSON Lines.
+    fn lines(&self) -> Vec<Value> {
+        self.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
     fn json(&self) -> Value {
         serde_json::from_slice(&self.chunks.concat()).unwrap()
     }
@@ -81,6 +91,12 @@ impl Connection {
 
     async fn get(&mut self, path: &str, headers: &str) -> Answer {
         let head = format!("GET {path} HTTP/1.1\r\nhost: simulator\r\n{headers}\r\n");
+        self.write(head.as_bytes()).await;
+        self.answer().await.expect("an answer")
+    }
+
+    async fn delete(&mut self, path: &str, headers: &str) -> Answer {
+        let head = format!("DELETE {path} HTTP/1.1\r\nhost: simulator\r\n{headers}\r\n");
         self.write(head.as_bytes()).await;
         self.answer().await.expect("an answer")
     }

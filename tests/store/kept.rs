@@ -80,7 +80,7 @@ async fn nothing_is_made_before_something_is_kept() {
 
 #[tokio::test]
 async fn memory_keeps_without_a_file() {
-    let kept = Store::new(StoreSettings { place: StorePlace::Memory, retention: RETENTION });
+    let kept = Store::new(StoreSettings { place: StorePlace::Memory, retention: RETENTION, file_retention: RETENTION });
     assert!(kept.response(None, "resp_a").await.unwrap().is_none());
     kept.put_response(&response("a")).await.unwrap();
     kept.put_response(&continues("a", "b")).await.unwrap();

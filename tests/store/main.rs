@@ -8,12 +8,16 @@
     reason = "a test fails by panicking"
 )]
 
+mod batches;
 mod conversations;
+mod files;
 mod kept;
 mod lasting;
+mod results;
 mod troubles;
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use narthex::config::{StorePlace, StoreSettings};
@@ -24,8 +28,30 @@ const DAY: u64 = 24 * 3600;
 const RETENTION: Duration = Duration::from_secs(30 * DAY);
 
 fn store(path: &Path) -> Store {
-    Store::new(StoreSettings { place: StorePlace::File(path.to_owned()), retention: RETENTION })
-        .patience(Duration::from_secs(20))
+    Store::new(StoreSettings {
+        place: StorePlace::File(path.to_owned()),
+        retention: RETENTION,
+        file_retention: RETENTION,
+    })
+    .patience(Duration::from_secs(20))
+}
+
+fn in_memory() -> Store {
+    Store::new(StoreSettings { place: StorePlace::Memory, retention: RETENTION, file_retention: RETENTION })
+}
+
+/// Tries it with a new store of each sort.
+async fn each<F: Future<Output = ()>>(test: impl Fn(Store) -> F) {
+    let folder = tempfile::tempdir().unwrap();
+    test(store(&folder.path().join("narthex.db"))).await;
+    test(in_memory()).await;
+}
+
+/// Tries it with two gateways on a new store of each sort that several can share.
+async fn each_pair<F: Future<Output = ()>>(test: impl Fn([Arc<Store>; 2]) -> F) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("narthex.db");
+    test([Arc::new(store(&path)), Arc::new(store(&path))]).await;
 }
 
 fn now() -> u64 {

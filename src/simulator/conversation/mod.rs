@@ -20,7 +20,7 @@ pub use frames::Late;
 use self::frames::Frames;
 use self::rules::Names;
 use self::telling::Telling;
-use super::answer::{Answer, nonce, now};
+use super::answer::{Answer, now};
 use super::routes::InPath;
 use super::script;
 use crate::dialects::{Asked, Dialect, Reply, count, ir};
@@ -34,8 +34,15 @@ pub struct Turn {
 }
 
 impl Turn {
-    /// Reads a request. `place`: what the path says; `query`: how the dialect wants its stream, perhaps.
-    pub fn read(dialect: Dialect, place: Option<&InPath>, query: Option<&str>, body: &Bytes) -> Result<Self, Refusal> {
+    /// Reads a request. `place`: what the path says; `query`: how the dialect wants its stream, perhaps; `nonce`: what makes
+    /// the ids of the answer its own.
+    pub fn read(
+        dialect: Dialect,
+        place: Option<&InPath>,
+        query: Option<&str>,
+        body: &Bytes,
+        nonce: String,
+    ) -> Result<Self, Refusal> {
         let rest = rules::without_history(dialect, body);
         let Asked { mut request, mut reply } = dialect.client().read_request(rest.as_ref().unwrap_or(body))?;
         if rest.is_some() {
@@ -48,7 +55,7 @@ impl Turn {
         }
         rules::check(dialect, &request)?;
         reply.model.clone_from(&request.model);
-        reply.nonce = nonce();
+        reply.nonce = nonce;
         reply.created = now();
         reply.is_array = dialect == Dialect::Gemini && !query.is_some_and(wants_events);
         Ok(Self { dialect, request, reply })

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 
 fn turn(dialect: Dialect, body: &Value, late: Option<Late>) -> Result<Answer, Failure> {
-    let turn = Turn::read(dialect, None, None, &Bytes::from(body.to_string()));
+    let turn = Turn::read(dialect, None, None, &Bytes::from(body.to_string()), "1".to_owned());
     turn.map_err(|refusal| Failure::from(&refusal))?.answer(None, late)
 }
 

@@ -8,7 +8,7 @@ use super::super::Behaviour;
 use super::super::answer::{Answer, Events, now, write_json};
 use super::super::script::{self, Ask, Choice, Effort, Ending, Form, Last, Pieces, Reply, Usage, count_words};
 use super::read::{self, Stops, Str, TextOr, bad_value, required};
-use super::{id, unsatisfiable};
+use super::unsatisfiable;
 use crate::error::Refusal;
 
 const MOST_CHOICES: usize = 128;
@@ -70,7 +70,7 @@ struct UsageBody {
     total_tokens: usize,
 }
 
-pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Refusal> {
+pub fn answer(body: &[u8], behaviour: &Behaviour, nonce: &str) -> Result<Answer, Refusal> {
     let request: Request = read::body(body)?;
     let model = required(request.model, "model")?.0;
     if request.logprobs.is_some() {
@@ -109,7 +109,7 @@ pub fn answer(body: &[u8], behaviour: &Behaviour) -> Result<Answer, Refusal> {
         choices.push((echo, pieces, finish_reason(&script.ending)));
     }
     let answer = Texts {
-        id: id("cmpl-"),
+        id: format!("cmpl-{nonce}"),
         created: now(),
         model: &model,
         each,
@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn every_prompt_gets_its_texts() {
         let body = json!({"model": "m", "prompt": ["one", "two"], "n": 2, "echo": true});
-        let answer = answer(body.to_string().as_bytes(), &Behaviour::default()).unwrap();
+        let answer = answer(body.to_string().as_bytes(), &Behaviour::default(), "1").unwrap();
         let Answer::Whole { body, .. } = answer else {
             panic!("not a whole answer");
         };
@@ -256,7 +256,7 @@ mod tests {
     fn a_stream_ends_with_its_reason_and_its_usage() {
         let body = json!({"model": "m", "prompt": "hi", "stream": true, "max_tokens": 2,
             "stream_options": {"include_usage": true}});
-        let answer = answer(body.to_string().as_bytes(), &Behaviour::default()).unwrap();
+        let answer = answer(body.to_string().as_bytes(), &Behaviour::default(), "1").unwrap();
         let Answer::Stream { events, .. } = answer else {
             panic!("not a stream");
         };

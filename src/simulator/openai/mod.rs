@@ -5,17 +5,11 @@ pub mod audio;
 pub mod completions;
 pub mod embeddings;
 pub mod moderations;
-mod multipart;
+pub mod multipart;
 mod read;
 
-use super::answer::nonce;
 use super::schema::Unsatisfiable;
 use crate::error::Refusal;
-
-/// An id as OpenAI would make it: a prefix that tells what it names, and chance.
-fn id(prefix: &str) -> String {
-    format!("{prefix}{}", nonce())
-}
 
 /// A schema that cannot be answered, told at the parameter that it came in.
 fn unsatisfiable(param: &'static str) -> impl FnOnce(Unsatisfiable) -> Refusal {

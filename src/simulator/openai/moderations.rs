@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use super::super::answer::Answer;
-use super::id;
 use super::read::{self, Part, Str, TextOr, required};
 use crate::error::Refusal;
 
@@ -66,7 +65,7 @@ impl<T: Serialize> Serialize for PerCategory<T> {
     }
 }
 
-pub fn answer(body: &[u8]) -> Result<Answer, Refusal> {
+pub fn answer(body: &[u8], nonce: &str) -> Result<Answer, Refusal> {
     let request: Request = read::body(body)?;
     let model = request.model.map(|model| model.0);
     let results = match required(request.input, "input")? {
@@ -79,7 +78,7 @@ pub fn answer(body: &[u8]) -> Result<Answer, Refusal> {
             })
             .collect(),
     };
-    Ok(Answer::json(&Body { id: id("modr-"), model: model.as_deref().unwrap_or("simulator"), results }))
+    Ok(Answer::json(&Body { id: format!("modr-{nonce}"), model: model.as_deref().unwrap_or("simulator"), results }))
 }
 
 fn verdict(text: &str) -> Verdict {

@@ -9,6 +9,7 @@ pub struct Part<'a> {
     pub name: &'a str,
     /// Only files have one.
     pub filename: Option<&'a str>,
+    pub content_type: Option<&'a str>,
     pub content: &'a [u8],
 }
 
@@ -53,12 +54,15 @@ fn part(raw: &[u8]) -> Option<Part<'_>> {
         }
     };
     let head = std::str::from_utf8(head).ok()?;
-    let disposition = head.split("\r\n").find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        name.trim().eq_ignore_ascii_case("content-disposition").then_some(value)
-    })?;
-    let (_, parameters) = disposition.split_once(';')?;
-    Some(Part { name: parameter(parameters, "name")?, filename: parameter(parameters, "filename"), content })
+    let header = |wanted: &str| {
+        head.split("\r\n").find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.trim().eq_ignore_ascii_case(wanted).then_some(value)
+        })
+    };
+    let (_, parameters) = header("content-disposition")?.split_once(';')?;
+    let (name, filename) = (parameter(parameters, "name")?, parameter(parameters, "filename"));
+    Some(Part { name, filename, content_type: header("content-type").map(str::trim), content })
 }
 
 /// The value of `name=value` or `name="value"` in a list that semicolons separate; quoted ones may hold semicolons.

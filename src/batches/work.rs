@@ -1,0 +1,53 @@
+//! What is remembered of a batch from one look at it to the next, and across a restart.
+
+use serde::{Deserialize, Serialize};
+
+use super::object::Counts;
+
+/// The private state of a batch.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Work {
+    pub stage: Stage,
+    pub input: Input,
+    /// Whether its client speaks Anthropic's dialect.
+    #[serde(default)]
+    pub is_message_batch: bool,
+    /// What was put at the provider for it alone, to be taken away when it is over.
+    #[serde(default)]
+    pub uploads: Vec<String>,
+    /// How often it was looked at since something has changed, and how often that failed in a row.
+    #[serde(default)]
+    pub looks: u32,
+    #[serde(default)]
+    pub failures: u32,
+    /// When it was looked at last, in milliseconds since 1970.
+    #[serde(default)]
+    pub looked_at: u64,
+    #[serde(default)]
+    pub counts: Counts,
+    /// What else its flow has to remember.
+    #[serde(default)]
+    pub note: Option<String>,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// It is about to be handed to the provider. Whether that has been done is found out at the provider.
+    Submitting,
+    Running,
+    /// The provider is done; the results are being fetched.
+    Collecting,
+    Over,
+}
+
+/// Where its lines are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Input {
+    /// In a file that the gateway keeps.
+    Kept(String),
+    /// In a file at the provider, under the provider's name of it.
+    AtProvider(String),
+}

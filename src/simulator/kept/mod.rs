@@ -1,0 +1,108 @@
+//! What outlives an exchange: files, and batches of requests that are answered later. In memory, and for as long as the
+//! process lives.
+//!
+//! `stock` holds both, and a ledger of what was done how often; `file` and `batch` are what all vendors have of them. How a
+//! vendor shows and takes them is in a room of its own, and `place` knows their paths. A line of a batch is answered in
+//! `line`, by what answers a request alone.
+
+mod anthropic;
+mod batch;
+mod file;
+mod form;
+mod gemini;
+mod line;
+mod openai;
+mod page;
+mod place;
+mod stock;
+mod xai;
+
+use std::fmt::Write as _;
+
+use bytes::Bytes;
+use http::{HeaderName, HeaderValue};
+use serde::Deserialize;
+
+pub use self::batch::Ending;
+pub use self::place::{Place, Vendor};
+pub use self::stock::Stock;
+use super::Behaviour;
+use super::answer::Answer;
+use super::http::Head;
+use crate::error::{Kind, Refusal};
+
+/// One request for what is kept.
+pub struct Call<'c> {
+    pub head: &'c Head,
+    pub body: &'c Bytes,
+    pub behaviour: &'c Behaviour,
+}
+
+/// Answers a request for what is kept, whose method fits its place.
+pub fn answer(stock: &Stock, place: &Place, call: &Call) -> Result<Answer, Refusal> {
+    let mut shelves = stock.lock();
+    match place.vendor {
+        Vendor::Openai => openai::answer(&mut shelves, place, call),
+        Vendor::Anthropic => anthropic::answer(&mut shelves, place, call),
+        Vendor::Gemini => gemini::answer(&mut shelves, place, call),
+        Vendor::Xai => xai::answer(&mut shelves, place, call),
+    }
+}
+
+/// `GET /__log`: what was done how often.
+pub fn log(stock: &Stock) -> Answer {
+    Answer::json(&stock.lock().log())
+}
+
+impl<'c> Call<'c> {
+    fn json<T: Deserialize<'c>>(&self) -> Result<T, Refusal> {
+        serde_json::from_slice(self.body).map_err(|e| match e.is_data() {
+            true => Refusal::invalid(format!("The body does not fit this endpoint: {e}.")),
+            false => Refusal::invalid(format!("The body is not valid JSON: {e}.")),
+        })
+    }
+
+    /// The address of this request's path, as its client called it.
+    fn here(&self) -> String {
+        let host = self.head.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("localhost");
+        format!("http://{host}{}", self.head.path.trim_end_matches('/'))
+    }
+
+    /// The same, as far as an id in it.
+    fn here_without(&self, id: &str) -> String {
+        let here = self.here();
+        here.rsplit_once(&format!("/{id}")).map_or(here.clone(), |(before, _)| before.to_owned())
+    }
+
+    /// A parameter of the query.
+    fn parameter(&self, name: &str) -> Option<String> {
+        let query = self.head.query.as_deref()?;
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+    }
+}
+
+/// A file's bytes, or the lines of a batch's answer.
+fn download(content_type: &str, body: Bytes) -> Answer {
+    let content_type =
+        HeaderValue::try_from(content_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
+    Answer::Kept { headers: vec![(HeaderName::from_static("content-type"), content_type)], body }
+}
+
+fn not_found(what: &str, id: &str) -> Refusal {
+    Refusal::new(Kind::NotFound, format!("No {what} with the id `{id}`.")).param("id")
+}
+
+/// Chance that is none: the same for the same number and bytes.
+fn digest(number: u64, bytes: &[&[u8]]) -> String {
+    let mut text = String::with_capacity(32);
+    for seed in [0xcbf2_9ce4_8422_2325_u64, 0x9e37_79b9_7f4a_7c15] {
+        let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        let bytes = bytes.iter().flat_map(|bytes| bytes.iter().chain(&[0xff]));
+        let hash = number.to_le_bytes().iter().chain(bytes).fold(seed, step);
+        // The last bytes have hardly been mixed yet.
+        let mixed = (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let _ = write!(text, "{:016x}", mixed ^ (mixed >> 32));
+    }
+    text
+}

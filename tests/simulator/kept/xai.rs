@@ -1,0 +1,87 @@
+//! xAI's batches, below `/xai`, because its paths are OpenAI's.
+
+use super::*;
+
+const BATCHES: &str = "/xai/v1/batches";
+
+fn request(id: &str, text: &str) -> Value {
+    let body = json!({"model": "grok", "messages": [{"role": "user", "content": text}]});
+    json!({"batch_request_id": id, "batch_request": {"chat_get_completion": body}})
+}
+
+impl Connection {
+    async fn xai(&mut self, asked: Value) -> String {
+        let batch = self.post_json(BATCHES, "", asked).await.json();
+        format!("{BATCHES}/{}", batch["batch_id"].as_str().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn requests_are_added_and_answered() {
+    let simulator = start("");
+    let mut connection = simulator.connect().await;
+    let path = connection.xai(json!({"name": "mine"})).await;
+    // Nothing to do yet.
+    let batch = connection.get(&path, "").await.json();
+    assert_eq!((&batch["name"], &batch["state"]["num_requests"]), (&json!("mine"), &json!(0)));
+    let responses = json!({"model": "grok", "input": "and this"});
+    let added = json!([
+        request("a", "hello there"), request("b", "fail:500"),
+        {"batch_request_id": "c", "batch_request": {"responses": responses}},
+    ]);
+    let requests = format!("{path}/requests");
+    assert_eq!(connection.post_json(&requests, "", json!({"batch_requests": added})).await.json(), json!({}));
+    assert_eq!(connection.post_json(&requests, "", json!({"batch_requests": added})).await.status, 200);
+
+    let state = &connection.get(&path, "").await.json()["state"];
+    assert_eq!(
+        (&state["num_requests"], &state["num_pending"], &state["num_success"]),
+        (&json!(3), &json!(2), &json!(1))
+    );
+    let results = connection.get(&format!("{path}/results"), "").await.json();
+    assert_eq!(results["results"].as_array().unwrap().len(), 1);
+    let listed = connection.get(&format!("{requests}?limit=2"), "").await.json();
+    let states: Vec<_> = listed["batch_request_metadata"].as_array().unwrap().iter().map(|one| &one["state"]).collect();
+    assert_eq!(states, ["succeeded", "pending"]);
+    assert_eq!(listed["batch_request_metadata"][0]["model"], "grok");
+
+    let state = connection.get(&path, "").await.json()["state"].clone();
+    let expected = json!({"num_requests": 3, "num_pending": 0, "num_success": 2, "num_error": 1, "num_cancelled": 0});
+    assert_eq!(state, expected);
+    let first = connection.get(&format!("{path}/results?limit=2"), "").await.json();
+    let answer = &first["results"][0]["batch_result"]["response"]["chat_get_completion"];
+    assert!(answer["choices"][0]["message"]["content"].as_str().unwrap().contains("hello there"));
+    assert!(first["results"][1]["error_message"].is_string());
+    let token = first["pagination_token"].as_str().unwrap();
+    let second = connection.get(&format!("{path}/results?limit=2&pagination_token={token}"), "").await.json();
+    assert_eq!((&second["results"][0]["batch_request_id"], &second["pagination_token"]), (&json!("c"), &Value::Null));
+    assert_eq!(connection.log().await["runs"], json!({"a": 1, "b": 1, "c": 1}));
+
+    // One that is done takes more.
+    let more = json!({"batch_requests": [request("d", "x")]});
+    connection.post_json(&requests, "", more.clone()).await;
+    assert_eq!(connection.get(&path, "").await.json()["state"]["num_pending"], 1);
+    let cancelled = connection.post(&format!("{path}:cancel"), "", b"").await.json();
+    assert!(cancelled["cancel_time"].is_string());
+    assert_eq!(connection.get(&path, "").await.json()["state"]["num_cancelled"], 1);
+    assert_eq!(connection.post_json(&requests, "", more).await.status, 400);
+    let list = connection.get(BATCHES, "").await.json();
+    assert_eq!(list["batches"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_makes_a_batch() {
+    let simulator = start("batch-polls=0");
+    let mut connection = simulator.connect().await;
+    let body = json!({"model": "grok", "messages": [{"role": "user", "content": "hi"}]});
+    let line = json!({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}).to_string();
+    let file = connection.upload("/xai/v1/files", "", &[], line.as_bytes()).await.json();
+    let path = connection.xai(json!({"name": "n", "input_file_id": file["id"]})).await;
+    assert_eq!(connection.get(&path, "").await.json()["state"]["num_success"], 1);
+    let sealed = connection.post_json(&format!("{path}/requests"), "", json!({"batch_requests": []})).await;
+    assert_eq!(sealed.status, 400);
+
+    let bad = connection.upload("/xai/v1/files", "", &[], b"{}").await.json();
+    let path = connection.xai(json!({"name": "n", "input_file_id": bad["id"]})).await;
+    assert!(connection.get(&path, "").await.json()["cancel_by_xai_message"].is_string());
+}
