@@ -131,6 +131,7 @@ impl Client {
         Err(Failed::Astray)
     }
 
+    /// Whoever calls this limits its time: one clock only, so that it is always told in the same words.
     async fn exchange(&self, request: &Request, limits: &Limits) -> Result<Answer, Failed> {
         let url = &request.url;
         let tls = match url.scheme() {
@@ -142,8 +143,6 @@ impl Client {
         // The name is for TLS and for the host's own sake: what is connected to is the address that was checked.
         let peer = HttpPeer::new(address, tls, url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned());
         let (mut session, _) = self.connector.get_http_session(&peer).await.map_err(wire)?;
-        session.set_read_timeout(Some(limits.timeout));
-        session.set_write_timeout(Some(limits.timeout));
         session.write_request_header(Box::new(head(request)?)).await.map_err(wire)?;
         if !request.body.is_empty() {
             session.write_request_body(request.body.clone(), true).await.map_err(wire)?;
