@@ -13,4 +13,4 @@ pub use object::{Batch, Counts, LineError, Status, Usage};
 pub use results::{Outcome, ResultLine};
 pub use split::{Lines, Numbered};
 pub use survey::{Problem, Survey, Surveyor};
-pub use work::{Input, Stage, Work};
+pub use work::{Input, Mode, Stage, Work};

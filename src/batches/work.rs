@@ -25,9 +25,31 @@ pub struct Work {
     pub looked_at: u64,
     #[serde(default)]
     pub counts: Counts,
-    /// What else its flow has to remember.
+    /// What its lines are at the provider.
     #[serde(default)]
-    pub note: Option<String>,
+    pub mode: Mode,
+    /// Whether a process before this one may have begun to hand it over.
+    #[serde(skip)]
+    pub is_resumed: bool,
+    /// When the provider was asked to make it, in seconds since 1970: from then on it may be there.
+    #[serde(default)]
+    pub asked_at: Option<u64>,
+    /// What looked like it at the provider and was another.
+    #[serde(default)]
+    pub mistaken: Vec<String>,
+}
+
+/// What the lines of a batch are at its provider.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Those of the client's own file, which is there already.
+    #[default]
+    AsTheyAre,
+    /// The same with other names of models: what is answered is what the client reads.
+    Renamed,
+    /// Requests in another dialect, or of another API: answers are translated.
+    Translated,
 }
 
 /// How far it is.

@@ -9,6 +9,7 @@ use pingora_core::server::configuration::ServerConf;
 use tokio::sync::Notify;
 
 use super::ask::{Body, Caller, Question, Talk, Told, Trouble};
+use super::batches::InHand;
 use super::dns::Dns;
 use super::inner::Inner;
 use crate::dialects::Dialect;
@@ -25,6 +26,7 @@ pub struct Desk {
     pub inner: Inner,
     /// The name of this process among those that share a store.
     pub owner: String,
+    pub in_hand: InHand,
     /// Wakes whoever sees to batches.
     pub wake: Notify,
 }
@@ -60,6 +62,7 @@ impl Desk {
             inner: Inner::new(Arc::clone(conf), Arc::clone(gateway), Arc::clone(dns)),
             gateway: Arc::clone(gateway),
             owner: random_id(),
+            in_hand: InHand::default(),
             wake: Notify::new(),
         }
     }

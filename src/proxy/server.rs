@@ -17,12 +17,13 @@ use pingora_core::services::listening::Service as ListeningService;
 use pingora_proxy::http_proxy_service;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Proxy, Side};
 use super::admin::Admin;
 use super::collect::Collector;
+use super::batches::Worker;
 use super::desk::Desk;
 use super::dns::Dns;
 use super::refresh::{Connectors, Refresh};
+use super::{Proxy, Side};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::providers::BaseUrl;
@@ -137,6 +138,7 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
         server.add_service(socket.carry(simulator_service(Behaviour::default())));
     }
     server.add_service(background_service("store", Sweeper(Arc::clone(&gateway.store))));
+    server.add_service(background_service("batches", Worker(desk)));
     let connectors = Connectors::new(ConnectorOptions::from_server_conf(&server.configuration));
     let mut refresh = background_service("models", Refresh { gateway: Arc::clone(&gateway), dns, connectors });
     refresh.threads = Some(1);

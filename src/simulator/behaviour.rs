@@ -58,6 +58,10 @@ pub struct Behaviour {
     #[arg(long, value_name = "BYTES")]
     pub cut_upload: Option<usize>,
 
+    /// Forget uploaded files: they are counted and hashed
+    #[arg(long)]
+    pub discard_uploads: bool,
+
     /// The models to list (any name is answered)
     #[arg(long, value_name = "NAME,NAME", value_delimiter = ',')]
     pub models: Vec<String>,
@@ -83,7 +87,7 @@ pub struct Fault<'a> {
 pub enum BadSetting {
     #[error(
         "unknown setting `{0}`; known are latency, pace, tokens, error, retry-after, error-after, fail-first, cut, batch-polls, \
-         batch-fail, cut-upload and key"
+         batch-fail, cut-upload, discard-uploads and key"
     )]
     Unknown(String),
     #[error("`{0}` has no value; write {0}=…")]
@@ -124,6 +128,7 @@ impl Behaviour {
             "batch-polls" => self.batch_polls = read("batch-polls", value, or_none(whole))?,
             "batch-fail" => self.batch_fail = read("batch-fail", value, or_none(ending))?,
             "cut-upload" => self.cut_upload = read("cut-upload", value, or_none(whole))?,
+            "discard-uploads" => self.discard_uploads = read("discard-uploads", value, yes_or_no)?,
             "key" => self.key = read("key", value, or_none(|key| Ok(key.to_owned())))?,
             _ => return Err(BadSetting::Unknown(name.to_owned())),
         }
@@ -191,6 +196,10 @@ fn error_status(value: &str) -> Result<StatusCode, String> {
     }
 }
 
+fn yes_or_no(value: &str) -> Result<bool, String> {
+    value.parse().map_err(|_| "neither true nor false".to_owned())
+}
+
 fn ending(value: &str) -> Result<Ending, String> {
     match value {
         "failed" => Ok(Ending::Failed),
@@ -207,7 +216,7 @@ mod tests {
     #[test]
     fn every_setting_can_be_written_in_one_line() {
         let line = "latency=50ms, pace=5ms,tokens=64 , error=429, retry-after=1, error-after=3, fail-first=2, cut=10, \
-            batch-polls=4, batch-fail=expired, cut-upload=9, key=a";
+            batch-polls=4, batch-fail=expired, cut-upload=9, discard-uploads=true, key=a";
         let read: Behaviour = line.parse().unwrap();
         let expected = Behaviour {
             latency: Duration::from_millis(50),
@@ -221,6 +230,7 @@ mod tests {
             batch_polls: Some(4),
             batch_fail: Some(Ending::Expired),
             cut_upload: Some(9),
+            discard_uploads: true,
             models: Vec::new(),
             key: Some("a".to_owned()),
         };

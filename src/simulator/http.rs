@@ -12,6 +12,7 @@ use pingora_core::protocols::http::ServerSession;
 
 use super::Behaviour;
 use super::answer::{Answer, Events};
+use super::discard::{Discarded, Sieve};
 use super::headers::DialectHeaders;
 use super::routes::Operation;
 use crate::dialects::Dialect;
@@ -83,19 +84,35 @@ pub struct Limits {
     most: usize,
     /// Where the connection is closed instead.
     cut: Option<usize>,
+    /// Whether files in forms are not kept.
+    discards: bool,
 }
 
 impl Limits {
     pub fn of(operation: Option<&Operation>, behaviour: &Behaviour) -> Self {
         match operation {
-            Some(Operation::Kept(_)) => Self { most: UPLOAD_LIMIT, cut: behaviour.cut_upload },
-            _ => Self { most: BODY_LIMIT, cut: None },
+            Some(Operation::Kept(_)) => {
+                Self { most: UPLOAD_LIMIT, cut: behaviour.cut_upload, discards: behaviour.discard_uploads }
+            }
+            _ => Self { most: BODY_LIMIT, cut: None, discards: false },
         }
     }
 }
 
+pub struct Body {
+    pub bytes: Bytes,
+    /// The file in it that was not kept; `bytes` are without its middle.
+    pub discarded: Option<Discarded>,
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Self { bytes, discarded: None }
+    }
+}
+
 pub enum Received {
-    Whole(Bytes),
+    Body(Body),
     Refused(Refusal),
     Cut,
 }
@@ -115,15 +132,19 @@ pub async fn receive(session: &mut ServerSession, limits: &Limits) -> Result<Rec
     if waits {
         session.write_continue_response().await?;
     }
+    let is_form = |kind: &HeaderValue| kind.as_bytes().starts_with(b"multipart/form-data");
+    if limits.discards && session.req_header().headers.get(CONTENT_TYPE).is_some_and(is_form) {
+        return sieve(session, limits).await;
+    }
     // Nearly always the body comes in one piece, which then need not be copied.
     let Some(first) = session.read_request_body().await? else {
-        return Ok(Received::Whole(Bytes::new()));
+        return Ok(Received::Body(Bytes::new().into()));
     };
     if limits.cut.is_some_and(|cut| first.len() >= cut) {
         return Ok(Received::Cut);
     }
     let Some(second) = session.read_request_body().await? else {
-        return Ok(Received::Whole(first));
+        return Ok(Received::Body(first.into()));
     };
     let mut body = BytesMut::with_capacity(length.max(first.len() + second.len()));
     body.extend_from_slice(&first);
@@ -133,13 +154,29 @@ pub async fn receive(session: &mut ServerSession, limits: &Limits) -> Result<Rec
             return Ok(Received::Cut);
         }
         let Some(chunk) = session.read_request_body().await? else {
-            return Ok(Received::Whole(body.freeze()));
+            return Ok(Received::Body(body.freeze().into()));
         };
         if body.len() + chunk.len() > limits.most {
             return Ok(Received::Refused(too_large(session, limits)));
         }
         body.extend_from_slice(&chunk);
     }
+}
+
+/// A form, without the bytes of its file.
+async fn sieve(session: &mut ServerSession, limits: &Limits) -> Result<Received> {
+    let mut sieve = Sieve::default();
+    while let Some(chunk) = session.read_request_body().await? {
+        sieve.push(&chunk);
+        if limits.cut.is_some_and(|cut| sieve.len() >= cut) {
+            return Ok(Received::Cut);
+        }
+        if sieve.len() > limits.most {
+            return Ok(Received::Refused(too_large(session, limits)));
+        }
+    }
+    let (bytes, discarded) = sieve.finish();
+    Ok(Received::Body(Body { bytes, discarded }))
 }
 
 /// The rest of such a body is not worth reading: the connection ends with the answer.

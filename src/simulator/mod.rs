@@ -10,6 +10,7 @@
 mod answer;
 mod behaviour;
 mod conversation;
+mod discard;
 mod headers;
 mod http;
 mod kept;
@@ -27,7 +28,6 @@ use std::time::Duration;
 
 use ::http::{Method, StatusCode};
 use async_trait::async_trait;
-use bytes::Bytes;
 use log::debug;
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
@@ -37,7 +37,7 @@ use self::answer::Answer;
 use self::behaviour::Fault;
 pub use self::behaviour::{BadSetting, Behaviour};
 use self::conversation::Late;
-use self::http::{Head, Outcome, Received};
+use self::http::{Body, Head, Outcome, Received};
 use self::kept::{Call, Stock};
 use self::perform::{Asked, perform};
 use self::routes::{Operation, Route};
@@ -110,7 +110,7 @@ impl Simulator {
         let route = Route::of(&head.path, head.client);
         let limits = http::Limits::of(route.operation.as_ref(), behaviour.as_deref().unwrap_or(&self.defaults));
         let body = match http::receive(session, &limits).await? {
-            Received::Whole(body) => Ok(body),
+            Received::Body(body) => Ok(body),
             Received::Refused(refusal) => Err(refusal),
             Received::Cut => return Ok(Outcome::Cut),
         };
@@ -150,7 +150,7 @@ impl Simulator {
         dialect: Dialect,
         operation: &Operation,
         head: &Head,
-        body: &Bytes,
+        body: &Body,
         behaviour: &Behaviour,
     ) -> Result<Answer, Failure> {
         let late = match (self.planned_failure(operation, behaviour), behaviour.error_after) {
@@ -159,12 +159,14 @@ impl Simulator {
             (None, _) => None,
         };
         match operation {
-            Operation::Kept(place) => kept::answer(&self.stock, place, &Call { head, body, behaviour })
-                .map_err(|refusal| Failure::from(&refusal)),
+            Operation::Kept(place) => {
+                let call = Call { head, body: &body.bytes, discarded: body.discarded, behaviour };
+                kept::answer(&self.stock, place, &call).map_err(|refusal| Failure::from(&refusal))
+            }
             Operation::Log => Ok(kept::log(&self.stock)),
             _ => {
                 let (query, content_type) = (head.query.as_deref(), head.content_type.as_ref());
-                let asked = Asked { query, content_type, body, nonce: answer::nonce() };
+                let asked = Asked { query, content_type, body: &body.bytes, nonce: answer::nonce() };
                 perform(dialect, operation, asked, behaviour, late)
             }
         }

@@ -1,9 +1,11 @@
 """The simulator as a process of its own, and a configuration of providers that are all of them this one process."""
 
+import json
 import os
 import re
 import subprocess
 import threading
+import urllib.request
 
 # Instances by the type of provider that each is: the simulator speaks the dialects of all of them.
 PROVIDERS = {
@@ -35,6 +37,11 @@ class Simulator:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+    def log(self):
+        """What was done with files and batches, how often."""
+        with urllib.request.urlopen(f"{self.root}/__log") as answer:
+            return json.load(answer)
 
     def config(self):
         lines = ["providers:"]

@@ -1,6 +1,11 @@
 //! The simulator over real sockets: what only a connection can show, and each dialect from the path to the last byte.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests fail as tests do")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail as tests do"
+)]
 
 mod connection;
 mod dialects;

@@ -55,6 +55,32 @@ impl<'d> Job<'d> {
         id.ok_or_else(|| Failure::of_kind(Kind::Internal, "The batch has not been handed to its provider yet."))
     }
 
+    /// What one of its lines is called at the provider: no line of another batch is called so.
+    pub fn line_name(&self, number: u64) -> String {
+        format!("{}-{number}", self.mark())
+    }
+
+    /// The number of the line of this name; `None`: it is another batch's.
+    pub fn line_number(&self, name: &str) -> Option<u64> {
+        name.strip_prefix(self.mark())?.strip_prefix('-')?.parse().ok()
+    }
+
+    /// A part of its id that no other has.
+    pub fn mark(&self) -> &str {
+        let digits = self.id().rsplit('_').next().unwrap_or_default();
+        digits.get(..24).unwrap_or(digits)
+    }
+
+    /// Notes that the provider is about to be asked to make it. True if that had been noted before: then it may be there already.
+    pub async fn is_asked_again(&mut self) -> Result<bool, Failure> {
+        let is_again = self.work.asked_at.is_some();
+        if !is_again {
+            self.work.asked_at = Some(now());
+            self.save().await?;
+        }
+        Ok(is_again)
+    }
+
     /// Writes down how it stands; it stays in hand. `false`: it is in others' hands by now.
     pub async fn save(&mut self) -> Result<bool, Failure> {
         self.write(false).await

@@ -9,9 +9,9 @@ use pingora_proxy::Session;
 use super::{Found, Stop, find, native, not_found, path};
 use crate::error::{Failure, Kind};
 use crate::files::Shape;
+use crate::proxy::ask::Talk;
 use crate::proxy::context::Exchange;
 use crate::proxy::desk::{Ask, Desk, failure, unavailable, unreachable};
-use crate::proxy::ask::Talk;
 use crate::proxy::{ResponseHeader, headers, local};
 use crate::routing::Upstream;
 use crate::store::{Store, StoreError, StoredFile};
@@ -29,7 +29,8 @@ pub async fn content(session: &mut Session, ctx: &mut Exchange, desk: &Desk, id:
             write_file(session, ctx, desk, &file, kind).await
         }
         Found::AtProvider { upstream, name, .. } => {
-            let mut talk = desk.begin(&upstream, Ask::get(&content_path(&upstream, &name))).await?;
+            let (path, query) = content_path(&upstream, &name);
+            let mut talk = desk.begin(&upstream, Ask { query, ..Ask::get(&path) }).await?;
             let (status, headers) = talk.answer().await.map_err(|why| unreachable(&upstream, &why))?;
             if !status.is_success() {
                 let told = talk.told_of(status, headers).await.map_err(|why| unreachable(&upstream, &why))?;
@@ -55,15 +56,15 @@ pub async fn content(session: &mut Session, ctx: &mut Exchange, desk: &Desk, id:
 }
 
 /// Where a provider has the bytes of a file.
-pub fn content_path(upstream: &Upstream, name: &str) -> String {
+fn content_path(upstream: &Upstream, name: &str) -> (String, Option<&'static str>) {
     match native(upstream) {
-        Shape::Gemini => format!("download/{}:download?alt=media", path(upstream, name)),
-        Shape::Openai | Shape::Anthropic => format!("{}/content", path(upstream, name)),
+        Shape::Gemini => (format!("download/{}:download", path(upstream, name)), Some("alt=media")),
+        Shape::Openai | Shape::Anthropic => (format!("{}/content", path(upstream, name)), None),
     }
 }
 
 /// Answers with a file that is kept here.
-pub async fn write_file(
+async fn write_file(
     session: &mut Session,
     ctx: &mut Exchange,
     desk: &Desk,
@@ -182,9 +183,20 @@ pub enum Source {
 }
 
 impl Source {
+    /// A file that is kept here, from its beginning.
+    pub fn kept(desk: &Desk, file: &StoredFile) -> Self {
+        Self::Kept(Pieces::of_kept(&desk.gateway.store, file))
+    }
+
     /// A file at a provider, from its beginning.
     pub async fn at_provider(desk: &Desk, upstream: &Upstream, name: &str) -> Result<Self, Failure> {
-        let mut talk = desk.begin(upstream, Ask::get(&content_path(upstream, name))).await?;
+        let (path, query) = content_path(upstream, name);
+        Self::answer(desk, upstream, Ask { query, ..Ask::get(&path) }).await
+    }
+
+    /// What a provider answers.
+    pub async fn answer(desk: &Desk, upstream: &Upstream, ask: Ask<'_>) -> Result<Self, Failure> {
+        let mut talk = desk.begin(upstream, ask).await?;
         let (status, headers) = talk.answer().await.map_err(|why| unreachable(upstream, &why))?;
         if status.is_success() {
             return Ok(Self::AtProvider(Box::new(talk)));

@@ -25,6 +25,8 @@ pub struct Batch<D> {
     pub ended: Option<u64>,
     /// What was set when it was made.
     behaviour: Behaviour,
+    /// Whether its vendor tells that the lines are done and the answers are being put together.
+    tells_finishing: bool,
     /// What its vendor alone knows of it.
     pub details: D,
 }
@@ -33,6 +35,7 @@ pub struct Batch<D> {
 pub enum State {
     New,
     Running,
+    Finishing,
     Cancelling,
     Completed,
     Failed,
@@ -92,8 +95,13 @@ impl<D> Batch<D> {
             cancelling: None,
             ended: None,
             behaviour: behaviour.clone(),
+            tells_finishing: false,
             details,
         }
+    }
+
+    pub fn telling_finishing(self) -> Self {
+        Self { tells_finishing: true, ..self }
     }
 
     /// Somebody asks how far it is, which moves it. Whether it ended just now.
@@ -101,7 +109,7 @@ impl<D> Batch<D> {
         self.looks += 1;
         self.looks_at_these += 1;
         match self.state {
-            State::New | State::Running => self.go_on(ledger),
+            State::New | State::Running | State::Finishing => self.go_on(ledger),
             State::Cancelling => self.end(State::Cancelled),
             State::Completed | State::Failed | State::Expired | State::Cancelled => return false,
         }
@@ -124,7 +132,7 @@ impl<D> Batch<D> {
     /// It is not to go on. Of no effect once it has ended.
     pub fn cancel(&mut self) {
         self.cancels += 1;
-        if matches!(self.state, State::New | State::Running) {
+        if matches!(self.state, State::New | State::Running | State::Finishing) {
             self.state = State::Cancelling;
             self.cancelling = Some(now());
         }
@@ -148,6 +156,11 @@ impl<D> Batch<D> {
         self.started = self.started.or_else(|| Some(now()));
         let polls = self.behaviour.batch_polls();
         let looks = self.looks_at_these;
+        if self.tells_finishing && polls > 1 && looks == polls && self.behaviour.batch_fail.is_none() {
+            self.run(self.lines.len(), ledger);
+            self.state = State::Finishing;
+            return;
+        }
         if looks <= polls {
             self.state = State::Running;
             let share = self.lines.len() as u64 * u64::from(looks) / (u64::from(polls) + 1);

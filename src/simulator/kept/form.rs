@@ -1,16 +1,15 @@
 //! A file that comes in a form, and what is said beside it.
 
-use bytes::Bytes;
-
 use super::super::openai::multipart;
 use super::Call;
+use super::file::Content;
 use crate::error::Refusal;
 
 pub struct Upload {
     pub name: String,
     pub mime: Option<String>,
-    /// A piece of the request's body.
-    pub content: Bytes,
+    /// A piece of the request's body, if it was kept.
+    pub content: Content,
     fields: Vec<(String, String)>,
 }
 
@@ -28,7 +27,11 @@ impl Upload {
             Refusal::invalid("The form has no file named `file`.").param("file").code("missing_required_parameter")
         })?;
         let mime = part.content_type.map(str::to_owned);
-        Ok(Self { name: name.to_owned(), mime, content: call.body.slice_ref(part.content), fields })
+        let content = match call.discarded {
+            Some(discarded) => Content::Discarded(discarded),
+            None => Content::Kept(call.body.slice_ref(part.content)),
+        };
+        Ok(Self { name: name.to_owned(), mime, content, fields })
     }
 
     pub fn field(&self, name: &str) -> Option<&str> {

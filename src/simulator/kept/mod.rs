@@ -28,6 +28,7 @@ pub use self::place::{Place, Vendor};
 pub use self::stock::Stock;
 use super::Behaviour;
 use super::answer::Answer;
+use super::discard::Discarded;
 use super::http::Head;
 use crate::error::{Kind, Refusal};
 
@@ -35,6 +36,8 @@ use crate::error::{Kind, Refusal};
 pub struct Call<'c> {
     pub head: &'c Head,
     pub body: &'c Bytes,
+    /// The file in a form, if it was not kept.
+    pub discarded: Option<Discarded>,
     pub behaviour: &'c Behaviour,
 }
 

@@ -60,7 +60,7 @@ impl<'p> Place<'p> {
     /// `path` is without the prefix by which a client says whose paths they are; `vendor` is whom it, or else its headers,
     /// named.
     pub fn of(path: &'p str, vendor: Vendor) -> Option<Self> {
-        if let Some(what) = gemini(path) {
+        if let Some(what) = gemini(path, vendor) {
             return Some(Self { vendor: Vendor::Gemini, what });
         }
         let below = path.strip_prefix("/v1").unwrap_or(path).strip_prefix('/')?;
@@ -113,14 +113,19 @@ fn batches(rest: &str) -> Option<What<'_>> {
     }
 }
 
-fn gemini(path: &str) -> Option<What<'_>> {
-    let versioned = |path: &'_ str| -> Option<usize> {
-        ["/v1beta/", "/v1alpha/"].iter().find(|version| path.starts_with(**version)).map(|version| version.len())
+/// Under `/v1` others have their files and batches too: there the client's headers decide.
+fn gemini(path: &str, vendor: Vendor) -> Option<What<'_>> {
+    let versioned = |path: &str| -> Option<usize> {
+        ["/v1beta/", "/v1alpha/", "/v1/"]
+            .iter()
+            .find(|version| path.starts_with(**version))
+            .map(|version| version.len())
     };
     let (prefix, rest) = ["/upload", "/download", ""].iter().find_map(|prefix| {
         let rest = path.strip_prefix(prefix)?;
         Some((*prefix, rest.get(versioned(rest)?..)?))
     })?;
+    let is_shared = prefix.is_empty() && path.starts_with("/v1/");
     if prefix == "/upload" {
         return (rest == "files").then_some(What::Upload);
     }
@@ -131,6 +136,9 @@ fn gemini(path: &str) -> Option<What<'_>> {
             "asyncBatchEmbedContent" => Some(What::ModelBatches { model, embeds: true }),
             _ => None,
         };
+    }
+    if is_shared && vendor != Vendor::Gemini {
+        return None;
     }
     match rest.split_once('/').unwrap_or((rest, "")) {
         ("files", "") => (rest == "files").then_some(What::Files),
@@ -177,6 +185,10 @@ mod tests {
             ("/download/v1beta/files/f:download", Openai, Gemini, What::Content("f".into())),
             ("/v1beta/batches/b:cancel", Openai, Gemini, What::Cancel("b".into())),
             ("/v1beta/models/m:batchGenerateContent", Openai, Gemini, model(false)),
+            ("/v1/models/m:batchGenerateContent", Openai, Gemini, model(false)),
+            ("/v1/files", Gemini, Gemini, What::Files),
+            ("/upload/v1/files", Openai, Gemini, What::Upload),
+            ("/download/v1/files/f:download", Openai, Gemini, What::Content("f".into())),
             ("/v1beta/models/m:asyncBatchEmbedContent", Openai, Gemini, model(true)),
         ] {
             assert_eq!(Place::of(path, client), Some(Place { vendor, what }), "{path}");

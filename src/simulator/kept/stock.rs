@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::batch::Batch;
 use super::file::{File, NewFile};
@@ -72,7 +71,7 @@ impl Files {
     }
 
     fn put(&mut self, id: String, file: NewFile) -> &File {
-        let room = MOST_BYTES.saturating_sub(file.content.len());
+        let room = MOST_BYTES.saturating_sub(file.content.weight());
         while self.all.len() >= MOST_FILES || (!self.all.is_empty() && self.bytes() > room) {
             self.all.pop_front();
         }
@@ -83,7 +82,7 @@ impl Files {
     }
 
     fn bytes(&self) -> usize {
-        self.all.iter().map(|file| file.content.len()).sum()
+        self.all.iter().map(|file| file.content.weight()).sum()
     }
 
     pub fn get(&mut self, vendor: Vendor, id: &str) -> Option<&mut File> {
@@ -186,7 +185,7 @@ impl Shelves {
     pub fn log<'s>(&'s self) -> Log<'s> {
         let file = |file: &'s File| {
             let File { id, vendor, name, purpose, content, downloads, .. } = file;
-            let sha256 = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+            let sha256 = file.sha256().iter().map(|byte| format!("{byte:02x}")).collect();
             FileLog { id, vendor: *vendor, name, purpose, bytes: content.len(), sha256, downloads: *downloads }
         };
         Log {

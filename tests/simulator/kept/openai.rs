@@ -93,6 +93,29 @@ async fn a_bad_upload_is_refused() {
 }
 
 #[tokio::test]
+async fn a_download_can_be_cut_and_an_upload_forgotten() {
+    let simulator = start("");
+    let mut connection = simulator.connect().await;
+    let long = vec![b'x'; 300_000];
+    let purpose = [("purpose", "user_data")];
+    let kept = connection.upload("/v1/files", "", &[("purpose", "vision")], &long).await.json();
+    let path = format!("/v1/files/{}/content", kept["id"].as_str().unwrap());
+    assert_eq!(connection.get(&path, "").await.chunks.concat(), long);
+
+    let forgotten =
+        connection.upload("/v1/files", "x-simulate: discard-uploads=true\r\n", &purpose, &long).await.json();
+    assert_eq!((&forgotten["bytes"], &forgotten["purpose"]), (&json!(300_000), &json!("user_data")));
+    let log = connection.log().await;
+    assert_eq!((&log["files"][0]["sha256"], &log["files"][0]["downloads"]), (&log["files"][1]["sha256"], &json!(1)));
+
+    let head = format!("GET {path} HTTP/1.1\r\nhost: s\r\nx-simulate: cut=1\r\n\r\n");
+    connection.write(head.as_bytes()).await;
+    let mut all = Vec::new();
+    connection.0.read_to_end(&mut all).await.unwrap();
+    assert!(all.len() > 65_536 && all.len() < 70_000, "{}", all.len());
+}
+
+#[tokio::test]
 async fn a_batch_answers_its_lines() {
     let simulator = start("");
     let mut connection = simulator.connect().await;
@@ -185,6 +208,14 @@ async fn a_batch_ends_as_it_was_told() {
     let batch = connection.batch_of("x-simulate: batch-fail=failed\r\n", &lines).await;
     let batch = connection.look(&batch).await;
     assert_eq!((&batch["status"], &batch["errors"]["data"][0]["line"]), (&json!("failed"), &Value::Null));
+
+    // All lines are done, their answers are not there yet.
+    let batch = connection.batch_of("x-simulate: batch-polls=2\r\n", &lines).await;
+    assert_eq!(connection.look(&batch).await["status"], "in_progress");
+    let batch = connection.look(&batch).await;
+    assert_eq!((&batch["status"], &batch["request_counts"]["completed"]), (&json!("finalizing"), &json!(2)));
+    assert!(batch["finalizing_at"].is_u64() && batch["output_file_id"].is_null());
+    assert_eq!(connection.look(&batch).await["status"], "completed");
 
     // Cancelled by its client, in between.
     let batch = connection.batch_of("x-simulate: batch-polls=3\r\n", &lines).await;

@@ -76,6 +76,7 @@ async fn a_file_makes_a_batch() {
     let body = json!({"model": "grok", "messages": [{"role": "user", "content": "hi"}]});
     let line = json!({"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}).to_string();
     let file = connection.upload("/xai/v1/files", "", &[], line.as_bytes()).await.json();
+    assert_eq!((&file["purpose"], file.get("status")), (&json!(""), None));
     let path = connection.xai(json!({"name": "n", "input_file_id": file["id"]})).await;
     assert_eq!(connection.get(&path, "").await.json()["state"]["num_success"], 1);
     let sealed = connection.post_json(&format!("{path}/requests"), "", json!({"batch_requests": []})).await;

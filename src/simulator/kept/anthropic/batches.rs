@@ -70,7 +70,7 @@ fn shown(batch: &Batch<Details>) -> Shown<'_> {
         id: &batch.id,
         r#type: "message_batch",
         processing_status: match batch.state {
-            State::New | State::Running => "in_progress",
+            State::New | State::Running | State::Finishing => "in_progress",
             State::Cancelling => "canceling",
             State::Completed | State::Failed | State::Expired | State::Cancelled => "ended",
         },

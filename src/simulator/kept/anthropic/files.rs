@@ -85,7 +85,7 @@ pub fn content(shelves: &mut Shelves, id: &str) -> Result<Answer, Refusal> {
         return Err(Refusal::invalid(format!("The file `{id}` is not downloadable.")));
     }
     file.downloads += 1;
-    Ok(download(&file.mime, file.content.clone()))
+    Ok(download(&file.mime, file.content.bytes()?.clone()))
 }
 
 pub fn delete(shelves: &mut Shelves, id: &str) -> Result<Answer, Refusal> {

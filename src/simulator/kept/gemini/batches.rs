@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::super::super::answer::{Answer, write_json};
 use super::super::Call;
 use super::super::batch::{Batch, State};
-use super::super::file::{NewFile, Origin};
+use super::super::file::{Content, NewFile, Origin};
 use super::super::not_found;
 use super::super::page::page;
 use super::super::stock::Shelves;
@@ -44,7 +44,7 @@ pub fn show(shelves: &mut Shelves, id: &str) -> Result<Answer, Refusal> {
             name: String::new(),
             purpose: String::new(),
             mime: "application/jsonl".to_owned(),
-            content: output(batch)?.freeze(),
+            content: Content::Kept(output(batch)?.freeze()),
             origin: Origin::Vendor,
             expires_in: None,
         };

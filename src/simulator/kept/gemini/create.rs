@@ -102,7 +102,7 @@ pub fn create(shelves: &mut Shelves, call: &Call, model: &str, embeds: bool) -> 
             // Whether Google refuses the request or fails the batch is not known.
             let file = shelves.files.get(VENDOR, &name);
             let file = file.ok_or_else(|| Refusal::invalid(format!("There is no {name}.")).param("fileName"))?;
-            let (lines, problem) = in_file(&file.content, &path);
+            let (lines, problem) = in_file(file.content.bytes()?, &path);
             (Input::File(name), lines, problem)
         }
         _ => return Err(Refusal::invalid("`inputConfig` must have either `requests` or `fileName`.")),

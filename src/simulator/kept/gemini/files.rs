@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use super::super::super::answer::Answer;
 use super::super::file::{File, Origin};
@@ -58,7 +57,7 @@ pub fn shown(file: &File) -> Shown<'_> {
         create_time: time(file.made),
         update_time: time(file.made),
         expiration_time: file.expires.map(time),
-        sha256_hash: STANDARD.encode(Sha256::digest(&file.content)),
+        sha256_hash: STANDARD.encode(file.sha256()),
         uri: format!("{ADDRESS}{}", file.id),
         download_uri: is_made.then(|| format!("{ADDRESS}{}:download?alt=media", file.id)),
         state: "ACTIVE",
@@ -88,7 +87,7 @@ pub fn content(shelves: &mut Shelves, id: &str) -> Result<Answer, Refusal> {
         )));
     }
     file.downloads += 1;
-    Ok(download(&file.mime, file.content.clone()))
+    Ok(download(&file.mime, file.content.bytes()?.clone()))
 }
 
 pub fn delete(shelves: &mut Shelves, id: &str) -> Result<Answer, Refusal> {

@@ -150,7 +150,7 @@ fn state(batch: &Batch<Details>) -> (&'static str, Option<Status>) {
     let error = |code, message: &str| Some(Status { code, message: message.to_owned() });
     match batch.state {
         State::New => ("BATCH_STATE_PENDING", None),
-        State::Running | State::Cancelling => ("BATCH_STATE_RUNNING", None),
+        State::Running | State::Finishing | State::Cancelling => ("BATCH_STATE_RUNNING", None),
         State::Completed => ("BATCH_STATE_SUCCEEDED", None),
         State::Failed => {
             let problem = batch.details.problem.as_deref();
@@ -208,7 +208,8 @@ fn code(status: StatusCode) -> u32 {
         501 => 12,
         503 => 14,
         504 => 4,
-        400..=499 => 9,
+        // Others of the client's are a failed precondition, others of the server's internal.
+        _ if status.is_client_error() => 9,
         _ => 13,
     }
 }

@@ -6,9 +6,11 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use super::super::super::answer::{Answer, write_json};
-use super::super::file::{NewFile, Origin};
+use super::super::super::discard::Discarded;
+use super::super::file::{Content, NewFile, Origin};
 use super::super::stock::Shelves;
 use super::super::{Call, digest};
 use super::files::{self, VENDOR};
@@ -30,7 +32,30 @@ struct Upload {
     mime: String,
     /// As announced.
     size: Option<usize>,
-    content: BytesMut,
+    received: usize,
+    pieces: Pieces,
+}
+
+/// What has come of a file.
+enum Pieces {
+    Kept(BytesMut),
+    Discarded(Sha256),
+}
+
+impl Pieces {
+    fn push(&mut self, piece: &Bytes) {
+        match self {
+            Self::Kept(bytes) => bytes.extend_from_slice(piece),
+            Self::Discarded(hash) => hash.update(piece),
+        }
+    }
+
+    fn finish(self, bytes: usize) -> Content {
+        match self {
+            Self::Kept(bytes) => Content::Kept(bytes.freeze()),
+            Self::Discarded(hash) => Content::Discarded(Discarded { bytes, sha256: hash.finalize().into() }),
+        }
+    }
 }
 
 /// What the first request says of the file.
@@ -85,14 +110,14 @@ pub fn answer(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
         }
     }
     if !finalizes {
-        let received = found.content.len().to_string();
+        let received = found.received.to_string();
         return Ok(told(
             &[("x-goog-upload-status", "active"), ("x-goog-upload-size-received", &received)],
             Bytes::new(),
         ));
     }
-    if found.size.is_some_and(|size| size != found.content.len()) {
-        let message = format!("{} bytes have come of {}.", found.content.len(), found.size.unwrap_or_default());
+    if found.size.is_some_and(|size| size != found.received) {
+        let message = format!("{} bytes have come of {}.", found.received, found.size.unwrap_or_default());
         return Err(Refusal::invalid(message));
     }
     let Some(upload) = uploads.all.remove(at) else {
@@ -103,7 +128,7 @@ pub fn answer(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
         name: upload.told.display_name.unwrap_or_default(),
         purpose: String::new(),
         mime: upload.told.mime_type.unwrap_or(upload.mime),
-        content: upload.content.freeze(),
+        content: upload.pieces.finish(upload.received),
         origin: Origin::Client,
         expires_in: Some(TWO_DAYS),
     };
@@ -145,7 +170,11 @@ fn start(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
         told: told_file,
         mime: mime.to_owned(),
         size,
-        content: BytesMut::with_capacity(size.unwrap_or_default()),
+        received: 0,
+        pieces: match call.behaviour.discard_uploads {
+            true => Pieces::Discarded(Sha256::new()),
+            false => Pieces::Kept(BytesMut::with_capacity(size.unwrap_or_default())),
+        },
     });
     let headers = [
         ("x-goog-upload-url", url.as_str()),
@@ -158,15 +187,16 @@ fn start(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
 impl Upload {
     fn append(&mut self, headers: &HeaderMap, piece: &Bytes) -> Result<(), Refusal> {
         let offset: Option<usize> = text(headers, "x-goog-upload-offset").and_then(|offset| offset.parse().ok());
-        if offset != Some(self.content.len()) {
-            let received = self.content.len();
+        if offset != Some(self.received) {
+            let received = self.received;
             return Err(Refusal::invalid(format!("x-goog-upload-offset must be {received}: so much has come.")));
         }
-        let room = self.size.unwrap_or(MOST_BYTES) - self.content.len();
+        let room = self.size.unwrap_or(MOST_BYTES).saturating_sub(self.received);
         if piece.len() > room {
             return Err(Refusal::invalid("More bytes have come than were announced."));
         }
-        self.content.extend_from_slice(piece);
+        self.received += piece.len();
+        self.pieces.push(piece);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::super::super::answer::{Answer, bad_value, missing};
+use super::super::super::answer::{Answer, bad_value, missing, now};
 use super::super::batch::{Batch, DAY, State};
 use super::super::page::{limit, page};
 use super::super::place::Vendor;
@@ -103,6 +103,7 @@ fn shown(batch: &Batch<Details>) -> Shown<'_> {
         status: match batch.state {
             State::New => "validating",
             State::Running => "in_progress",
+            State::Finishing => "finalizing",
             State::Cancelling => "cancelling",
             State::Completed => "completed",
             State::Failed => "failed",
@@ -114,7 +115,10 @@ fn shown(batch: &Batch<Details>) -> Shown<'_> {
         created_at: batch.made,
         in_progress_at: batch.started.filter(|_| !has_failed),
         expires_at: batch.made + DAY,
-        finalizing_at: batch.ended.filter(|_| !has_failed),
+        finalizing_at: match batch.state {
+            State::Finishing => Some(now()),
+            _ => batch.ended.filter(|_| !has_failed),
+        },
         completed_at: ended_as(State::Completed),
         failed_at: ended_as(State::Failed),
         expired_at: ended_as(State::Expired),
@@ -154,7 +158,7 @@ pub fn create(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
 
     let file = shelves.files.get(Vendor::Openai, &file_id);
     let Checked { lines, model, mut problems } = match file {
-        Some(file) if file.purpose == "batch" => check::check(&file.content, &endpoint),
+        Some(file) if file.purpose == "batch" => check::check(file.content.bytes()?, &endpoint),
         found => {
             let mut checked = Checked { lines: Vec::new(), model: None, problems: Vec::new() };
             // A file that is not there fails the batch, not the request. That one with another purpose does so too is
@@ -190,7 +194,9 @@ pub fn create(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
         error_file_id: None,
         usage: Usage::default(),
     };
-    let batch = shelves.openai.keep(|digits| Batch::new(format!("batch_{digits}"), lines, &behaviour, details));
+    let batch = shelves
+        .openai
+        .keep(|digits| Batch::new(format!("batch_{digits}"), lines, &behaviour, details).telling_finishing());
     Ok(Answer::json(&shown(batch)))
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::super::answer::{Answer, bad_value, missing};
-use super::super::file::{File, NewFile, Origin};
+use super::super::file::{Content, File, NewFile, Origin};
 use super::super::form::Upload;
 use super::super::page::{limit, page};
 use super::super::place::Vendor;
@@ -18,7 +18,6 @@ const MOST_LISTED: usize = 10_000;
 const BATCH_DAYS: u64 = 30;
 const EXPIRY: std::ops::RangeInclusive<u64> = 3600..=2_592_000;
 
-/// xAI's recorded answers are these without the status, and with an empty purpose.
 #[derive(Serialize)]
 struct Shown<'a> {
     object: &'static str,
@@ -28,8 +27,11 @@ struct Shown<'a> {
     bytes: usize,
     created_at: u64,
     expires_at: Option<u64>,
-    status: &'static str,
-    status_details: (),
+    /// xAI tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_details: Option<()>,
 }
 
 #[derive(Serialize)]
@@ -40,6 +42,7 @@ struct Deleted<'a> {
 }
 
 fn shown(file: &File) -> Shown<'_> {
+    let has_status = file.vendor != Vendor::Xai;
     Shown {
         object: "file",
         id: &file.id,
@@ -48,8 +51,8 @@ fn shown(file: &File) -> Shown<'_> {
         bytes: file.content.len(),
         created_at: file.made,
         expires_at: file.expires,
-        status: "processed",
-        status_details: (),
+        status: has_status.then_some("processed"),
+        status_details: has_status.then_some(()),
     }
 }
 
@@ -66,8 +69,10 @@ pub fn create(shelves: &mut Shelves, vendor: Vendor, call: &Call) -> Result<Answ
         None if purpose == "batch" => Some(BATCH_DAYS * 24 * 60 * 60),
         said => said,
     };
-    if purpose == "batch" {
-        check_lines(&upload.content)?;
+    if purpose == "batch"
+        && let Content::Kept(content) = &upload.content
+    {
+        check_lines(content)?;
     }
     let prefix = if vendor == Vendor::Xai { "file_" } else { "file-" };
     let file = NewFile {
@@ -127,7 +132,7 @@ pub fn content(shelves: &mut Shelves, vendor: Vendor, id: &str) -> Result<Answer
         return Err(Refusal::invalid(format!("Files with the purpose {} cannot be downloaded.", file.purpose)));
     }
     file.downloads += 1;
-    Ok(download("application/octet-stream", file.content.clone()))
+    Ok(download("application/octet-stream", file.content.bytes()?.clone()))
 }
 
 pub fn delete(shelves: &mut Shelves, vendor: Vendor, id: &str) -> Result<Answer, Refusal> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::super::super::answer::write_json;
-use super::super::file::{NewFile, Origin};
+use super::super::file::{Content, NewFile, Origin};
 use super::super::line::{Line, Outcome};
 use super::super::place::Vendor;
 use super::super::stock::Files;
@@ -146,7 +146,7 @@ pub fn keep(files: &mut Files, batch: &str, kind: &str, content: Bytes, expires_
         name: format!("{batch}_{kind}.jsonl"),
         purpose: "batch_output".to_owned(),
         mime: "application/jsonl".to_owned(),
-        content,
+        content: Content::Kept(content),
         origin: Origin::Vendor,
         expires_in,
     };

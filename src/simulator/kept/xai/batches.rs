@@ -96,7 +96,7 @@ pub fn create(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
         None => (Vec::new(), None),
         Some(id) => {
             let file = shelves.files.get(Vendor::Xai, id).ok_or_else(|| not_found("file", id))?;
-            match requests::in_file(&file.content) {
+            match requests::in_file(file.content.bytes()?) {
                 Ok(lines) => (lines, None),
                 Err(problem) => (Vec::new(), Some(problem)),
             }
