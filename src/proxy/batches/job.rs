@@ -82,9 +82,9 @@ impl<'d> Job<'d> {
         Ok(is_again)
     }
 
-    /// Writes down how it stands; it stays in hand. `false`: it is in others' hands by now.
-    pub async fn save(&mut self) -> Result<bool, Failure> {
-        self.write(false).await
+    /// Writes down how it stands; it stays in hand. Fails if it is in others' hands by now: then nothing more may be done to it.
+    pub async fn save(&mut self) -> Result<(), Failure> {
+        if self.write(false).await? { Ok(()) } else { Err(super::see::lost()) }
     }
 
     /// Writes down how it stands, and lets go of it until it is due again.

@@ -80,6 +80,8 @@ fn native(desk: &Desk, upstream: &Arc<Upstream>, file: &StoredFile, survey: &Sur
     let mut is_translated = api != BatchesApi::Openai;
     for url in survey.urls.keys() {
         let operation = endpoint_of(url).unwrap_or(Operation::Chat);
+        // Whoever has batches as OpenAI has them knows what OpenAI's paths name, whatever else is spoken there.
+        is_translated |= operation == Operation::Messages;
         for (model, line) in &survey.models {
             let target = convert::target(desk, upstream, model);
             let sent = target.as_ref().map(|target| Arc::clone(&target.model)).unwrap_or_else(|| model.as_str().into());

@@ -43,15 +43,10 @@ struct Grip<'h> {
 }
 
 impl InHand {
-    fn take(&self, stored: &StoredBatch) -> Option<Grip<'_>> {
-        let name = (stored.tenant.clone(), stored.id.clone());
+    fn take(&self, tenant: Option<&str>, id: &str) -> Option<Grip<'_>> {
+        let name = (tenant.map(str::to_owned), id.to_owned());
         let is_free = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
         is_free.then_some(Grip { all: self, name })
-    }
-
-    fn holds(&self, tenant: Option<&str>, id: &str) -> bool {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.contains(&(tenant.map(str::to_owned), id.to_owned()))
     }
 }
 
@@ -89,27 +84,39 @@ impl BackgroundService for Worker {
 
 async fn by_itself(desk: Arc<Desk>, stored: StoredBatch) {
     let _open = desk.gateway.enter();
-    let Some(_grip) = desk.in_hand.take(&stored) else { return };
-    if let Err(failure) = see_to(&desk, stored, false).await {
+    let Some(_grip) = desk.in_hand.take(stored.tenant.as_deref(), &stored.id) else { return };
+    if let Err(failure) = see_if_due(&desk, &stored).await {
         log::warn!("a batch goes on later: {}", failure.message);
+    }
+}
+
+/// What was claimed before it was taken in hand may have been seen to in between, by another task of this process.
+async fn see_if_due(desk: &Desk, claimed: &StoredBatch) -> Result<(), Failure> {
+    match claim(desk, claimed.tenant.as_deref(), &claimed.id).await? {
+        Some(stored) if stored.due.is_some_and(|due| due <= now_ms()) => see_to(desk, stored, false).await,
+        Some(stored) => Job::read(desk, stored)?.release().await,
+        None => Ok(()),
     }
 }
 
 /// Looks at a batch now, if nobody else does: its client asks for it.
 pub async fn look_now(desk: &Desk, tenant: Option<&str>, id: &str) -> Result<(), Failure> {
-    if desk.in_hand.holds(tenant, id) {
-        return Ok(());
+    let Some(_grip) = desk.in_hand.take(tenant, id) else { return Ok(()) };
+    match claim(desk, tenant, id).await? {
+        Some(stored) => see_to(desk, stored, false).await,
+        None => Ok(()),
     }
+}
+
+/// Leases a batch that is in hand, and tells how it stands. `None`: it is another process's.
+async fn claim(desk: &Desk, tenant: Option<&str>, id: &str) -> Result<Option<StoredBatch>, Failure> {
     let claimed = desk.gateway.store.claim_batch(tenant, id, now_ms(), lease(desk)).await;
-    let claimed = claimed.map_err(|why| Failure::from(&crate::proxy::desk::unavailable(&why)))?;
-    let Some(stored) = claimed else { return Ok(()) };
-    let Some(_grip) = desk.in_hand.take(&stored) else { return Ok(()) };
-    see_to(desk, stored, false).await
+    claimed.map_err(|why| Failure::from(&crate::proxy::desk::unavailable(&why)))
 }
 
 /// Takes a new batch as far as it goes at once. `Err`: it cannot be carried out.
 pub async fn begin(desk: &Desk, stored: StoredBatch) -> Result<(), Failure> {
-    let Some(_grip) = desk.in_hand.take(&stored) else { return Ok(()) };
+    let Some(_grip) = desk.in_hand.take(stored.tenant.as_deref(), &stored.id) else { return Ok(()) };
     see_to(desk, stored, true).await
 }
 
@@ -192,7 +199,7 @@ async fn step(job: &mut Job<'_>, flow: Flow) -> Result<bool, Failure> {
                 job.batch.enter(Status::InProgress, now());
             }
             job.put_off(true);
-            kept(job).await?;
+            job.save().await?;
             // It has only just been handed over; nothing can have changed.
             Ok(flow == Flow::Emulated || job.stored.is_cancel_wanted)
         }
@@ -201,7 +208,7 @@ async fn step(job: &mut Job<'_>, flow: Flow) -> Result<bool, Failure> {
                 flow.cancel(job).await?;
                 job.batch.enter(Status::Cancelling, now());
                 job.batch.cancelling_at.get_or_insert(now());
-                kept(job).await?;
+                job.save().await?;
             }
             match flow.look(job).await? {
                 Progress::Waiting { is_changed } => {
@@ -215,7 +222,7 @@ async fn step(job: &mut Job<'_>, flow: Flow) -> Result<bool, Failure> {
                         job.batch.enter(Status::Finalizing, now());
                     }
                     job.work.stage = Stage::Collecting;
-                    kept(job).await?;
+                    job.save().await?;
                     Ok(true)
                 }
                 Progress::Over => {
@@ -230,7 +237,7 @@ async fn step(job: &mut Job<'_>, flow: Flow) -> Result<bool, Failure> {
             flow.results(job).await?;
             collect::assemble(job, flow).await?;
             flow.tidy(job).await;
-            kept(job).await?;
+            job.save().await?;
             let cleared = job.desk.gateway.store.clear_results(job.tenant(), job.id()).await;
             cleared.map_err(|why| Failure::from(&crate::proxy::desk::unavailable(&why)))?;
             Ok(false)
@@ -247,11 +254,6 @@ async fn cancelled_before_it_began(job: &mut Job<'_>, flow: Flow) -> Result<bool
     job.batch.enter(Status::Cancelling, now());
     collect::assemble(job, flow).await?;
     Ok(false)
-}
-
-/// Writes down how it stands, and goes on only if it still may.
-async fn kept(job: &mut Job<'_>) -> Result<(), Failure> {
-    if job.save().await? { Ok(()) } else { Err(lost()) }
 }
 
 const LOST: &str = "lease_lost";

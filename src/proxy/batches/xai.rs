@@ -43,6 +43,9 @@ struct State {
     num_cancelled: u64,
 }
 
+/// So many pages of a list are looked through for what may have been made before.
+const MOST_PAGES: usize = 100;
+
 pub async fn submit(job: &mut Job<'_>) -> Result<(), Failure> {
     let upstream = job.upstream()?;
     // Nothing is added before it is known that all can be.
@@ -110,11 +113,24 @@ async fn found(job: &Job<'_>) -> Result<Option<String>, Failure> {
     #[derive(Deserialize)]
     struct List {
         batches: Vec<Theirs>,
+        #[serde(default)]
+        pagination_token: Option<String>,
     }
     let upstream = job.upstream()?;
-    let told = job.desk.ask(&upstream, Ask { query: Some("limit=100"), ..Ask::get("batches") }).await?;
-    let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
-    Ok(list.batches.into_iter().find(|theirs| theirs.name == job.id()).map(|theirs| theirs.batch_id))
+    let mut token = None;
+    for _ in 0..MOST_PAGES {
+        let query = page(token.as_deref());
+        let told = job.desk.ask(&upstream, Ask { query: Some(&query), ..Ask::get("batches") }).await?;
+        let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
+        if let Some(theirs) = list.batches.into_iter().find(|theirs| theirs.name == job.id()) {
+            return Ok(Some(theirs.batch_id));
+        }
+        token = list.pagination_token.filter(|next| !next.is_empty());
+        if token.is_none() {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// The lines that it has already.

@@ -80,8 +80,8 @@ impl Line {
     }
 }
 
-/// `fail:429` anywhere in a line has it fail with that status.
-fn ordered_failure(body: &[u8]) -> Option<StatusCode> {
+/// `fail:429` anywhere in a request has it fail with that status.
+pub fn ordered_failure(body: &[u8]) -> Option<StatusCode> {
     const ORDER: &[u8] = b"fail:";
     memmem::find_iter(body, ORDER).find_map(|at| {
         let digits = body.get(at + ORDER.len()..at + ORDER.len() + 3)?;

@@ -24,6 +24,7 @@ use http::{HeaderName, HeaderValue};
 use serde::Deserialize;
 
 pub use self::batch::Ending;
+pub use self::line::ordered_failure;
 pub use self::place::{Place, Vendor};
 pub use self::stock::Stock;
 use super::Behaviour;
