@@ -72,8 +72,9 @@ impl Line {
             })?,
         };
         let body = wire.body.ok_or_else(|| missing("body"))?;
-        let body = Object::read(Bytes::copy_from_slice(body.get().as_bytes()))
-            .map_err(|why| Problem::new("invalid_request", format!("`body` is not a JSON object: {why}"), Some("body")))?;
+        let body = Object::read(Bytes::copy_from_slice(body.get().as_bytes())).map_err(|why| {
+            Problem::new("invalid_request", format!("`body` is not a JSON object: {why}"), Some("body"))
+        })?;
         let model = body.parse::<String>("model").filter(|model| !model.is_empty());
         let model = model.ok_or_else(|| missing("body.model"))?;
         if body.get("stream").is_some_and(|stream| *stream == *b"true") {

@@ -212,7 +212,8 @@ impl Batch {
     /// Anthropic's object. `is_whole`: its results can be had.
     pub fn as_message_batch(&self, counts: Counts, results_url: impl FnOnce() -> String) -> Value {
         let time = |seconds: Option<u64>| seconds.map(rfc3339);
-        let ended = [self.completed_at, self.cancelled_at, self.expired_at, self.failed_at].into_iter().flatten().next();
+        let ended =
+            [self.completed_at, self.cancelled_at, self.expired_at, self.failed_at].into_iter().flatten().next();
         let status = match self.status {
             Status::Cancelling => "canceling",
             status if status.is_over() => "ended",
@@ -270,7 +271,10 @@ mod tests {
         batch.enter(Status::Completed, 9);
         batch.enter(Status::Completed, 10);
         let shown = serde_json::to_value(&batch).expect("JSON");
-        assert_eq!((&shown["x_own"]["a"], &shown["completed_at"], &shown["status"]), (&1.into(), &9.into(), &"completed".into()));
+        assert_eq!(
+            (&shown["x_own"]["a"], &shown["completed_at"], &shown["status"]),
+            (&1.into(), &9.into(), &"completed".into())
+        );
     }
 
     #[test]

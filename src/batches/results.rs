@@ -165,7 +165,10 @@ mod tests {
 
     #[test]
     fn tokens_are_counted_in_any_dialect() {
-        let chat = answered(200, r#"{"usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":1}}}"#);
+        let chat = answered(
+            200,
+            r#"{"usage":{"prompt_tokens":3,"completion_tokens":2,"prompt_tokens_details":{"cached_tokens":1}}}"#,
+        );
         let usage = chat.usage().expect("counts");
         assert_eq!((usage.input_tokens, usage.output_tokens, usage.input_tokens_details.cached_tokens), (3, 2, 1));
         let messages = answered(200, r#"{"usage":{"input_tokens":3,"cache_read_input_tokens":4,"output_tokens":2}}"#);

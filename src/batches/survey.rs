@@ -72,12 +72,7 @@ impl std::fmt::Display for Problem {
 
 impl Default for Surveyor {
     fn default() -> Self {
-        Self {
-            lines: Lines::default(),
-            survey: Survey::default(),
-            seen: HashSet::new(),
-            hasher: RandomState::new(),
-        }
+        Self { lines: Lines::default(), survey: Survey::default(), seen: HashSet::new(), hasher: RandomState::new() }
     }
 }
 

@@ -9,8 +9,8 @@ use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Batches, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy, Tenant,
-    model_info, models, providers, units,
+    Access, Batches, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy,
+    Tenant, model_info, models, providers, units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};

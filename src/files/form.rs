@@ -16,9 +16,18 @@ const LONGEST_FIELD: usize = 64 << 10;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Part {
     /// `span` is its place in the body, from its delimiter up to the next one: without these bytes the form is one without the field.
-    Field { name: String, value: String, span: Range<u64> },
+    Field {
+        name: String,
+        value: String,
+        span: Range<u64>,
+    },
     /// A file begins; `at` is the place of its delimiter.
-    File { name: String, filename: String, content_type: Option<String>, at: u64 },
+    File {
+        name: String,
+        filename: String,
+        content_type: Option<String>,
+        at: u64,
+    },
     /// Some of its content.
     Content(Bytes),
     FileEnd,
@@ -41,8 +50,13 @@ pub struct Splitter {
 enum State {
     Preamble,
     /// Behind a delimiter, which is at this place.
-    Delimited { at: u64 },
-    Field { name: String, at: u64 },
+    Delimited {
+        at: u64,
+    },
+    Field {
+        name: String,
+        at: u64,
+    },
     File,
     Over,
 }
@@ -186,7 +200,9 @@ mod tests {
         let mut joined: Vec<Part> = Vec::new();
         for part in parts {
             match (joined.last_mut(), part) {
-                (Some(Part::Content(before)), Part::Content(more)) => *before = [&before[..], &more[..]].concat().into(),
+                (Some(Part::Content(before)), Part::Content(more)) => {
+                    *before = [&before[..], &more[..]].concat().into()
+                }
                 (_, part) => joined.push(part),
             }
         }

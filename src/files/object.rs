@@ -207,7 +207,8 @@ mod tests {
     #[test]
     fn lists_say_how_to_go_on() {
         let (files, next) =
-            read_list(Shape::Openai, br#"{"object":"list","data":[{"id":"a"},{"id":"b"}],"has_more":true}"#).expect("a list");
+            read_list(Shape::Openai, br#"{"object":"list","data":[{"id":"a"},{"id":"b"}],"has_more":true}"#)
+                .expect("a list");
         assert_eq!((files.len(), next), (2, Next::After("b".to_owned())));
         let (files, next) = read_list(Shape::Gemini, b"{}").expect("an empty list");
         assert_eq!((files.len(), next), (0, Next::None));

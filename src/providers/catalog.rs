@@ -8,7 +8,8 @@ use super::bedrock::Bedrock;
 use super::urls::Joined;
 use super::vertex::Vertex;
 use super::{
-    Audio, Auth, BatchesApi, Borrowed, DefaultHeader, Doors, FilesApi, HeaderSource, Key, Native, Place, Provider, Quirk, StreamUsage,
+    Audio, Auth, BatchesApi, Borrowed, DefaultHeader, Doors, FilesApi, HeaderSource, Key, Native, Place, Provider,
+    Quirk, StreamUsage,
 };
 use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::{EffortHabit, Habits};

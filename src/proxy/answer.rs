@@ -170,7 +170,8 @@ fn rewrite(response: &ResponseHeader, attempt: &Attempt, is_event_stream: bool) 
     if response.status.as_u16() != 200 || !is_readable {
         return None;
     }
-    let is_told = is_event_stream || is_type(&response.headers, "application/json") || is_type(&response.headers, AMAZONS_EVENTS);
+    let is_told =
+        is_event_stream || is_type(&response.headers, "application/json") || is_type(&response.headers, AMAZONS_EVENTS);
     let lane = &attempt.outgoing.lane;
     let same: Box<dyn Rewrite> = match is_event_stream && lane.counts_for_us() {
         true => Box::<WithoutUsage>::default(),

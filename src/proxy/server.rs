@@ -17,13 +17,13 @@ use pingora_core::services::listening::Service as ListeningService;
 use pingora_proxy::http_proxy_service;
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Proxy, Side};
 use super::admin::Admin;
-use super::collect::Collector;
 use super::batches::Worker;
+use super::collect::Collector;
 use super::desk::Desk;
 use super::dns::Dns;
 use super::refresh::{Connectors, Refresh};
+use super::{Proxy, Side};
 use crate::config::Config;
 use crate::gateway::Gateway;
 use crate::providers::BaseUrl;

@@ -166,7 +166,7 @@ impl Simulator {
             Operation::Log => Ok(kept::log(&self.stock)),
             _ => {
                 let (query, content_type) = (head.query.as_deref(), head.content_type.as_ref());
-                let asked = Asked { query, content_type, body: &body.bytes, nonce: answer::nonce() };
+                let asked = Asked { query, content_type, body: &body.bytes, nonce: answer::nonce(), answered_in: None };
                 perform(dialect, operation, asked, behaviour, late)
             }
         }

@@ -116,8 +116,7 @@ impl Store {
     pub async fn piece(&self, tenant: Option<&str>, id: &str, position: u64) -> Result<Option<Vec<u8>>, StoreError> {
         let Some(database) = self.open_if_there().await? else { return Ok(None) };
         let read = async {
-            let piece =
-                sql("SELECT piece FROM pieces WHERE tenant = $1 AND file = $2 AND position = $3");
+            let piece = sql("SELECT piece FROM pieces WHERE tenant = $1 AND file = $2 AND position = $3");
             let piece = piece.bind(owner(tenant)).bind(id).bind(position);
             let row = piece.optional(&mut database.read().await?).await?;
             row.map(|row| row.get("piece")).transpose()

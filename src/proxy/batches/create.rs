@@ -268,7 +268,8 @@ fn line(request: &RawValue, number: u64, wanted: &Wanted) -> Result<String, Refu
         let (id, url) = (Value::from(line.custom_id), Value::from(path_of(line.operation)));
         return Ok(format!("{{\"custom_id\":{id},\"method\":\"POST\",\"url\":{url},\"body\":{}}}\n", one_line(&body)));
     }
-    let wrong = |message: &str, param| Err(problems(&[Problem::new("invalid_request", message, param).at(number)], "request"));
+    let wrong =
+        |message: &str, param| Err(problems(&[Problem::new("invalid_request", message, param).at(number)], "request"));
     let Ok(request) = serde_json::from_str::<MessageRequest<'_>>(request.get()) else {
         return wrong("it is an object with `custom_id` and `params`", None);
     };
@@ -301,7 +302,8 @@ fn judged(survey: &Survey, endpoint: Option<Operation>) -> Result<Operation, Ref
     };
     let other = survey.urls.iter().find(|(url, _)| url.as_str() != wanted);
     if let Some((url, number)) = other {
-        let message = format!("line {number} asks `{url}`, and the batch is for `{wanted}` (line {line} asks `{first}`)");
+        let message =
+            format!("line {number} asks `{url}`, and the batch is for `{wanted}` (line {line} asks `{first}`)");
         let problem = Problem::new("mismatched_endpoint", message, Some("url"));
         return Err(problems(&[problem], "line"));
     }
@@ -424,7 +426,8 @@ fn no_instance(
     let message = match (meant, by_model.iter().next(), by_model.iter().last()) {
         (Some(meant), ..) if !able.iter().any(|upstream| upstream.name() == meant.name()) => {
             let other = by_model.iter().find(|(_, (_, here))| !here.iter().any(|one| one.name() == meant.name()));
-            let line = other.map(|(model, (line, _))| format!(" Line {line} asks for `{model}`, which it does not serve."));
+            let line =
+                other.map(|(model, (line, _))| format!(" Line {line} asks for `{model}`, which it does not serve."));
             format!("All requests of this batch go to `{}`.{}", meant.name(), line.unwrap_or_default())
         }
         (_, Some((first, (one, here))), Some((last, (other, there)))) if able.is_empty() => format!(

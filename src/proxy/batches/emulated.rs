@@ -43,7 +43,9 @@ pub async fn work(job: &mut Job<'_>) -> Result<Progress, Failure> {
         while !is_read && !is_stopped && under_way.len() < at_once {
             match reader.next().await? {
                 Some((number, _)) if done.contains(&number) => {}
-                Some((number, text)) => under_way.push(line(job.desk, job.stored.tenant.clone(), job.id().to_owned(), number, text)),
+                Some((number, text)) => {
+                    under_way.push(line(job.desk, job.stored.tenant.clone(), job.id().to_owned(), number, text))
+                }
                 None => is_read = true,
             }
         }
@@ -104,7 +106,8 @@ async fn line(desk: &Desk, tenant: Option<String>, batch: String, number: u64, t
         let answered = desk.inner.post(tenant.as_deref(), path, &id, line.body.text().to_bytes()).await;
         let (ended, wait) = match answered {
             Ok(answered) => {
-                let is_done = Kind::of_status(answered.status).remedy() != Remedy::Again || answered.status.is_success();
+                let is_done =
+                    Kind::of_status(answered.status).remedy() != Remedy::Again || answered.status.is_success();
                 let wait = retry_after(&answered.headers);
                 let ended = Ended::Answered { status: answered.status, body: answered.body };
                 if is_done {

@@ -27,7 +27,8 @@ pub struct Job<'d> {
 
 impl<'d> Job<'d> {
     pub fn read(desk: &'d Desk, stored: StoredBatch) -> Result<Self, Failure> {
-        let garbled = |why| Failure::of_kind(Kind::Internal, format!("The batch `{}` cannot be read: {why}.", stored.id));
+        let garbled =
+            |why| Failure::of_kind(Kind::Internal, format!("The batch `{}` cannot be read: {why}.", stored.id));
         let batch = serde_json::from_str(stored.object.get()).map_err(garbled)?;
         let work = serde_json::from_str(stored.work.get()).map_err(garbled)?;
         Ok(Self { desk, stored, batch, work })

@@ -105,7 +105,13 @@ async fn look_now(ctx: &Exchange, desk: &Arc<Desk>, id: &str) {
     }
 }
 
-async fn show(session: &mut Session, ctx: &mut Exchange, desk: &Desk, id: &str, is_anthropics: bool) -> Result<(), Stop> {
+async fn show(
+    session: &mut Session,
+    ctx: &mut Exchange,
+    desk: &Desk,
+    id: &str,
+    is_anthropics: bool,
+) -> Result<(), Stop> {
     let (stored, batch, work) = find(ctx, desk, id).await?;
     let shown = shown(session, &stored, &batch, &work, is_anthropics);
     Ok(local::answer(session, ctx, StatusCode::OK, &shown).await?)
@@ -116,7 +122,8 @@ fn shown(session: &Session, stored: &StoredBatch, batch: &Batch, work: &Work, is
         return batch.as_message_batch(work.counts, || results_url(session, &batch.id));
     }
     let mut shown = serde_json::to_value(batch).unwrap_or_default();
-    if stored.is_cancel_wanted && !batch.status.is_over()
+    if stored.is_cancel_wanted
+        && !batch.status.is_over()
         && let Some(shown) = shown.as_object_mut()
     {
         shown.insert("status".to_owned(), Status::Cancelling.name().into());

@@ -187,7 +187,9 @@ pub async fn look(job: &mut Job<'_>) -> Result<Progress, Failure> {
     for id in [job.batch.output_file_id.clone(), job.batch.error_file_id.clone()].into_iter().flatten() {
         remember(job, &upstream, &id).await?;
     }
-    if job.batch.usage.is_none() && let Some(output) = job.batch.output_file_id.clone() {
+    if job.batch.usage.is_none()
+        && let Some(output) = job.batch.output_file_id.clone()
+    {
         job.batch.usage = Some(usage(job, &upstream, &output).await?).filter(|usage| !usage.is_nothing());
     }
     Ok(Progress::Over)

@@ -108,9 +108,7 @@ fn kept(desk: &Desk, shape: Shape, file: &StoredFile) -> Entry {
     let native = upstream.map_or(Shape::Openai, |upstream| native(upstream));
     let body = file.object.get().as_bytes();
     let shown = match (native == shape, read_file(native, body)) {
-        (false, Ok(object)) => {
-            FileObject { id: file.id.clone(), purpose: file.purpose.clone(), ..object }.shown(shape)
-        }
+        (false, Ok(object)) => FileObject { id: file.id.clone(), purpose: file.purpose.clone(), ..object }.shown(shape),
         _ => serde_json::from_slice(body).unwrap_or_default(),
     };
     Entry { key: (file.created, file.id.clone()), shown }
@@ -147,7 +145,10 @@ async fn merged(
                         true => own.clone(),
                         false => object.shown(shape),
                     };
-                    entries.push((Entry { key: (object.created, object.id.clone()), shown }, Some((upstream, object, own))));
+                    entries.push((
+                        Entry { key: (object.created, object.id.clone()), shown },
+                        Some((upstream, object, own)),
+                    ));
                 }
             }
             Err(why) => {
@@ -187,7 +188,13 @@ async fn merged(
 }
 
 /// Remembers where a file is that was listed: it may be asked for next, or be a cursor.
-async fn note(ctx: &Exchange, desk: &Desk, upstream: &Upstream, object: FileObject, own: &Value) -> Result<(), Refusal> {
+async fn note(
+    ctx: &Exchange,
+    desk: &Desk,
+    upstream: &Upstream,
+    object: FileObject,
+    own: &Value,
+) -> Result<(), Refusal> {
     let store = &desk.gateway.store;
     if store.file(tenant(ctx), &object.id).await.map_err(|why| unavailable(&why))?.is_some() {
         return Ok(());

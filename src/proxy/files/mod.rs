@@ -106,7 +106,11 @@ async fn delete(session: &mut Session, ctx: &mut Exchange, desk: &Desk, shape: S
 enum Found {
     Here(Box<StoredFile>),
     /// `file`: what is remembered of it, if it is. `name`: what the provider calls it.
-    AtProvider { file: Option<Box<StoredFile>>, upstream: Arc<Upstream>, name: String },
+    AtProvider {
+        file: Option<Box<StoredFile>>,
+        upstream: Arc<Upstream>,
+        name: String,
+    },
 }
 
 /// Finds a tenant's file. One that is not remembered can only be at the instance that the client names, or at the only one that keeps
@@ -198,9 +202,7 @@ pub fn path(upstream: &Upstream, name: &str) -> String {
 /// An object in the client's shape; as it is where that is the provider's.
 fn shown(shape: Shape, native: Shape, object: &[u8], id: &str) -> Bytes {
     match read_file(native, object) {
-        Ok(file) if shape != native => {
-            Bytes::from(FileObject { id: id.to_owned(), ..file }.shown(shape).to_string())
-        }
+        Ok(file) if shape != native => Bytes::from(FileObject { id: id.to_owned(), ..file }.shown(shape).to_string()),
         _ => Bytes::copy_from_slice(object),
     }
 }

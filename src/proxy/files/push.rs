@@ -95,11 +95,11 @@ impl Put {
         ];
         let told = desk.ask(upstream, Ask { headers, ..Ask::post("upload/v1beta/files", body) }).await?;
         let url = told.headers.get(UPLOAD_URL).and_then(|value| value.to_str().ok());
-        let url = url.and_then(|url| url::Url::parse(url).ok()).ok_or_else(|| Garbled::new("it tells no upload URL"))?;
+        let url =
+            url.and_then(|url| url::Url::parse(url).ok()).ok_or_else(|| Garbled::new("it tells no upload URL"))?;
         // Only the path counts: what is uploaded goes to the instance and nowhere else.
         let path = url.path().trim_start_matches('/').to_owned();
-        let headers =
-            vec![named("x-goog-upload-command", "upload, finalize"), named("x-goog-upload-offset", "0")];
+        let headers = vec![named("x-goog-upload-command", "upload, finalize"), named("x-goog-upload-offset", "0")];
         let ask = Ask { query: url.query(), headers, ..Ask::post(&path, Body::Following(Some(object.bytes))) };
         Ok(Self { talk: desk.begin(upstream, ask).await?, end: Bytes::new() })
     }

@@ -148,10 +148,14 @@ async fn pass_on(
 ) -> Result<(), Stop> {
     let theirs = native(upstream);
     let is_theirs = |name: &str| name != PROVIDER && (theirs != Shape::Anthropic || shape == theirs);
-    let mut cuts: Vec<_> = form.parts.iter().filter_map(|part| match part {
-        Part::Field { name, span, .. } if !is_theirs(name) => Some(span.clone()),
-        _ => None,
-    }).collect();
+    let mut cuts: Vec<_> = form
+        .parts
+        .iter()
+        .filter_map(|part| match part {
+            Part::Field { name, span, .. } if !is_theirs(name) => Some(span.clone()),
+            _ => None,
+        })
+        .collect();
     cuts.sort_by_key(|cut| cut.start);
     // Who knows no purposes has named none.
     let lacks_purpose = theirs == Shape::Openai && shape == Shape::Anthropic && form.field("purpose").is_none();
@@ -165,9 +169,12 @@ async fn pass_on(
     let query = session.req_header().uri.query().map(without_provider).filter(|query| !query.is_empty());
     let mut sent = vec![(header::CONTENT_TYPE, HeaderValue::from_str(content_type).map_err(|_| no_header())?)];
     let client = &session.req_header().headers;
-    sent.extend(client.iter().filter(|(name, _)| name.as_str().starts_with("anthropic-") && theirs == shape).map(
-        |(name, value)| (name.clone(), value.clone()),
-    ));
+    sent.extend(
+        client
+            .iter()
+            .filter(|(name, _)| name.as_str().starts_with("anthropic-") && theirs == shape)
+            .map(|(name, value)| (name.clone(), value.clone())),
+    );
     let ask = Ask { query: query.as_deref(), headers: sent, ..Ask::post(&path, Body::Following(length)) };
     let mut talk = desk.begin(upstream, ask).await?;
     let broken = |why| unreachable(upstream, &why);
@@ -243,7 +250,9 @@ async fn keep(
                         }
                     }
                     Part::Field { name, value, .. } => match name.as_str() {
-                        "expires_after[seconds]" => file.expires = value.parse().ok().map(|seconds: u64| now() + seconds),
+                        "expires_after[seconds]" => {
+                            file.expires = value.parse().ok().map(|seconds: u64| now() + seconds)
+                        }
                         "purpose" => file.purpose.clone_from(value),
                         _ => {}
                     },
@@ -282,9 +291,10 @@ async fn keep(
     }
     // On its way: it is nowhere shown before it is there.
     let pushed = match (upstream, writer.settle().await) {
-        (Some(upstream), Ok(())) if upstream.instance.provider.files.is_some() => {
-            push(desk, upstream, &file, &object).await.map(|(object, body)| (upstream, object, body)).map_err(Stop::from)
-        }
+        (Some(upstream), Ok(())) if upstream.instance.provider.files.is_some() => push(desk, upstream, &file, &object)
+            .await
+            .map(|(object, body)| (upstream, object, body))
+            .map_err(Stop::from),
         (_, Err(why)) => Err(unavailable(&why).into()),
         _ => Err(Refusal::invalid("Only files with the purpose `batch` can be kept here.").param("purpose").into()),
     };
@@ -373,7 +383,9 @@ impl Survey {
 
     /// What was found, if it was requests.
     fn finish(self) -> Result<Option<crate::store::Json>, Stop> {
-        let Some(surveyor) = self.surveyor.filter(|_| self.purpose.as_deref() == Some("batch")) else { return Ok(None) };
+        let Some(surveyor) = self.surveyor.filter(|_| self.purpose.as_deref() == Some("batch")) else {
+            return Ok(None);
+        };
         let text = serde_json::to_vec(&surveyor.finish()).unwrap_or_default();
         Ok(Some(json(&text)?))
     }
