@@ -8,9 +8,11 @@ COPY Cargo.toml Cargo.lock ./
 COPY src src
 RUN cargo build --locked --release --bin narthex
 # What the image's user may read: a folder for config.yaml, owned by nobody in particular.
-# And one for what is kept for clients, owned by the image's user.
+# And one for what is kept for clients, owned by the image's user. The store is there if nothing else is said; no variable
+# says so, since that would be a second place beside a NARTHEX_STORE_URL.
 RUN mkdir -p /image/app /image/data /image/etc/ssl/certs \
     && chown 65532:65532 /image/data \
+    && ln -s /data/narthex.db /image/app/narthex.db \
     && cp target/release/narthex /image/narthex \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
 
@@ -20,8 +22,7 @@ WORKDIR /app
 USER 65532:65532
 # Every interface of the container; without a key the gateway makes one and prints it.
 ENV NARTHEX_LISTEN=0.0.0.0
-# Mount a volume here to keep stored responses beyond the container.
-ENV NARTHEX_STORE_PATH=/data/narthex.db
+# What is kept for clients is in /data: mount a volume there to keep it beyond the container.
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=6s --start-period=20s --retries=3 CMD ["/narthex", "health"]
 ENTRYPOINT ["/narthex"]

@@ -36,6 +36,7 @@ dev: build ## Start the gateway with its debug log
 
 .PHONY: test
 test: build-tools ## Run all tests: Rust, documentation, and the official SDKs where tests/sdk is there
+	@scripts/need.sh postgres
 	cargo test --locked
 	@if [ -x tests/sdk/run.sh ]; then \
 		scripts/need.sh python node curl; \

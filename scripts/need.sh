@@ -14,6 +14,7 @@ know() {
         make)   check='command -v make';    packages='make' ;;
         curl)   check='command -v curl';    packages='curl' ;;
         python) check='python3 -c "import ensurepip, venv"'; packages='python3 python3-venv' ;;
+        postgres) check='command -v initdb || ls /usr/lib/postgresql/*/bin/initdb'; packages='postgresql' ;;
         node)   check='command -v node && command -v npm';   packages='nodejs npm' ;;
         *)      echo "scripts/need.sh does not know \`$1\`" >&2; exit 2 ;;
     esac

@@ -336,6 +336,37 @@ store: {path: /, retention: 0}
 }
 
 #[test]
+fn a_store_is_in_one_place() {
+    let place = |yaml: &str, variables: &[(&str, &str)]| loaded(yaml, variables).config.store.place.to_string();
+    let url = "store: {url: 'postgres://me:${SECRET}@db/narthex'}";
+    let secret = ("SECRET", "h%40sh");
+    assert_eq!(place("", &[]), "narthex.db");
+    assert_eq!(place(url, &[secret]), "postgres://me:***@db/narthex");
+    assert_eq!(place("", &[("NARTHEX_STORE_URL", "postgres://me:x@[::1]:1/n")]), "postgres://me:***@[::1]:1/n");
+    // A variable is stronger than the file.
+    assert_eq!(place(url, &[secret, ("NARTHEX_STORE_PATH", "own.db")]), "own.db");
+    assert_eq!(place("store: {path: own.db}", &[("NARTHEX_STORE_URL", "postgres://db/n")]), "postgres://db/n");
+    let shown = loaded(url, &[secret]);
+    assert!(
+        shown.config.to_masked_yaml().contains("  url: \"postgres://me:***@db/narthex\"\n"),
+        "{}",
+        shown.config.to_masked_yaml()
+    );
+    assert!(!format!("{:?}", shown.config).contains("h%40sh"));
+
+    let wrong = |yaml: &str, variables: &[(&str, &str)]| parse(yaml, &env(variables)).expect_err("wrong").to_string();
+    let both = [("NARTHEX_STORE_URL", "postgres://me:hush@db/n"), ("NARTHEX_STORE_PATH", "own.db")];
+    for told in [wrong("", &both), wrong("store: {url: 'postgres://me:hush@db/n', path: own.db}", &[])] {
+        assert!(told.contains("store") && told.contains("`path` and a `url`") && !told.contains("hush"), "{told}");
+    }
+    let told = wrong("", &[("NARTHEX_STORE_URL", "postgres://me:hu/sh@db/n")]);
+    assert!(told.contains("environment variable NARTHEX_STORE_URL: store.url") && told.contains("%2F"), "{told}");
+    assert!(!told.contains("hu/sh"), "{told}");
+    let told = wrong("store: {path: 'postgres://me:hush@db/n'}", &[]);
+    assert!(told.contains("store.url") && !told.contains("hush"), "{told}");
+}
+
+#[test]
 fn addresses_are_taken_as_they_are_meant() {
     for (given, expected) in [
         ("https://api.openai.com", "https://api.openai.com/v1"),

@@ -9,8 +9,8 @@ use base64::Engine;
 
 use super::node::{Node, Problems, Section};
 use super::{
-    Access, Batches, Config, Environment, Log, MediaFetch, Routing, Server, StorePlace, StoreSettings, Strategy,
-    Tenant, model_info, models, providers, units,
+    Access, Batches, Config, Environment, Log, MediaFetch, PostgresUrl, Routing, Server, StorePlace, StoreSettings,
+    Strategy, Tenant, model_info, models, providers, units,
 };
 use crate::providers::ListMode;
 use crate::secret::{KeyDigest, Secret};
@@ -265,8 +265,23 @@ fn read_batches(mut section: Section<'_>) -> Batches {
 }
 
 fn read_store(mut section: Section<'_>) -> StoreSettings {
+    // A variable is stronger than the file here as everywhere.
+    let (by_path, by_url) = (section.is_variable("path"), section.is_variable("url"));
+    let url = section.read("url", |text| PostgresUrl::parse(text).map(StorePlace::Postgres));
+    let path = section.read("path", store_place);
+    let place = match (url, path) {
+        (Some(_), Some(_)) if by_url == by_path => {
+            section.problem(
+                "has a `path` and a `url` (NARTHEX_STORE_PATH, NARTHEX_STORE_URL): a store is in one place; remove one",
+            );
+            None
+        }
+        (Some(_), path @ Some(_)) if by_path => path,
+        (Some(url), _) => Some(url),
+        (None, path) => path,
+    };
     let store = StoreSettings {
-        place: section.read("path", store_place).unwrap_or_else(|| StorePlace::File(PathBuf::from("narthex.db"))),
+        place: place.unwrap_or_else(|| StorePlace::File(PathBuf::from("narthex.db"))),
         retention: section.read("retention", retention).unwrap_or(MONTH),
         file_retention: section.read("file_retention", retention).unwrap_or(MONTH),
     };
@@ -285,7 +300,9 @@ fn retention(text: &str) -> Result<Duration, String> {
 fn store_place(text: &str) -> Result<StorePlace, String> {
     match text {
         ":memory:" => Ok(StorePlace::Memory),
-        _ if text.contains("://") => Err("is a URL; expected the path of a file, or `:memory:`".to_owned()),
+        _ if text.contains("://") => {
+            Err("is a URL, which is given as `store.url`; expected the path of a file, or `:memory:`".to_owned())
+        }
         _ if text.ends_with('/') || std::path::Path::new(text).is_dir() => {
             Err(format!("`{text}` is a folder; expected the path of a file in it"))
         }

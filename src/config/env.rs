@@ -81,6 +81,7 @@ pub const SETTINGS: &[(&str, &str)] = &[
     ("NARTHEX_STORE_FILE_RETENTION", "store.file_retention"),
     ("NARTHEX_STORE_PATH", "store.path"),
     ("NARTHEX_STORE_RETENTION", "store.retention"),
+    ("NARTHEX_STORE_URL", "store.url"),
     ("NARTHEX_STRATEGY", "routing.strategy"),
     ("NARTHEX_STRICT", "routing.strict"),
     ("NARTHEX_THREADS", "server.threads"),

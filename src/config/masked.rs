@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{Access, Config, ModelEntry, Routing, Strategy, model_info};
+use super::{Access, Config, ModelEntry, Routing, StorePlace, Strategy, model_info};
 use crate::models::Said;
 use crate::providers::{Instance, ListMode};
 
@@ -44,7 +44,8 @@ fn write_config(out: &mut String, config: &Config) -> std::fmt::Result {
     writeln!(out, "log:\n  level: {}\n  access: {}", config.log.level.as_str().to_lowercase(), config.log.access)?;
     let Routing { strategy, retries, is_strict } = &config.routing;
     writeln!(out, "routing:\n  strategy: {}\n  retries: {retries}\n  strict: {is_strict}", name(*strategy))?;
-    writeln!(out, "store:\n  path: {}", text(&config.store.place.to_string()))?;
+    let key = if matches!(config.store.place, StorePlace::Postgres(_)) { "url" } else { "path" };
+    writeln!(out, "store:\n  {key}: {}", text(&config.store.place.to_string()))?;
     writeln!(out, "  retention: {}", humantime::format_duration(config.store.retention))?;
     writeln!(out, "  file_retention: {}", humantime::format_duration(config.store.file_retention))?;
     let fetch = &config.media;

@@ -12,6 +12,7 @@ mod masked;
 mod model_info;
 mod models;
 mod node;
+mod postgres;
 mod providers;
 mod units;
 
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 pub use env::{Environment, PROVIDER_FIELDS, SETTINGS};
 pub use node::Problem;
+pub use postgres::PostgresUrl;
 
 use crate::models::Said;
 use crate::providers::Instance;
@@ -140,14 +142,16 @@ pub enum StorePlace {
     /// Gone with the process.
     Memory,
     File(PathBuf),
+    Postgres(PostgresUrl),
 }
 
-/// As it is spelled in the configuration.
+/// As it is spelled in the configuration, but for a password.
 impl fmt::Display for StorePlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str(":memory:"),
             Self::File(path) => path.display().fmt(f),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }

@@ -177,7 +177,9 @@ pub async fn ask(
         match talk.told().await {
             Ok(told) => {
                 let Talk { session, peer, .. } = talk;
-                connector.release_http_session(session, &peer, None).await;
+                if peer.group_key == 0 {
+                    connector.release_http_session(session, &peer, None).await;
+                }
                 return Ok(told);
             }
             // A connection from the pool may have been closed just now.

@@ -31,6 +31,14 @@ pub struct StoredBatch {
     pub work: Json,
 }
 
+/// Named one by one: another version's table may have more.
+macro_rules! columns {
+    () => {
+        "tenant, id, instance, flow, upstream_id, created, due, is_cancel_wanted, object, work"
+    };
+}
+pub(super) use columns;
+
 /// What is shown of a tenant's: all that goes on, and what is over if it is not older than `$2`.
 macro_rules! shown {
     () => {
@@ -38,9 +46,11 @@ macro_rules! shown {
     };
 }
 
-const BATCH: &str = concat!("SELECT * FROM batches WHERE ", shown!(), " AND id = $3");
+const BATCH: &str = concat!("SELECT ", columns!(), " FROM batches WHERE ", shown!(), " AND id = $3");
 const PAGE: &str = concat!(
-    "SELECT * FROM batches WHERE ",
+    "SELECT ",
+    columns!(),
+    " FROM batches WHERE ",
     shown!(),
     " AND ($3 IS NULL OR (created, id) < ($3, $4)) ORDER BY created DESC, id DESC LIMIT $5"
 );

@@ -1,126 +1,65 @@
-//! The file and the ways into it: one connection that writes, a few that read.
-//!
-//! SQLite lets one writer in at a time. With a single writing connection, writers of this process wait in line, fairly and
-//! asleep, instead of polling a lock; readers never wait for them (write-ahead log).
+//! The database, of one sort or the other: how it is opened, and what is done with it as a whole.
 
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
 use std::time::Duration;
 
-use sqlx::Connection;
-use sqlx::sqlite::{
-    SqliteAutoVacuum, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-
 use super::error::{StoreError, Trouble};
+use super::postgres::Postgres;
 use super::schema;
 use super::sql::Transaction;
+use super::sqlite::Sqlite;
 use crate::config::StorePlace;
-
-const READERS: u32 = 4;
-/// So many pages of 4 KiB are given back at once, since nobody else writes meanwhile; and so often until the next sweep.
-const GIVE_BACK: &str = "PRAGMA incremental_vacuum(8192)";
-const MOST_GIVEN: usize = 64;
 
 /// An open store, its tables in order.
 #[derive(Debug)]
-pub struct Database {
-    pub(super) writer: SqlitePool,
-    readers: SqlitePool,
+pub enum Database {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
 }
 
 impl Database {
     pub async fn open(place: &StorePlace, patience: Duration) -> Result<Self, StoreError> {
-        let at = |trouble| StoreError::new(place, trouble);
-        let options = SqliteConnectOptions::new()
-            .foreign_keys(true)
-            .busy_timeout(patience)
-            // Deleted texts are overwritten where that costs no further page.
-            .pragma("secure_delete", "FAST");
+        Self::connect(place, patience).await.map_err(|trouble| StoreError::new(place, trouble))
+    }
+
+    async fn connect(place: &StorePlace, patience: Duration) -> Result<Self, Trouble> {
         let database = match place {
-            StorePlace::Memory => {
-                let only = pool(1, patience).connect_with(options.in_memory(true)).await;
-                let only = only.map_err(|why| StoreError::of(place, why))?;
-                Self { writer: only.clone(), readers: only }
-            }
-            StorePlace::File(path) => {
-                let is_new = is_new(path).map_err(|why| at(Trouble::NotWritable(why)))?;
-                let mut writing = options
-                    .clone()
-                    .filename(path)
-                    .journal_mode(SqliteJournalMode::Wal)
-                    .synchronous(SqliteSynchronous::Normal)
-                    .pragma("journal_size_limit", "67108864");
-                if is_new {
-                    // Must be known before the first table is made; later it would be a write, which a full disk refuses.
-                    writing = writing.auto_vacuum(SqliteAutoVacuum::Incremental);
-                }
-                let writer = pool(1, patience).connect_with(writing).await;
-                let writer = writer.map_err(|why| StoreError::of(place, why))?;
-                let reading = options.filename(path).pragma("query_only", "ON");
-                Self { writer, readers: pool(READERS, patience).connect_lazy_with(reading) }
-            }
+            StorePlace::Memory => Self::Sqlite(Sqlite::in_memory(patience).await?),
+            StorePlace::File(path) => Self::Sqlite(Sqlite::file(path, patience).await?),
+            StorePlace::Postgres(url) => Self::Postgres(Postgres::connect(url, patience).await?),
         };
-        schema::bring_up(&database).await.map_err(at)?;
+        schema::bring_up(&database).await?;
         Ok(database)
     }
 
-    /// A transaction that may write, begun as one: it cannot come to wait for a lock half-way.
+    /// A transaction that may write.
     pub async fn write(&self) -> Result<Transaction, sqlx::Error> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map(Transaction::Sqlite)
+        match self {
+            Self::Sqlite(sqlite) => sqlite.write().await,
+            Self::Postgres(postgres) => postgres.write().await,
+        }
     }
 
     /// A transaction that sees one moment.
     pub async fn read(&self) -> Result<Transaction, sqlx::Error> {
-        self.readers.begin().await.map(Transaction::Sqlite)
-    }
-
-    /// Gives pages that nothing is in any more back to the disk.
-    pub async fn give_back(&self) -> Result<(), sqlx::Error> {
-        let mut before = i64::MAX;
-        for _ in 0..MOST_GIVEN {
-            let free: i64 = sqlx::query_scalar("PRAGMA freelist_count").fetch_one(&self.readers).await?;
-            // A file that was made otherwise keeps its pages.
-            if free == 0 || free == before {
-                break;
-            }
-            before = free;
-            // Not within a transaction.
-            sqlx::query(GIVE_BACK).execute(&self.writer).await?;
+        match self {
+            Self::Sqlite(sqlite) => sqlite.read().await,
+            Self::Postgres(postgres) => postgres.read().await,
         }
-        Ok(())
     }
 
-    /// Brings the write-ahead log into the file itself, which is then all there is to copy.
+    /// Gives room that nothing is in any more back to the disk. PostgreSQL sees to that itself.
+    pub async fn give_back(&self) -> Result<(), sqlx::Error> {
+        match self {
+            Self::Sqlite(sqlite) => sqlite.give_back().await,
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Leaves everything in order behind when the process is about to end; exchanges may still go on.
     pub async fn settle(&self) -> Result<(), sqlx::Error> {
-        sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").execute(&self.writer).await.map(drop)
+        match self {
+            Self::Sqlite(sqlite) => sqlite.settle().await,
+            Self::Postgres(_) => Ok(()),
+        }
     }
-}
-
-/// Makes the file if it is not there, for its owner's eyes alone: what it will hold is what people have said. If that cannot be,
-/// the system's own reason is clearer than SQLite's.
-fn is_new(path: &Path) -> std::io::Result<bool> {
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    Ok(file.metadata()?.len() == 0)
-}
-
-/// Connections stay: opening one reads the schema anew, and closing the only one of a store in memory would lose it.
-///
-/// But for one: when a disk is full SQLite ends the transaction by itself, and sqlx 0.9 goes on counting it as open, which would
-/// make the connection useless for good.
-fn pool(connections: u32, patience: Duration) -> SqlitePoolOptions {
-    SqlitePoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(patience)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // Waits for a rollback that is still on its way.
-                connection.ping().await?;
-                Ok(!connection.is_in_transaction())
-            })
-        })
 }

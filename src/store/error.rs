@@ -1,11 +1,15 @@
 //! Why something cannot be kept or found, in words for whoever can mend it.
 
-use sqlx::Error as SqlError;
+use std::io::ErrorKind;
 
+use sqlx::Error as SqlError;
+use sqlx::postgres::PgDatabaseError;
+
+use super::{postgres, sqlite};
 use crate::config::StorePlace;
 use crate::error::{Kind, Refusal};
 
-/// The store failed. `Display` is for the log: it names the file. Clients are told by the [`Refusal`] made of it.
+/// The store failed. `Display` is for the log: it names the place. Clients are told by the [`Refusal`] made of it.
 #[derive(Debug, thiserror::Error)]
 #[error("the store {place} {trouble}")]
 pub struct StoreError {
@@ -24,18 +28,35 @@ pub enum Trouble {
     #[error("cannot be opened: {0}; its folder must be writable as well, for the files that SQLite puts beside it")]
     Folder(#[source] SqlError),
     #[error(
-        "is full: the disk has no room left; make room; a shorter `store.retention` and `store.file_retention` \
-         keep it smaller"
+        "is full: the disk has no room left; make room; a shorter `store.retention` and `store.file_retention` keep it \
+         smaller"
     )]
     Full,
     #[error("is locked by another process for too long; stop what holds it: a backup, a shell, a second gateway")]
     Busy,
+    #[error(
+        "cannot be reached: {0}; see that it runs, and that `store.url` (NARTHEX_STORE_URL) names its host and port"
+    )]
+    Unreachable(#[source] SqlError),
+    #[error(
+        "cannot be reached as its `sslmode` demands: {0}; `sslrootcert=FILE` in `store.url` names an authority that is \
+         trusted beside the system's"
+    )]
+    Tls(#[source] SqlError),
+    #[error("does not let us in: {0}; see the user and the password in `store.url` (NARTHEX_STORE_URL)")]
+    NotLetIn(#[source] SqlError),
+    #[error(
+        "is not there: {0}; make it with `CREATE DATABASE`, or name another one in `store.url` (NARTHEX_STORE_URL)"
+    )]
+    NoDatabase(#[source] SqlError),
+    #[error("does not let its user do what is needed: {0}; `GRANT` it, or name the database's owner in `store.url`")]
+    NotAllowed(#[source] SqlError),
     #[error("is damaged, or no SQLite file: {0}; move it away and a new one is made, or bring back a copy of it")]
     Damaged(#[source] SqlError),
-    #[error("is another program's database; name a file of its own as `store.path` (NARTHEX_STORE_PATH)")]
+    #[error("holds another program's tables; name a file or a database of its own as `store.path` or `store.url`")]
     Foreign,
     #[error(
-        "was written by a newer narthex (schema {found}, this one knows {known}); run that one, or name another file"
+        "was written by a newer narthex (schema {found}, this one knows {known}); run that one, or name another place"
     )]
     Newer { found: i64, known: i64 },
     #[error("takes {most} bytes for one {what}, not {bytes}")]
@@ -57,26 +78,28 @@ impl StoreError {
 }
 
 impl Trouble {
-    /// By SQLite's result codes (sqlite.org/rescode.html), of which the low byte names the class.
     pub fn of(why: SqlError) -> Self {
-        if matches!(why, SqlError::PoolTimedOut) {
-            return Self::Busy;
+        match &why {
+            SqlError::PoolTimedOut => return Self::Busy,
+            SqlError::ColumnDecode { .. } => return Self::Damaged(why),
+            SqlError::Tls(_) => return Self::Tls(why),
+            // So rustls says what is wrong with a certificate.
+            SqlError::Io(error) if error.kind() == ErrorKind::InvalidData => return Self::Tls(why),
+            // Of files there are no others: SQLite has codes of its own for what happens to them.
+            SqlError::Io(_) | SqlError::WorkerCrashed => return Self::Unreachable(why),
+            _ => {}
         }
-        if matches!(why, SqlError::ColumnDecode { .. }) {
-            return Self::Damaged(why);
-        }
-        let code = why.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-        match code.map(|code| code & 0xff) {
-            Some(5 | 6) => Self::Busy,
-            Some(13) => Self::Full,
-            Some(8 | 14) => Self::Folder(why),
-            Some(11 | 26) => Self::Damaged(why),
-            _ => Self::Other(why),
+        let Some(error) = why.as_database_error() else { return Self::Other(why) };
+        let code = error.code().unwrap_or_default().into_owned();
+        if error.try_downcast_ref::<PgDatabaseError>().is_some() {
+            postgres::trouble(&code, why)
+        } else {
+            sqlite::trouble(&code, why)
         }
     }
 }
 
-/// What a client may know of it: not the path.
+/// What a client may know of it: not the place.
 impl From<&StoreError> for Refusal {
     fn from(error: &StoreError) -> Self {
         let (what, retry_after) = match &error.trouble {
@@ -90,6 +113,7 @@ impl From<&StoreError> for Refusal {
             }
             Trouble::Full => ("its disk is full", None),
             Trouble::Busy => ("its store is busy", Some(1)),
+            Trouble::Unreachable(_) => ("its store cannot be reached", Some(1)),
             _ => ("its store cannot be used; its log says why", None),
         };
         let message = format!(

@@ -56,6 +56,13 @@ pub struct Page<T> {
     pub has_more: bool,
 }
 
+/// Named one by one: another version's table may have more.
+macro_rules! columns {
+    () => {
+        "tenant, id, instance, upstream_id, purpose, filename, bytes, created, expires, object, notes"
+    };
+}
+
 /// What a client may see at the moment `$2`, of what is here if it is not older than `$3`.
 macro_rules! shown {
     () => {
@@ -63,13 +70,15 @@ macro_rules! shown {
     };
 }
 
-const FILE: &str = concat!("SELECT * FROM files WHERE ", shown!(), " AND id = $4");
+const FILE: &str = concat!("SELECT ", columns!(), " FROM files WHERE ", shown!(), " AND id = $4");
 
 /// A page behind the file that was made at `$6` and is named `$7`.
 macro_rules! page {
     ($beyond:literal, $order:literal) => {
         concat!(
-            "SELECT * FROM files WHERE ",
+            "SELECT ",
+            columns!(),
+            " FROM files WHERE ",
             shown!(),
             " AND ($4 IS NULL OR purpose = $4) AND ($5 IS NULL OR COALESCE(instance, '') = $5)
               AND ($6 IS NULL OR (created, id) ",

@@ -1,6 +1,6 @@
 //! Who sees to a batch: one process at a time, for a while.
 
-use super::batches::{self, StoredBatch};
+use super::batches::{self, StoredBatch, columns};
 use super::sql::sql;
 use super::{Store, StoreError, owner};
 
@@ -13,6 +13,18 @@ pub struct Lease<'a> {
     pub until: u64,
 }
 
+macro_rules! claim {
+    ($lock:literal) => {
+        concat!(
+            "WITH free AS (SELECT tenant, id FROM batches WHERE due <= $1 AND leased_until <= $1
+                           ORDER BY due, created, id LIMIT $4 ",
+            $lock,
+            ") UPDATE batches SET owner = $2, leased_until = $3 WHERE (tenant, id) IN (SELECT tenant, id FROM free) RETURNING ",
+            columns!()
+        )
+    };
+}
+
 impl Store {
     /// Leases up to `most` batches, of any tenant, that are due at `now` (milliseconds since 1970) and that nobody holds: the
     /// earliest due first. Those that `lease.owner` itself holds already are not among them: it is seeing to them.
@@ -20,10 +32,8 @@ impl Store {
         let Some(database) = self.open_if_there().await? else { return Ok(Vec::new()) };
         let claim = async {
             let mut transaction = database.write().await?;
-            let claim = sql("WITH free AS (SELECT tenant, id FROM batches WHERE due <= $1 AND leased_until <= $1
-                               ORDER BY due, created, id LIMIT $4)
-                 UPDATE batches SET owner = $2, leased_until = $3 WHERE (tenant, id) IN (SELECT tenant, id FROM free)
-                 RETURNING *");
+            // SQLite lets in one writer at a time. PostgreSQL lets in all, and each takes what no other is just taking.
+            let claim = sql(transaction.either(claim!(""), claim!("FOR UPDATE SKIP LOCKED")));
             let rows = claim.bind(now).bind(lease.owner).bind(lease.until).bind(most).all(&mut transaction).await?;
             transaction.commit().await?;
             let mut claimed = rows.iter().map(batches::read_row).collect::<Result<Vec<_>, _>>()?;
@@ -45,8 +55,11 @@ impl Store {
         let Some(database) = self.open_if_there().await? else { return Ok(None) };
         let claim = async {
             let mut transaction = database.write().await?;
-            let claim = sql("UPDATE batches SET owner = $4, leased_until = $5
-                 WHERE tenant = $1 AND id = $2 AND (leased_until <= $3 OR owner = $4) RETURNING *");
+            let claim = sql(concat!(
+                "UPDATE batches SET owner = $4, leased_until = $5
+                 WHERE tenant = $1 AND id = $2 AND (leased_until <= $3 OR owner = $4) RETURNING ",
+                columns!()
+            ));
             let claim = claim.bind(owner(tenant)).bind(id).bind(now).bind(lease.owner).bind(lease.until);
             let row = claim.optional(&mut transaction).await?;
             transaction.commit().await?;

@@ -1,14 +1,15 @@
 //! What the gateway keeps for clients beyond an exchange: responses that can be asked for again and continued, files, batches.
 //!
-//! It is SQLite in one file, made at the first write: who stores nothing finds no file, and who cannot store gets a clear
-//! error for what needs it while the rest works. Everything belongs to the tenant that made it, and to others it does not
+//! It is SQLite in one file, made at the first write, or PostgreSQL for several gateways that share it: who stores nothing
+//! finds no file, and who cannot store gets a clear error for what needs it while the rest works. Everything belongs to the tenant that made it, and to others it does not
 //! exist. What a stored text means, and what a client is answered, is not known here; nor is anything kept here that a
 //! restart may forget.
 //!
 //! `responses` is what is kept (`keep`: in the background), `history` what a conversation has said so far. `files` are known
 //! here and their bytes are in `pieces`, unless a provider has them. `batches` go on by themselves: `leases` say who sees to
-//! which, `results` are what came of their lines. `sweep` is how it all ends. `database` opens the file, `schema` makes its
-//! tables, `sql` is how they are spoken to, `error` says why something is not possible.
+//! which, `results` are what came of their lines. `sweep` is how it all ends. `database` is opened once, `schema` makes its
+//! tables, `sql` is how they are spoken to; `sqlite` and `postgres` know what differs. `error` says why something is not
+//! possible.
 
 mod batches;
 mod database;
@@ -18,10 +19,12 @@ mod history;
 mod keep;
 mod leases;
 mod pieces;
+mod postgres;
 mod responses;
 mod results;
 mod schema;
 mod sql;
+mod sqlite;
 mod sweep;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,6 +98,7 @@ impl Store {
             || match &self.settings.place {
                 StorePlace::Memory => false,
                 StorePlace::File(path) => path.exists(),
+                StorePlace::Postgres(_) => true,
             };
         if is_there { self.open().await.map(Some) } else { Ok(None) }
     }

@@ -255,6 +255,7 @@ fn read_row(row: &Row, tenant: Option<&str>, id: &str, kept: Kept) -> Result<Sto
 mod tests {
     use super::*;
     use crate::config::{StorePlace, StoreSettings};
+    use crate::store::database::Database;
 
     fn json(text: impl Into<String>) -> Json {
         RawValue::from_string(text.into()).unwrap()
@@ -282,7 +283,10 @@ mod tests {
         store.put_response(&response(0)).await.unwrap();
         // SQLite's own limit ends as a disk does.
         let limit = |pages: u32| sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        let writer = &store.database.get().unwrap().writer;
+        let writer = match store.database.get().unwrap() {
+            Database::Sqlite(sqlite) => &sqlite.writer,
+            Database::Postgres(_) => panic!("it is a file"),
+        };
         sqlx::query(limit(100)).execute(writer).await.unwrap();
         let mut kept = 0;
         let why = loop {

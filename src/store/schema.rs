@@ -7,6 +7,7 @@
 use super::database::Database;
 use super::error::Trouble;
 use super::number;
+use super::postgres::ONE_MIGRATES;
 use super::sql::{Transaction, sql};
 
 /// In order; the number of a migration is its place, counted from 1.
@@ -25,6 +26,10 @@ pub async fn bring_up(database: &Database) -> Result<(), Trouble> {
         return Err(Trouble::Newer { found, known });
     }
     let mut transaction = database.write().await.map_err(Trouble::of)?;
+    // SQLite lets in one writer anyway.
+    if let Some(wait) = transaction.either(None, Some(ONE_MIGRATES)) {
+        sql(wait).all(&mut transaction).await.map_err(Trouble::of)?;
+    }
     let found = version(&mut transaction).await?;
     migrate(&mut transaction, found).await.map_err(Trouble::of)?;
     transaction.commit().await.map_err(Trouble::of)
@@ -32,8 +37,11 @@ pub async fn bring_up(database: &Database) -> Result<(), Trouble> {
 
 /// The last migration that has been applied; 0 in an empty database.
 async fn version(transaction: &mut Transaction) -> Result<i64, Trouble> {
-    let tables =
-        sql("SELECT name FROM sqlite_schema WHERE type = 'table'").all(transaction).await.map_err(Trouble::of)?;
+    let tables = transaction.either(
+        "SELECT name FROM sqlite_schema WHERE type = 'table'",
+        "SELECT CAST(tablename AS TEXT) AS name FROM pg_tables WHERE schemaname = current_schema()",
+    );
+    let tables = sql(tables).all(transaction).await.map_err(Trouble::of)?;
     if tables.is_empty() {
         return Ok(0);
     }

@@ -1,9 +1,11 @@
 //! Statements, what they are given and what they find, whichever database they are for.
 
 use serde_json::value::RawValue;
-use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Arguments, Decode, Row as _, Sqlite, SqliteTransaction, Type};
+use sqlx::postgres::{PgArguments, PgRow, Postgres};
+use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteRow};
+use sqlx::{Arguments, AssertSqlSafe, Decode, Encode, PgTransaction, Row as _, SqliteTransaction, Type};
 
+use super::postgres::{answered, in_own_words};
 use super::{Json, number};
 
 /// A text of SQL that every database here understands, and the values of its `$1`, `$2`, ….
@@ -25,17 +27,19 @@ pub enum Value<'a> {
 #[derive(Debug)]
 pub enum Transaction {
     Sqlite(SqliteTransaction<'static>),
+    Postgres(PgTransaction<'static>),
 }
 
 #[derive(Debug)]
 pub enum Row {
     Sqlite(SqliteRow),
+    Postgres(PgRow),
 }
 
 /// What a column can be read as.
-pub trait Column: for<'r> Decode<'r, Sqlite> + Type<Sqlite> {}
+pub trait Column: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
 
-impl<T> Column for T where T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> {}
+impl<T> Column for T where T: for<'r> Decode<'r, Sqlite> + Type<Sqlite> + for<'r> Decode<'r, Postgres> + Type<Postgres> {}
 
 pub fn sql<'a>(text: &'static str) -> Statement<'a> {
     Statement { text, values: Vec::new() }
@@ -51,8 +55,12 @@ impl<'a> Statement<'a> {
     pub async fn execute(self, transaction: &mut Transaction) -> Result<u64, sqlx::Error> {
         match transaction {
             Transaction::Sqlite(sqlite) => {
-                let query = sqlx::query_with(self.text, sqlite_arguments(&self.values)?);
+                let query = sqlx::query_with(self.text, arguments::<SqliteArguments>(&self.values)?);
                 Ok(query.execute(&mut **sqlite).await?.rows_affected())
+            }
+            Transaction::Postgres(postgres) => {
+                let query = sqlx::query_with(self.text, self.in_postgres()?);
+                Ok(answered(query.execute(&mut **postgres)).await?.rows_affected())
             }
         }
     }
@@ -60,10 +68,28 @@ impl<'a> Statement<'a> {
     pub async fn all(self, transaction: &mut Transaction) -> Result<Vec<Row>, sqlx::Error> {
         match transaction {
             Transaction::Sqlite(sqlite) => {
-                let query = sqlx::query_with(self.text, sqlite_arguments(&self.values)?);
+                let query = sqlx::query_with(self.text, arguments::<SqliteArguments>(&self.values)?);
                 Ok(query.fetch_all(&mut **sqlite).await?.into_iter().map(Row::Sqlite).collect())
             }
+            Transaction::Postgres(postgres) => {
+                let query = sqlx::query_with(self.text, self.in_postgres()?);
+                Ok(answered(query.fetch_all(&mut **postgres)).await?.into_iter().map(Row::Postgres).collect())
+            }
         }
+    }
+
+    /// PostgreSQL takes no text with a NUL in it, which clients may well put into a name. JSON has none.
+    fn in_postgres(&self) -> Result<PgArguments, sqlx::Error> {
+        let clean = |value: &Value<'a>| match value {
+            Value::Text(Some(text)) if text.contains('\0') => Some(text.replace('\0', "\u{fffd}")),
+            _ => None,
+        };
+        let cleaned: Vec<_> = self.values.iter().map(clean).collect();
+        let values = self.values.iter().zip(&cleaned).map(|(value, clean)| match clean {
+            Some(text) => Value::Text(Some(text)),
+            None => *value,
+        });
+        arguments(&values.collect::<Vec<_>>())
     }
 
     pub async fn optional(self, transaction: &mut Transaction) -> Result<Option<Row>, sqlx::Error> {
@@ -76,13 +102,19 @@ impl<'a> Statement<'a> {
     }
 }
 
-fn sqlite_arguments(values: &[Value<'_>]) -> Result<SqliteArguments, sqlx::Error> {
-    let mut arguments = SqliteArguments::default();
+/// The values as a database wants them.
+fn arguments<'a, A: Arguments>(values: &[Value<'a>]) -> Result<A, sqlx::Error>
+where
+    Option<&'a str>: Encode<'a, A::Database> + Type<A::Database>,
+    Option<i64>: Encode<'a, A::Database> + Type<A::Database>,
+    &'a [u8]: Encode<'a, A::Database> + Type<A::Database>,
+{
+    let mut arguments = A::default();
     for value in values {
         let added = match *value {
-            Value::Text(text) => Arguments::add(&mut arguments, text),
-            Value::Number(number) => Arguments::add(&mut arguments, number),
-            Value::Bytes(bytes) => Arguments::add(&mut arguments, bytes),
+            Value::Text(text) => arguments.add(text),
+            Value::Number(number) => arguments.add(number),
+            Value::Bytes(bytes) => arguments.add(bytes),
         };
         added.map_err(sqlx::Error::Encode)?;
     }
@@ -94,12 +126,25 @@ impl Transaction {
     pub async fn run(&mut self, text: &'static str) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(sqlite) => sqlx::raw_sql(text).execute(&mut **sqlite).await.map(drop),
+            Self::Postgres(postgres) => {
+                let text = AssertSqlSafe(in_own_words(text));
+                answered(sqlx::raw_sql(text).execute(&mut **postgres)).await.map(drop)
+            }
+        }
+    }
+
+    /// The one or the other, by the sort of the database: for what they do not have in common.
+    pub fn either<T>(&self, sqlite: T, postgres: T) -> T {
+        match self {
+            Self::Sqlite(_) => sqlite,
+            Self::Postgres(_) => postgres,
         }
     }
 
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         match self {
             Self::Sqlite(sqlite) => sqlite.commit().await,
+            Self::Postgres(postgres) => answered(postgres.commit()).await,
         }
     }
 }
@@ -108,6 +153,7 @@ impl Row {
     pub fn get<T: Column>(&self, column: &str) -> Result<T, sqlx::Error> {
         match self {
             Self::Sqlite(row) => row.try_get(column),
+            Self::Postgres(row) => row.try_get(column),
         }
     }
 

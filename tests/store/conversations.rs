@@ -8,48 +8,49 @@ use super::*;
 
 #[tokio::test]
 async fn a_conversation_is_told_from_its_beginning() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = store(&folder.path().join("narthex.db"));
-    kept.put_response(&response("1")).await.unwrap();
-    kept.put_response(&continues("1", "2")).await.unwrap();
-    kept.put_response(&continues("2", "3")).await.unwrap();
-    kept.put_response(&continues("1", "fork")).await.unwrap();
-    let first = "msg_1_in rs_1 msg_1_out";
-    assert_eq!(ids(&kept, "resp_1").await, first);
-    assert_eq!(ids(&kept, "resp_fork").await, format!("{first} msg_fork_in rs_fork msg_fork_out"));
-    assert_eq!(ids(&kept, "resp_3").await, format!("{first} msg_2_in rs_2 msg_2_out msg_3_in rs_3 msg_3_out"));
-    assert!(matches!(kept.history(None, "resp_4").await.unwrap(), History::NotFound));
+    each(|kept| async move {
+        kept.put_response(&response("1")).await.unwrap();
+        kept.put_response(&continues("1", "2")).await.unwrap();
+        kept.put_response(&continues("2", "3")).await.unwrap();
+        kept.put_response(&continues("1", "fork")).await.unwrap();
+        let first = "msg_1_in rs_1 msg_1_out";
+        assert_eq!(ids(&kept, "resp_1").await, first);
+        assert_eq!(ids(&kept, "resp_fork").await, format!("{first} msg_fork_in rs_fork msg_fork_out"));
+        assert_eq!(ids(&kept, "resp_3").await, format!("{first} msg_2_in rs_2 msg_2_out msg_3_in rs_3 msg_3_out"));
+        assert!(matches!(kept.history(None, "resp_4").await.unwrap(), History::NotFound));
 
-    kept.put_response(&at_provider("up_5", continues("3", "5"))).await.unwrap();
-    kept.put_response(&continues("5", "6")).await.unwrap();
-    let history = kept.history(None, "resp_6").await.unwrap();
-    assert!(matches!(history, History::AtProvider { instance, id } if instance == "groq" && id == "up_5"));
+        kept.put_response(&at_provider("up_5", continues("3", "5"))).await.unwrap();
+        kept.put_response(&continues("5", "6")).await.unwrap();
+        let history = kept.history(None, "resp_6").await.unwrap();
+        assert!(matches!(history, History::AtProvider { instance, id } if instance == "groq" && id == "up_5"));
 
-    kept.delete_response(None, "resp_2").await.unwrap();
-    let history = kept.history(None, "resp_3").await.unwrap();
-    assert!(matches!(history, History::Broken));
+        kept.delete_response(None, "resp_2").await.unwrap();
+        let history = kept.history(None, "resp_3").await.unwrap();
+        assert!(matches!(history, History::Broken));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_conversation_has_an_end() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = store(&folder.path().join("narthex.db"));
-    kept.put_response(&response("0")).await.unwrap();
-    for n in 1..=1000 {
-        kept.put_response(&continues(&(n - 1).to_string(), &n.to_string())).await.unwrap();
-    }
-    let History::Whole(items) = kept.history(None, "resp_999").await.unwrap() else { panic!("it is not too long") };
-    assert_eq!(items.len(), 3000);
-    assert!(matches!(kept.history(None, "resp_1000").await.unwrap(), History::TooLong { .. }));
-    // Nothing that is put can make a ring; one that was made elsewhere ends, too.
-    kept.put_response(&continues("self", "self")).await.unwrap();
-    assert!(matches!(kept.history(None, "resp_self").await.unwrap(), History::TooLong { .. }));
+    each(|kept| async move {
+        kept.put_response(&response("0")).await.unwrap();
+        for n in 1..=1000 {
+            kept.put_response(&continues(&(n - 1).to_string(), &n.to_string())).await.unwrap();
+        }
+        let History::Whole(items) = kept.history(None, "resp_999").await.unwrap() else { panic!("it is not too long") };
+        assert_eq!(items.len(), 3000);
+        assert!(matches!(kept.history(None, "resp_1000").await.unwrap(), History::TooLong { .. }));
+        // Nothing that is put can make a ring; one that was made elsewhere ends, too.
+        kept.put_response(&continues("self", "self")).await.unwrap();
+        assert!(matches!(kept.history(None, "resp_self").await.unwrap(), History::TooLong { .. }));
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn what_is_too_old_goes() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = store(&folder.path().join("narthex.db"));
+    each(|kept| async move {
     for n in 0..450 {
         kept.put_response(&aged(31, response(&format!("old{n}")))).await.unwrap();
     }
@@ -71,4 +72,5 @@ async fn what_is_too_old_goes() {
     let later = SystemTime::now() + Duration::from_secs(26 * DAY);
     assert_eq!(kept.sweep(later).await.unwrap(), 4);
     assert_eq!(kept.sweep(later).await.unwrap(), 0);
+    }).await;
 }

@@ -3,56 +3,57 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use narthex::config::{StorePlace, StoreSettings};
-use narthex::store::{History, Kept, Store, StoredResponse};
+use narthex::store::{History, Kept, StoredResponse};
 
 use super::*;
 
 #[tokio::test]
 async fn what_is_kept_is_found_byte_for_byte() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("narthex.db");
-    let kept = store(&path);
-    kept.put_response(&continues("before", "a")).await.unwrap();
-    kept.put_response(&StoredResponse {
-        kept: Kept::AtProvider { id: "up_1".to_owned(), turn: Some(turn("b")) },
-        ..response("b")
+    each_place(|place| async move {
+        let kept = placed(&place);
+        kept.put_response(&continues("before", "a")).await.unwrap();
+        kept.put_response(&StoredResponse {
+            kept: Kept::AtProvider { id: "up_1".to_owned(), turn: Some(turn("b")) },
+            ..response("b")
+        })
+        .await
+        .unwrap();
+        drop(kept);
+
+        let kept = placed(&place);
+        let found = kept.response(None, "resp_a").await.unwrap().unwrap();
+        assert_eq!((found.instance.as_str(), found.model.as_str()), ("groq", "fast"));
+        assert_eq!((found.previous.as_deref(), found.kept.upstream_id()), (Some("resp_before"), None));
+        assert!(now() - found.created < 60);
+        let (was, is) = (turn("a"), found.kept.turn().unwrap());
+        assert_eq!(texts(&is.input), texts(&was.input));
+        assert_eq!(texts(&is.output), texts(&was.output));
+        assert_eq!(is.object.get(), was.object.get());
+        let found = kept.response(None, "resp_b").await.unwrap().unwrap();
+        assert_eq!((found.kept.upstream_id(), found.kept.turn().unwrap().output.len()), (Some("up_1"), 2));
+
+        assert_eq!(kept.item(None, "rs_a").await.unwrap().unwrap().get(), was.output[0].get());
+        assert!(kept.item(None, "rs_z").await.unwrap().is_none());
+        assert!(kept.delete_response(None, "resp_a").await.unwrap());
+        assert!(!kept.delete_response(None, "resp_a").await.unwrap());
+        assert!(kept.response(None, "resp_a").await.unwrap().is_none());
+        assert!(kept.item(None, "rs_a").await.unwrap().is_none(), "items go with their response");
     })
-    .await
-    .unwrap();
-    drop(kept);
-
-    let kept = store(&path);
-    let found = kept.response(None, "resp_a").await.unwrap().unwrap();
-    assert_eq!((found.instance.as_str(), found.model.as_str()), ("groq", "fast"));
-    assert_eq!((found.previous.as_deref(), found.kept.upstream_id()), (Some("resp_before"), None));
-    assert!(now() - found.created < 60);
-    let (was, is) = (turn("a"), found.kept.turn().unwrap());
-    assert_eq!(texts(&is.input), texts(&was.input));
-    assert_eq!(texts(&is.output), texts(&was.output));
-    assert_eq!(is.object.get(), was.object.get());
-    let found = kept.response(None, "resp_b").await.unwrap().unwrap();
-    assert_eq!((found.kept.upstream_id(), found.kept.turn().unwrap().output.len()), (Some("up_1"), 2));
-
-    assert_eq!(kept.item(None, "rs_a").await.unwrap().unwrap().get(), was.output[0].get());
-    assert!(kept.item(None, "rs_z").await.unwrap().is_none());
-    assert!(kept.delete_response(None, "resp_a").await.unwrap());
-    assert!(!kept.delete_response(None, "resp_a").await.unwrap());
-    assert!(kept.response(None, "resp_a").await.unwrap().is_none());
-    assert!(kept.item(None, "rs_a").await.unwrap().is_none(), "items go with their response");
+    .await;
 }
 
 #[tokio::test]
 async fn a_response_can_be_replaced() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = store(&folder.path().join("narthex.db"));
-    kept.put_response(&response("a")).await.unwrap();
-    kept.put_response(&continues("a", "b")).await.unwrap();
-    let mut changed = turn("b");
-    changed.output.truncate(1);
-    kept.put_response(&StoredResponse { kept: Kept::Here(changed), ..continues("b", "b") }).await.unwrap();
-    assert_eq!(ids(&kept, "resp_b").await, "msg_a_in rs_a msg_a_out msg_b_in rs_b", "it still continues the first");
-    assert!(kept.item(None, "msg_b_out").await.unwrap().is_none());
+    each(|kept| async move {
+        kept.put_response(&response("a")).await.unwrap();
+        kept.put_response(&continues("a", "b")).await.unwrap();
+        let mut changed = turn("b");
+        changed.output.truncate(1);
+        kept.put_response(&StoredResponse { kept: Kept::Here(changed), ..continues("b", "b") }).await.unwrap();
+        assert_eq!(ids(&kept, "resp_b").await, "msg_a_in rs_a msg_a_out msg_b_in rs_b", "it still continues the first");
+        assert!(kept.item(None, "msg_b_out").await.unwrap().is_none());
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -79,30 +80,22 @@ async fn nothing_is_made_before_something_is_kept() {
 }
 
 #[tokio::test]
-async fn memory_keeps_without_a_file() {
-    let kept = Store::new(StoreSettings { place: StorePlace::Memory, retention: RETENTION, file_retention: RETENTION });
-    assert!(kept.response(None, "resp_a").await.unwrap().is_none());
-    kept.put_response(&response("a")).await.unwrap();
-    kept.put_response(&continues("a", "b")).await.unwrap();
-    assert_eq!(ids(&kept, "resp_b").await, "msg_a_in rs_a msg_a_out msg_b_in rs_b msg_b_out");
-}
-
-#[tokio::test]
 async fn tenants_do_not_find_each_others() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = store(&folder.path().join("narthex.db"));
-    kept.put_response(&of("a", response("x"))).await.unwrap();
-    for other in [None, Some("b"), Some("master"), Some("A"), Some("")] {
-        assert!(kept.response(other, "resp_x").await.unwrap().is_none(), "{other:?}");
-        assert!(kept.item(other, "rs_x").await.unwrap().is_none());
-        assert!(!kept.delete_response(other, "resp_x").await.unwrap());
-        assert!(matches!(kept.history(other, "resp_x").await.unwrap(), History::NotFound));
-    }
-    // The same id is another response, and continuing somebody else's leads nowhere.
-    kept.put_response(&of("b", at_provider("up", response("x")))).await.unwrap();
-    kept.put_response(&of("c", continues("x", "y"))).await.unwrap();
-    assert!(kept.response(Some("a"), "resp_x").await.unwrap().unwrap().kept.turn().is_some());
-    assert!(kept.response(Some("b"), "resp_x").await.unwrap().unwrap().kept.turn().is_none());
-    let history = kept.history(Some("c"), "resp_y").await.unwrap();
-    assert!(matches!(history, History::Broken));
+    each(|kept| async move {
+        kept.put_response(&of("a", response("x"))).await.unwrap();
+        for other in [None, Some("b"), Some("master"), Some("A"), Some("")] {
+            assert!(kept.response(other, "resp_x").await.unwrap().is_none(), "{other:?}");
+            assert!(kept.item(other, "rs_x").await.unwrap().is_none());
+            assert!(!kept.delete_response(other, "resp_x").await.unwrap());
+            assert!(matches!(kept.history(other, "resp_x").await.unwrap(), History::NotFound));
+        }
+        // The same id is another response, and continuing somebody else's leads nowhere.
+        kept.put_response(&of("b", at_provider("up", response("x")))).await.unwrap();
+        kept.put_response(&of("c", continues("x", "y"))).await.unwrap();
+        assert!(kept.response(Some("a"), "resp_x").await.unwrap().unwrap().kept.turn().is_some());
+        assert!(kept.response(Some("b"), "resp_x").await.unwrap().unwrap().kept.turn().is_none());
+        let history = kept.history(Some("c"), "resp_y").await.unwrap();
+        assert!(matches!(history, History::Broken));
+    })
+    .await;
 }

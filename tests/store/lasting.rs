@@ -12,10 +12,10 @@ use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_write_and_read_at_once() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("narthex.db");
-    // Two gateways on one file.
-    let stores = [Arc::new(store(&path)), Arc::new(store(&path))];
+    each_pair(many_write_and_read).await;
+}
+
+async fn many_write_and_read(stores: [Arc<Store>; 2]) {
     let tasks: Vec<_> = (0..50)
         .map(|task| {
             let kept = Arc::clone(&stores[task % 2]);
@@ -46,12 +46,19 @@ async fn many_write_and_read_at_once() {
 #[test]
 fn runtimes_come_and_go() {
     let folder = tempfile::tempdir().unwrap();
-    let kept = Arc::new(store(&folder.path().join("narthex.db")));
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let url = runtime().block_on(postgres::shared().database());
+    for place in [StorePlace::File(folder.path().join("narthex.db")), in_postgres(&url)] {
+        come_and_go(&Arc::new(placed(&place)));
+    }
+}
+
+fn come_and_go(kept: &Arc<Store>) {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for n in 0..20 {
         let (first, second) = (runtime(), runtime());
         first.block_on(kept.put_response(&response(&format!("{n}a")))).unwrap();
-        let writing = Arc::clone(&kept);
+        let writing = Arc::clone(kept);
         // Ends in the midst of a write.
         first.spawn(async move {
             loop {
@@ -73,56 +80,70 @@ const WRITER: &str = "NARTHEX_TEST_WRITES_TO";
 #[tokio::test]
 async fn a_kill_loses_nothing_that_was_acknowledged() {
     #[expect(clippy::disallowed_methods, reason = "a message to a process of this very test")]
-    if let Some(path) = std::env::var_os(WRITER) {
-        let kept = store(Path::new(&path));
+    if let Ok(place) = std::env::var(WRITER) {
+        let kept = match place.contains("://") {
+            true => placed(&in_postgres(&place)),
+            false => store(Path::new(&place)),
+        };
         for n in 0.. {
             kept.put_response(&response(&n.to_string())).await.unwrap();
             println!("written {n}");
         }
     }
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("narthex.db");
-    for round in [30, 200, 31] {
-        let mut writer = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "lasting::a_kill_loses_nothing_that_was_acknowledged", "--nocapture"])
-            .env(WRITER, &path)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let number = |line: String| line.rsplit_once("written ")?.1.parse::<u32>().ok();
-        let mut last = lines.by_ref().filter_map(number).find(|n| *n >= round).expect("it writes");
-        writer.kill().unwrap();
-        writer.wait().unwrap();
-        // What it acknowledged before the signal came.
-        last = lines.filter_map(number).last().unwrap_or(last);
-
-        let kept = store(&path);
-        for n in 0..=last {
-            let found = kept.response(None, &format!("resp_{n}")).await.unwrap();
-            assert_eq!(found.expect("acknowledged").kept.turn().map(|turn| turn.items().count()), Some(3), "{n}");
+    each_place(|place| async move {
+        for round in [30, 200, 31] {
+            let last = killed_after(&place, round);
+            let kept = placed(&place);
+            for n in 0..=last {
+                let found = kept.response(None, &format!("resp_{n}")).await.unwrap();
+                assert_eq!(found.expect("acknowledged").kept.turn().map(|turn| turn.items().count()), Some(3), "{n}");
+            }
+            kept.put_response(&response("after")).await.unwrap();
+            if let StorePlace::File(path) = &place {
+                let sound = sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut raw(path).await).await;
+                assert_eq!(sound.unwrap_or_else(|why| why.to_string()), "ok");
+            }
         }
-        kept.put_response(&response("after")).await.unwrap();
-        let sound: String =
-            sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut raw(&path).await).await.unwrap();
-        assert_eq!(sound, "ok");
-    }
+    })
+    .await;
+}
+
+/// Kills a writer in the midst of its work, and returns the last number that it acknowledged.
+fn killed_after(place: &StorePlace, round: u32) -> u32 {
+    let place = match place {
+        StorePlace::Postgres(url) => url.expose().to_owned(),
+        other => other.to_string(),
+    };
+    let mut writer = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "lasting::a_kill_loses_nothing_that_was_acknowledged", "--nocapture"])
+        .env(WRITER, place)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(writer.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let number = |line: String| line.rsplit_once("written ")?.1.parse::<u32>().ok();
+    let last = lines.by_ref().filter_map(number).find(|n| *n >= round).expect("it writes");
+    writer.kill().unwrap();
+    writer.wait().unwrap();
+    // What it acknowledged before the signal came.
+    lines.filter_map(number).last().unwrap_or(last)
 }
 
 #[tokio::test]
 async fn a_client_that_is_gone_leaves_no_half() {
-    let folder = tempfile::tempdir().unwrap();
-    let kept = store(&folder.path().join("narthex.db"));
-    kept.put_response(&response("warm")).await.unwrap();
-    let large = Turn { input: (0..200).map(|n| json(n.to_string())).collect(), ..turn("large") };
-    let large = StoredResponse { kept: Kept::Here(large), ..response("large") };
-    for micros in [0, 50, 200, 500, 1000, 2000, 4000] {
-        let put = tokio::time::timeout(Duration::from_micros(micros), kept.put_response(&large));
-        let is_done = put.await.is_ok();
-        let found = kept.response(None, "resp_large").await.unwrap();
-        let count = found.as_ref().and_then(|found| Some(found.kept.turn()?.items().count()));
-        assert!(count == Some(202) || count.is_none() && !is_done, "{count:?}");
-        kept.delete_response(None, "resp_large").await.unwrap();
-    }
-    kept.put_response(&response("next")).await.unwrap();
+    each(|kept| async move {
+        kept.put_response(&response("warm")).await.unwrap();
+        let large = Turn { input: (0..200).map(|n| json(n.to_string())).collect(), ..turn("large") };
+        let large = StoredResponse { kept: Kept::Here(large), ..response("large") };
+        for micros in [0, 50, 200, 500, 1000, 2000, 4000] {
+            let put = tokio::time::timeout(Duration::from_micros(micros), kept.put_response(&large));
+            let is_done = put.await.is_ok();
+            let found = kept.response(None, "resp_large").await.unwrap();
+            let count = found.as_ref().and_then(|found| Some(found.kept.turn()?.items().count()));
+            assert!(count == Some(202) || count.is_none() && !is_done, "{count:?}");
+            kept.delete_response(None, "resp_large").await.unwrap();
+        }
+        kept.put_response(&response("next")).await.unwrap();
+    })
+    .await;
 }

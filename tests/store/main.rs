@@ -8,19 +8,24 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../support/postgres.rs"]
+mod postgres;
+
 mod batches;
 mod conversations;
 mod files;
 mod kept;
 mod lasting;
 mod results;
+mod schema;
+mod server;
 mod troubles;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use narthex::config::{StorePlace, StoreSettings};
+use narthex::config::{PostgresUrl, StorePlace, StoreSettings};
 use narthex::store::{History, Json, Kept, Store, StoredResponse, Turn};
 use sqlx::{Connection, SqliteConnection};
 
@@ -28,30 +33,34 @@ const DAY: u64 = 24 * 3600;
 const RETENTION: Duration = Duration::from_secs(30 * DAY);
 
 fn store(path: &Path) -> Store {
-    Store::new(StoreSettings {
-        place: StorePlace::File(path.to_owned()),
-        retention: RETENTION,
-        file_retention: RETENTION,
-    })
-    .patience(Duration::from_secs(20))
+    placed(&StorePlace::File(path.to_owned()))
 }
 
-fn in_memory() -> Store {
-    Store::new(StoreSettings { place: StorePlace::Memory, retention: RETENTION, file_retention: RETENTION })
+fn placed(place: &StorePlace) -> Store {
+    let settings = StoreSettings { place: place.clone(), retention: RETENTION, file_retention: RETENTION };
+    Store::new(settings).patience(Duration::from_secs(20))
+}
+
+fn in_postgres(url: &str) -> StorePlace {
+    StorePlace::Postgres(PostgresUrl::parse(url).unwrap())
 }
 
 /// Tries it with a new store of each sort.
 async fn each<F: Future<Output = ()>>(test: impl Fn(Store) -> F) {
-    let folder = tempfile::tempdir().unwrap();
-    test(store(&folder.path().join("narthex.db"))).await;
-    test(in_memory()).await;
+    test(placed(&StorePlace::Memory)).await;
+    each_place(|place| test(placed(&place))).await;
 }
 
-/// Tries it with two gateways on a new store of each sort that several can share.
-async fn each_pair<F: Future<Output = ()>>(test: impl Fn([Arc<Store>; 2]) -> F) {
+/// Tries it with a new place of each sort that lasts, and that several can share.
+async fn each_place<F: Future<Output = ()>>(test: impl Fn(StorePlace) -> F) {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("narthex.db");
-    test([Arc::new(store(&path)), Arc::new(store(&path))]).await;
+    test(StorePlace::File(folder.path().join("narthex.db"))).await;
+    test(in_postgres(&postgres::shared().database().await)).await;
+}
+
+/// Tries it with two gateways in one place.
+async fn each_pair<F: Future<Output = ()>>(test: impl Fn([Arc<Store>; 2]) -> F) {
+    each_place(|place| test([Arc::new(placed(&place)), Arc::new(placed(&place))])).await;
 }
 
 fn now() -> u64 {

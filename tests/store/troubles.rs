@@ -51,6 +51,18 @@ async fn a_place_that_cannot_be_written_is_named() {
     kept.put_response(&response("a")).await.unwrap();
 }
 
+/// As the image has it: the file itself is on a volume.
+#[tokio::test]
+async fn a_link_leads_to_the_file() {
+    let (folder, volume) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (link, path) = (folder.path().join("narthex.db"), volume.path().join("narthex.db"));
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    assert!(store(&link).response(None, "resp_a").await.unwrap().is_none());
+    store(&link).put_response(&response("a")).await.unwrap();
+    assert!(store(&path).response(None, "resp_a").await.unwrap().is_some());
+    assert_eq!(folder.path().read_dir().unwrap().count(), 1, "nothing beside the link");
+}
+
 #[tokio::test]
 async fn a_file_that_is_no_store_is_left_as_it_is() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ pub mod gateway;
 pub mod http;
 pub mod http2;
 pub mod pingora;
+pub mod postgres;
 pub mod upstream;
 pub mod upstream2;
 pub mod wire;

@@ -146,18 +146,15 @@ struct TheirLine<'a> {
     result: TheirResult<'a>,
 }
 
+/// One object for all types: what is kept as it was written must not be looked into for its type first.
 #[derive(Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-enum TheirResult<'a> {
-    Succeeded {
-        #[serde(borrow)]
-        message: &'a RawValue,
-    },
-    Errored {
-        error: Value,
-    },
-    Canceled,
-    Expired,
+struct TheirResult<'a> {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(borrow, default)]
+    message: Option<&'a RawValue>,
+    #[serde(default)]
+    error: Value,
 }
 
 pub async fn results(job: &Job<'_>) -> Result<(), Failure> {
@@ -168,13 +165,13 @@ pub async fn results(job: &Job<'_>) -> Result<(), Failure> {
         let line: TheirLine<'_> =
             serde_json::from_slice(&text).map_err(|_| Garbled::new("a result is no result of a message batch"))?;
         let Some(number) = job.line_number(&line.custom_id) else { return Err(super::see::another()) };
-        let ended = match line.result {
-            TheirResult::Succeeded { message } => {
+        let ended = match (line.result.kind.as_str(), line.result.message) {
+            ("succeeded", Some(message)) => {
                 Ended::Answered { status: StatusCode::OK, body: Bytes::copy_from_slice(message.get().as_bytes()) }
             }
-            TheirResult::Errored { error } => errored(&error),
-            TheirResult::Canceled => Ended::Canceled,
-            TheirResult::Expired => Ended::Expired,
+            ("canceled", _) => Ended::Canceled,
+            ("expired", _) => Ended::Expired,
+            _ => errored(&line.result.error),
         };
         collect::keep(job, number, ended).await?;
     }

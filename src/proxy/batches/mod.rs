@@ -1,6 +1,6 @@
 //! Batches: many requests at once, answered when it suits the provider.
 //!
-//! `create` makes one of lines, `job` has it in hand, `see` takes it from step to step, in the background as well, by the `flow` of its
+//! `create` makes one of lines by a `plan`, `job` has it in hand, `see` takes it from step to step, in the background as well, by the `flow` of its
 //! provider (`openai`, `anthropic`, `gemini`, `xai`) or without one (`emulated`). Lines are made into what the provider reads by
 //! `convert` and `send`, and its results into files by `collect`.
 
@@ -13,6 +13,7 @@ mod flow;
 mod gemini;
 mod job;
 mod openai;
+mod plan;
 mod see;
 mod send;
 mod xai;

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
 
 use super::collect;
 use super::convert::{Carried, Ended, Reader, carry};
@@ -239,7 +239,7 @@ fn ended(result: TheirResult) -> Ended {
         None => {
             // xAI tells no status: what it tells in words is the whole of it.
             let message = result.error_message.unwrap_or_else(|| "The request failed.".to_owned());
-            let error: Value = json!({ "error": message });
+            let error = json!({ "error": { "message": message, "type": "batch_request_failed" } });
             Ended::Answered { status: StatusCode::BAD_REQUEST, body: Bytes::from(error.to_string()) }
         }
     }

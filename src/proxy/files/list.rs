@@ -175,6 +175,8 @@ async fn merged(
         true => entries.sort_by(|(one, _), (other, _)| one.key.cmp(&other.key)),
         false => entries.sort_by_key(|(entry, _)| Reverse(entry.key.clone())),
     }
+    // Two instances may be of one account.
+    entries.dedup_by(|one, other| one.0.key == other.0.key);
     let has_more = entries.len() > wanted.limit;
     entries.truncate(wanted.limit);
     let mut page = Vec::with_capacity(entries.len());

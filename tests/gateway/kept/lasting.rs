@@ -1,16 +1,22 @@
 //! How long it is kept, and what happens when it cannot be.
 
 use super::{Client, error, heard, lines, parsed, provider, setup};
+use crate::support::postgres;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 #[tokio::test]
 async fn a_restart_forgets_nothing() {
-    let upstream = provider().await;
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kept.db").to_str().expect("UTF-8").to_owned();
-    let start = || setup(&upstream).env("NARTHEX_STORE_PATH", &path).start();
+    restarted("NARTHEX_STORE_PATH", &path).await;
+    restarted("NARTHEX_STORE_URL", &postgres::shared().database().await).await;
+}
+
+async fn restarted(variable: &str, place: &str) {
+    let upstream = provider().await;
+    let start = || setup(&upstream).env(variable, place).start();
     let mut first_run = start().await;
     let first = Client::of(&first_run).turn("chat/m", None, "one").await;
     let streamed = Client::of(&first_run)
@@ -33,6 +39,33 @@ async fn a_restart_forgets_nothing() {
     // Whoever asks the one that answered waits until it is written; then the other finds it as well.
     assert_eq!(Client::of(&beside).get(&third["id"], "").await.head.status, 200);
     assert_eq!(client.get(&third["id"], "").await.head.status, 200);
+}
+
+/// Gateways that share a database, and one day miss it.
+#[tokio::test]
+async fn a_database_may_come_and_go() {
+    let upstream = provider().await;
+    let server = postgres::Server::start(None);
+    let url = server.database().await;
+    let start = || setup(&upstream).env("NARTHEX_LOG", "debug").env("NARTHEX_STORE_URL", &url).start();
+    let (one, other) = (start().await, start().await);
+    let first = Client::of(&one).turn("chat/m", None, "one").await;
+    assert_eq!(Client::of(&one).get(&first["id"], "").await.head.status, 200);
+    let second = Client::of(&other).turn("chat/m", Some(&first), "two").await;
+    server.stop_it();
+    let answer = Client::of(&other).get(&second["id"], "").await;
+    assert_eq!(error(&answer).0, 503);
+    assert!(!answer.text().contains("postgres"), "{}", answer.text());
+    let chat = one.post("/v1/chat/completions", r#"{"model":"chat/m","messages":[{"role":"user","content":"hi"}]}"#);
+    assert_eq!(chat.await.head.status, 200, "what needs no store does not notice");
+    other.says("cannot be reached").await;
+    server.start_it();
+    for gateway in [&one, &other] {
+        assert_eq!(parsed(&Client::of(gateway).get(&second["id"], "").await.body), second);
+        let output = gateway.output();
+        let password = "narthex-tests";
+        assert!(!output.stdout.contains(password) && !output.stderr.contains(password), "{output:?}");
+    }
 }
 
 #[tokio::test]
