@@ -46,7 +46,8 @@ impl InHand {
     fn take(&self, tenant: Option<&str>, id: &str) -> Option<Grip<'_>> {
         let name = (tenant.map(str::to_owned), id.to_owned());
         let is_free = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-        is_free.then_some(Grip { all: self, name })
+        // Made only then: one that is dropped lets go.
+        is_free.then(|| Grip { all: self, name })
     }
 }
 
@@ -268,4 +269,21 @@ pub fn lost() -> Failure {
 pub fn another() -> Failure {
     let message = "What the provider has carried out is another batch.";
     Failure { code: Some(ANOTHER.to_owned()), ..Failure::of_kind(Kind::Conflict, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_in_one_hand() {
+        let all = InHand::default();
+        let grip = all.take(None, "batch_1").expect("it is free");
+        // However often others try.
+        assert!(all.take(None, "batch_1").is_none());
+        assert!(all.take(None, "batch_1").is_none());
+        assert!(all.take(Some("tenant"), "batch_1").is_some());
+        drop(grip);
+        assert!(all.take(None, "batch_1").is_some());
+    }
 }
