@@ -56,6 +56,9 @@ pub fn read_list(shape: Shape, body: &[u8]) -> Result<(Vec<(FileObject, Value)>,
     let next = match (shape, list.get("nextPageToken").and_then(Value::as_str)) {
         (Shape::Gemini, Some(token)) if !token.is_empty() => Next::Token(token.to_owned()),
         (Shape::Gemini, _) => Next::None,
+        (Shape::Anthropic, _) if list.get("next_page").is_some_and(Value::is_string) => {
+            Next::Token(list.get("next_page").and_then(Value::as_str).unwrap_or_default().to_owned())
+        }
         _ if list.get("has_more") == Some(&Value::Bool(true)) => {
             files.last().map_or(Next::None, |(last, _)| Next::After(last.id.clone()))
         }
@@ -157,6 +160,11 @@ pub fn page_of(shape: Shape, items: Vec<Value>, has_more: bool) -> Value {
     page.insert("first_id".to_owned(), id(items.first()));
     page.insert("last_id".to_owned(), id(items.last()));
     page.insert("has_more".to_owned(), has_more.into());
+    if shape == Shape::Anthropic {
+        // Its cursors may be any text; here they are ids.
+        let next = if has_more { id(items.last()) } else { Value::Null };
+        page.insert("next_page".to_owned(), next);
+    }
     page.insert("data".to_owned(), items.into());
     page.into()
 }

@@ -98,7 +98,7 @@ pub static TABLE: &[Provider] = &[
         files: Some(FilesApi::Anthropic),
         batches: Some(BatchesApi::Anthropic),
         example: "claude-sonnet-5",
-        note: "Clients of any dialect; the rest of its API by passthrough (`/p/anthropic/v1/files`).",
+        note: "Clients of any dialect; the rest of its API by passthrough (`/p/anthropic/v1/skills`).",
         ..OPENAI_COMPATIBLE
     },
     Provider {

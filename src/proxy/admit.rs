@@ -257,7 +257,7 @@ pub fn meant(ctx: &Exchange, model: &str) -> String {
     near.map(|near| format!(" Did you mean `{near}`?")).unwrap_or_default()
 }
 
-fn no_route(why: Unresolved, ctx: &Exchange, model: &str) -> Refusal {
+pub fn no_route(why: Unresolved, ctx: &Exchange, model: &str) -> Refusal {
     match why {
         Unresolved::Unknown => {
             let hint = meant(ctx, model);

@@ -23,9 +23,11 @@ const ROOM: usize = 64 << 10;
 /// No answer to a line is longer.
 const LONGEST: usize = 64 << 20;
 
+type App = Arc<HttpProxy<Proxy>>;
+
 /// Asks the gateway itself.
 pub struct Inner {
-    app: Lazy<Arc<HttpProxy<Proxy>>, Box<dyn FnOnce() -> Arc<HttpProxy<Proxy>> + Send>>,
+    app: Lazy<App, Box<dyn FnOnce() -> App + Send>>,
     /// Never told anything: whoever asks waits for the answer.
     shutdown: watch::Sender<bool>,
 }

@@ -18,8 +18,8 @@ use pingora_proxy::http_proxy_service;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admin::Admin;
-use super::collect::Collector;
 use super::batches::Worker;
+use super::collect::Collector;
 use super::desk::Desk;
 use super::dns::Dns;
 use super::refresh::{Connectors, Refresh};

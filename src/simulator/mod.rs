@@ -165,8 +165,11 @@ impl Simulator {
             }
             Operation::Log => Ok(kept::log(&self.stock)),
             _ => {
+                if let Some(status) = kept::ordered_failure(&body.bytes).filter(|_| operation.can_fail()) {
+                    return Err(planned(&Fault { status, retry_after: None, after: None, first: None, key: "" }));
+                }
                 let (query, content_type) = (head.query.as_deref(), head.content_type.as_ref());
-                let asked = Asked { query, content_type, body: &body.bytes, nonce: answer::nonce() };
+                let asked = Asked { query, content_type, body: &body.bytes, nonce: answer::nonce(), answered_in: None };
                 perform(dialect, operation, asked, behaviour, late)
             }
         }

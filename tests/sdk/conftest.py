@@ -3,6 +3,7 @@
 import pytest
 
 from gateway import Gateway
+from kept import Kept, Postgres
 from simulator import Simulator
 
 KEY = "sk-test-of-the-sdks"
@@ -29,6 +30,30 @@ def translating_gateway():
     """In front of providers of four dialects, named after them; each is the simulator."""
     with Simulator() as simulator, Gateway(simulator.config(), **SETTINGS) as gateway:
         yield gateway
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def store(request):
+    """Makes the settings of new and empty stores."""
+    if request.param == "sqlite":
+        yield lambda: "path: kept.db"
+        return
+    with Postgres() as server:
+        yield lambda: f"url: '{server.database()}'"
+
+
+@pytest.fixture(scope="session")
+def kept(store):
+    """A gateway over all kinds of providers that keep files or have batches, and one that has none."""
+    with Kept(store) as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
+def slow(store):
+    """Its providers are never done, unless they are told to stop."""
+    with Kept(store, flags=["--batch-polls", "100000", "--latency", "100ms"], concurrency=1) as kept:
+        yield kept
 
 
 @pytest.fixture

@@ -17,10 +17,14 @@ PROVIDERS = {
 
 
 class Simulator:
-    """Runs while the `with` lasts."""
+    """Runs while the `with` lasts, with these flags."""
+
+    def __init__(self, *flags):
+        self.flags = flags
 
     def __enter__(self):
-        command = [os.path.abspath(os.environ["NARTHEX_BINARY"]), "simulate", "--listen", "127.0.0.1:0"]
+        binary = os.path.abspath(os.environ["NARTHEX_BINARY"])
+        command = [binary, "simulate", "--listen", "127.0.0.1:0", *self.flags]
         self.process = subprocess.Popen(
             command, env={}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
         )

@@ -21,6 +21,8 @@ use crate::proxy::files::Source;
 const BATCHES: &str = "messages/batches";
 /// Clocks differ by so many seconds at most.
 const SKEW: u64 = 60;
+/// So many pages of a list are looked through for what may have been made before.
+const MOST_PAGES: usize = 100;
 
 #[derive(Deserialize)]
 struct Theirs {
@@ -87,17 +89,31 @@ async fn found(job: &Job<'_>) -> Result<Option<String>, Failure> {
     #[derive(Deserialize)]
     struct List {
         data: Vec<Theirs>,
+        #[serde(default)]
+        has_more: bool,
     }
     let upstream = job.upstream()?;
-    let told = job.desk.ask(&upstream, Ask { query: Some("limit=100"), ..Ask::get(BATCHES) }).await?;
-    let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
     let since = job.work.asked_at.unwrap_or_default().saturating_sub(SKEW);
     let is_like_it = |theirs: &Theirs| {
         theirs.request_counts.total() == job.work.counts.total
             && theirs.created_at.as_deref().and_then(seconds).is_some_and(|created| created >= since)
             && !job.work.mistaken.contains(&theirs.id)
     };
-    Ok(list.data.into_iter().find(is_like_it).map(|theirs| theirs.id))
+    let mut query = "limit=100".to_owned();
+    for _ in 0..MOST_PAGES {
+        let told = job.desk.ask(&upstream, Ask { query: Some(&query), ..Ask::get(BATCHES) }).await?;
+        let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
+        // The latest come first.
+        let last = list.data.last().filter(|_| list.has_more);
+        let last = last.filter(|last| last.created_at.as_deref().and_then(seconds).is_none_or(|made| made >= since));
+        let further = last.map(|last| format!("limit=100&after_id={}", last.id));
+        if let Some(theirs) = list.data.into_iter().find(is_like_it) {
+            return Ok(Some(theirs.id));
+        }
+        let Some(further) = further else { break };
+        query = further;
+    }
+    Ok(None)
 }
 
 fn read(body: &[u8]) -> Result<Theirs, Failure> {

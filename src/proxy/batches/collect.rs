@@ -27,9 +27,15 @@ const AT_ONCE: usize = 200;
 /// A line's end as it is stored.
 #[derive(Serialize, Deserialize)]
 enum Stored {
-    Answered { status: u16, body: Box<RawValue> },
+    Answered {
+        status: u16,
+        body: Box<RawValue>,
+    },
     /// The body is no JSON.
-    Said { status: u16, text: String },
+    Said {
+        status: u16,
+        text: String,
+    },
     Canceled,
     Expired,
 }

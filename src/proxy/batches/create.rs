@@ -1,6 +1,5 @@
 //! A new batch: its lines are found, judged and led to one instance.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,26 +10,24 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use super::convert;
 use super::flow::Flow;
 use super::job::{json as stored_json, lease};
+use super::plan::{Plan, plan};
 use super::see;
 use crate::batches::{
-    Batch, Counts, Input, Line, Mode, Problem, Stage, Status, Survey, Surveyor, Work, endpoint_of, path_of,
+    Batch, Counts, Input, Line, Problem, Stage, Status, Survey, Surveyor, Work, endpoint_of, path_of,
 };
 use crate::config::Tenant;
 use crate::endpoints::Operation;
 use crate::error::{Kind, Refusal};
 use crate::files::{FileObject, Shape};
 use crate::gateway::random_id;
-use crate::providers::BatchesApi;
 use crate::proxy::admit::Stop;
 use crate::proxy::body;
 use crate::proxy::context::Exchange;
 use crate::proxy::desk::{Desk, now, now_ms, unavailable};
-use crate::proxy::files::{Source, Writer, named, nothing, wanted_instance};
+use crate::proxy::files::{Source, Writer, nothing, wanted_instance};
 use crate::proxy::stored::tenant;
-use crate::routing::Upstream;
 use crate::store::{Place, StoredBatch, StoredFile};
 
 /// So long a client waits to hear whether the provider takes it; it goes on without them.
@@ -64,13 +61,6 @@ struct Wanted {
     /// The instance that is named for it.
     instance: Option<String>,
     is_message_batch: bool,
-}
-
-/// Where it goes, and in what form.
-struct Plan {
-    flow: Flow,
-    upstream: Option<Arc<Upstream>>,
-    mode: Mode,
 }
 
 /// Makes a batch, and tells its id.
@@ -121,7 +111,7 @@ pub async fn create(
     };
     let endpoint = judged(&survey, wanted.endpoint)?;
     allowed(ctx.tenant.as_deref(), &survey)?;
-    let plan = plan(desk, &file, &survey, &wanted)?;
+    let plan = plan(ctx, desk, &file, &survey, wanted.instance.as_deref())?;
     let stored = stored(ctx, &id, &file, &survey, wanted, &plan, endpoint, window);
     desk.gateway.store.put_batch(&stored, Some(lease(desk))).await.map_err(|why| unavailable(&why))?;
     if plan.flow == Flow::Emulated {
@@ -268,7 +258,8 @@ fn line(request: &RawValue, number: u64, wanted: &Wanted) -> Result<String, Refu
         let (id, url) = (Value::from(line.custom_id), Value::from(path_of(line.operation)));
         return Ok(format!("{{\"custom_id\":{id},\"method\":\"POST\",\"url\":{url},\"body\":{}}}\n", one_line(&body)));
     }
-    let wrong = |message: &str, param| Err(problems(&[Problem::new("invalid_request", message, param).at(number)], "request"));
+    let wrong =
+        |message: &str, param| Err(problems(&[Problem::new("invalid_request", message, param).at(number)], "request"));
     let Ok(request) = serde_json::from_str::<MessageRequest<'_>>(request.get()) else {
         return wrong("it is an object with `custom_id` and `params`", None);
     };
@@ -301,7 +292,8 @@ fn judged(survey: &Survey, endpoint: Option<Operation>) -> Result<Operation, Ref
     };
     let other = survey.urls.iter().find(|(url, _)| url.as_str() != wanted);
     if let Some((url, number)) = other {
-        let message = format!("line {number} asks `{url}`, and the batch is for `{wanted}` (line {line} asks `{first}`)");
+        let message =
+            format!("line {number} asks `{url}`, and the batch is for `{wanted}` (line {line} asks `{first}`)");
         let problem = Problem::new("mismatched_endpoint", message, Some("url"));
         return Err(problems(&[problem], "line"));
     }
@@ -331,114 +323,6 @@ fn problems(found: &[Problem], what: &str) -> Refusal {
     Refusal::invalid(format!("The requests cannot be carried out: {told}{more}."))
         .code("invalid_batch_lines")
         .param("input_file_id")
-}
-
-/// Which instance can carry out all lines: that of the file, the one that is named, or the first that all models lead to.
-fn plan(desk: &Desk, file: &StoredFile, survey: &Survey, wanted: &Wanted) -> Result<Plan, Refusal> {
-    let at = match &file.place {
-        Place::AtProvider { instance, .. } => desk.upstream(instance).cloned(),
-        Place::Here => None,
-    };
-    let meant = match (&wanted.instance, &at) {
-        (_, Some(upstream)) => Some(Arc::clone(upstream)),
-        (Some(name), None) => Some(named(desk, name)?),
-        (None, None) => None,
-    };
-    let routes = desk.gateway.routes.load();
-    let mut able: Option<Vec<Arc<Upstream>>> = None;
-    let mut by_model = BTreeMap::new();
-    for (model, line) in &survey.models {
-        let route = routes.resolve(model).map_err(|_| {
-            let message = format!("Line {line}: the model `{model}` does not exist here.");
-            Refusal::new(Kind::NotFound, message).code("model_not_found").param("model")
-        })?;
-        let here: Vec<_> = route.order().into_iter().map(|target| Arc::clone(&target.upstream)).collect();
-        by_model.insert(model, (line, here.clone()));
-        let is_here = |upstream: &Arc<Upstream>| here.iter().any(|other| other.name() == upstream.name());
-        able = Some(match able {
-            None => here,
-            Some(mut able) => {
-                able.retain(is_here);
-                able
-            }
-        });
-    }
-    let able = able.unwrap_or_default();
-    let has_batches = |upstream: &&Arc<Upstream>| upstream.instance.provider.batches.is_some();
-    let is_meant = |upstream: &&Arc<Upstream>| meant.as_ref().is_none_or(|meant| meant.name() == upstream.name());
-    if let Some(upstream) = able.iter().filter(is_meant).find(has_batches) {
-        return native(desk, upstream, file, survey);
-    }
-    let is_any_native = by_model.values().any(|(_, here)| here.iter().any(|upstream| has_batches(&upstream)));
-    if desk.gateway.config.batches.emulate && !is_any_native && at.is_none() {
-        return Ok(Plan { flow: Flow::Emulated, upstream: None, mode: Mode::Translated });
-    }
-    Err(no_instance(&by_model, &able, meant.as_deref()))
-}
-
-fn native(desk: &Desk, upstream: &Arc<Upstream>, file: &StoredFile, survey: &Survey) -> Result<Plan, Refusal> {
-    let Some(api) = upstream.instance.provider.batches else { return Err(Refusal::invalid("It has no batches.")) };
-    let flow = Flow::Native(api);
-    let mut names: Vec<_> = Vec::new();
-    let mut is_renamed = file.place == Place::Here;
-    let mut is_translated = api != BatchesApi::Openai;
-    for (url, _) in &survey.urls {
-        let operation = endpoint_of(url).unwrap_or(Operation::Chat);
-        for (model, line) in &survey.models {
-            let target = convert::target(desk, upstream, model);
-            let sent = target.as_ref().map(|target| Arc::clone(&target.model)).unwrap_or_else(|| model.as_str().into());
-            is_renamed |= *sent != **model;
-            let door = target.as_ref().and_then(|target| {
-                target.upstream.instance.door(operation, &target.model, &target.known.facts, || false)
-            });
-            is_translated |= door.is_none_or(|door| door != operation);
-            if !names.contains(&sent) {
-                names.push(sent);
-            }
-            if names.len() > 1 && flow.takes_one_model() {
-                let message = format!(
-                    "Line {line}: `{model}` is another model than the first; `{}` takes one model in a batch.",
-                    upstream.name()
-                );
-                return Err(Refusal::invalid(message).code("invalid_batch_lines").param("input_file_id"));
-            }
-        }
-    }
-    let mode = match (is_translated, is_renamed) {
-        (true, _) => Mode::Translated,
-        (false, true) => Mode::Renamed,
-        (false, false) => Mode::AsTheyAre,
-    };
-    Ok(Plan { flow, upstream: Some(Arc::clone(upstream)), mode })
-}
-
-/// Why there is none.
-fn no_instance(
-    by_model: &BTreeMap<&String, (&u64, Vec<Arc<Upstream>>)>,
-    able: &[Arc<Upstream>],
-    meant: Option<&Upstream>,
-) -> Refusal {
-    let names = |upstreams: &[Arc<Upstream>]| {
-        upstreams.iter().map(|upstream| format!("`{}`", upstream.name())).collect::<Vec<_>>().join(", ")
-    };
-    let message = match (meant, by_model.iter().next(), by_model.iter().last()) {
-        (Some(meant), ..) if !able.iter().any(|upstream| upstream.name() == meant.name()) => {
-            let other = by_model.iter().find(|(_, (_, here))| !here.iter().any(|one| one.name() == meant.name()));
-            let line = other.map(|(model, (line, _))| format!(" Line {line} asks for `{model}`, which it does not serve."));
-            format!("All requests of this batch go to `{}`.{}", meant.name(), line.unwrap_or_default())
-        }
-        (_, Some((first, (one, here))), Some((last, (other, there)))) if able.is_empty() => format!(
-            "The requests of a batch go to one instance, and none serves all of these models: line {one} asks for `{first}` ({}), line \
-             {other} for `{last}` ({}).",
-            names(here),
-            names(there),
-        ),
-        _ => format!(
-            "{} has no batches; with `batches.emulate: true` the gateway asks the requests one by one.",
-            names(able),
-        ),
-    };
-    Refusal::invalid(message).code("unsupported_operation").param("input_file_id")
 }
 
 #[expect(clippy::too_many_arguments, reason = "they are what a batch is made of, each once")]

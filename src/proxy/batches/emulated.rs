@@ -4,12 +4,13 @@
 //! have been answered once already, which an `idempotency-key` tells providers that know it.
 
 use std::collections::HashSet;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use http::StatusCode;
+use tokio::time::Instant;
 
 use super::collect;
 use super::convert::{Ended, Reader};
@@ -37,25 +38,27 @@ pub async fn work(job: &mut Job<'_>) -> Result<Progress, Failure> {
     let mut reader = Reader::new(job.input().await?);
     let mut under_way = FuturesUnordered::new();
     let (mut is_read, mut is_stopped) = (false, false);
-    let mut told = Instant::now();
+    let often = NEWS.min(job.desk.gateway.config.batches.poll);
+    let mut told = tokio::time::interval_at(Instant::now() + often, often);
     loop {
         is_stopped |= is_to_stop(job);
         while !is_read && !is_stopped && under_way.len() < at_once {
             match reader.next().await? {
                 Some((number, _)) if done.contains(&number) => {}
-                Some((number, text)) => under_way.push(line(job.desk, job.stored.tenant.clone(), job.id().to_owned(), number, text)),
+                Some((number, text)) => {
+                    under_way.push(line(job.desk, job.stored.tenant.clone(), job.id().to_owned(), number, text))
+                }
                 None => is_read = true,
             }
         }
-        let Some((number, ended)) = under_way.next().await else { break };
-        if let Some(ended) = ended {
-            collect::keep(job, number, ended).await?;
-        }
-        if told.elapsed() > NEWS {
-            told = Instant::now();
-            if !news(job).await? {
-                return Err(super::see::lost());
-            }
+        tokio::select! {
+            next = under_way.next() => match next {
+                Some((number, Some(ended))) => drop(collect::keep(job, number, ended).await?),
+                Some((_, None)) => {}
+                None => break,
+            },
+            // A line may take minutes.
+            _ = told.tick() => news(job).await?,
         }
     }
     news(job).await?;
@@ -78,8 +81,8 @@ fn is_expired(job: &Job<'_>) -> bool {
     job.batch.expires_at.is_some_and(|end| end <= now())
 }
 
-/// Writes down how far it is, and learns whether it is still wanted. `false`: it is in others' hands by now.
-async fn news(job: &mut Job<'_>) -> Result<bool, Failure> {
+/// Writes down how far it is, and learns whether it is still wanted.
+async fn news(job: &mut Job<'_>) -> Result<(), Failure> {
     let store = &job.desk.gateway.store;
     let unusable = |why| Failure::from(&unavailable(&why));
     let (succeeded, errored) = store.result_counts(job.tenant(), job.id()).await.map_err(unusable)?;
@@ -104,7 +107,8 @@ async fn line(desk: &Desk, tenant: Option<String>, batch: String, number: u64, t
         let answered = desk.inner.post(tenant.as_deref(), path, &id, line.body.text().to_bytes()).await;
         let (ended, wait) = match answered {
             Ok(answered) => {
-                let is_done = Kind::of_status(answered.status).remedy() != Remedy::Again || answered.status.is_success();
+                let is_done =
+                    Kind::of_status(answered.status).remedy() != Remedy::Again || answered.status.is_success();
                 let wait = retry_after(&answered.headers);
                 let ended = Ended::Answered { status: answered.status, body: answered.body };
                 if is_done {

@@ -2,7 +2,7 @@
 
 use super::job::Job;
 use super::{anthropic, emulated, gemini, openai, xai};
-use crate::error::Failure;
+use crate::error::{Failure, Kind};
 use crate::providers::BatchesApi;
 
 /// How a batch is carried out.
@@ -99,7 +99,10 @@ impl Flow {
         let Ok(upstream) = job.upstream() else { return };
         for file in std::mem::take(&mut job.work.uploads) {
             let path = crate::proxy::files::path(&upstream, &file);
-            if let Err(why) = job.desk.ask(&upstream, crate::proxy::desk::Ask::delete(&path)).await {
+            if let Err(why) = job.desk.ask(&upstream, crate::proxy::desk::Ask::delete(&path)).await
+                // It was taken away before, by a process that could not write that down any more.
+                && why.kind != Kind::NotFound
+            {
                 log::warn!("{}: the file {file} of {} is left behind: {}", upstream.name(), job.id(), why.message);
             }
         }

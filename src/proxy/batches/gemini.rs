@@ -18,6 +18,9 @@ use crate::proxy::ask::Body;
 use crate::proxy::desk::Ask;
 use crate::proxy::files::{Put, Source, path};
 
+/// So many pages of a list are looked through for what may have been made before.
+const MOST_PAGES: usize = 100;
+
 pub async fn submit(job: &mut Job<'_>) -> Result<(), Failure> {
     let upstream = job.upstream()?;
     let mark = job.mark().to_owned();
@@ -119,15 +122,27 @@ fn read(body: &[u8]) -> Result<Operation, Failure> {
 /// The batch of this name, if it was made by a process that could not write that down any more.
 async fn found(job: &Job<'_>) -> Result<Option<String>, Failure> {
     #[derive(Deserialize, Default)]
-    #[serde(default)]
+    #[serde(default, rename_all = "camelCase")]
     struct List {
         operations: Vec<Operation>,
+        next_page_token: String,
     }
     let upstream = job.upstream()?;
-    let told = job.desk.ask(&upstream, Ask { query: Some("pageSize=100"), ..Ask::get("v1beta/batches") }).await?;
-    let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
     let is_it = |operation: &Operation| operation.metadata.display_name == job.id();
-    Ok(list.operations.into_iter().find(is_it).map(|operation| operation.name))
+    let mut query = "pageSize=100".to_owned();
+    for _ in 0..MOST_PAGES {
+        let told = job.desk.ask(&upstream, Ask { query: Some(&query), ..Ask::get("v1beta/batches") }).await?;
+        let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
+        if let Some(operation) = list.operations.into_iter().find(is_it) {
+            return Ok(Some(operation.name));
+        }
+        if list.next_page_token.is_empty() {
+            break;
+        }
+        let token = percent_encoding::utf8_percent_encode(&list.next_page_token, crate::providers::UNRESERVED);
+        query = format!("pageSize=100&pageToken={token}");
+    }
+    Ok(None)
 }
 
 async fn operation(job: &Job<'_>) -> Result<Operation, Failure> {

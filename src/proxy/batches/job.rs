@@ -27,7 +27,8 @@ pub struct Job<'d> {
 
 impl<'d> Job<'d> {
     pub fn read(desk: &'d Desk, stored: StoredBatch) -> Result<Self, Failure> {
-        let garbled = |why| Failure::of_kind(Kind::Internal, format!("The batch `{}` cannot be read: {why}.", stored.id));
+        let garbled =
+            |why| Failure::of_kind(Kind::Internal, format!("The batch `{}` cannot be read: {why}.", stored.id));
         let batch = serde_json::from_str(stored.object.get()).map_err(garbled)?;
         let work = serde_json::from_str(stored.work.get()).map_err(garbled)?;
         Ok(Self { desk, stored, batch, work })
@@ -81,9 +82,9 @@ impl<'d> Job<'d> {
         Ok(is_again)
     }
 
-    /// Writes down how it stands; it stays in hand. `false`: it is in others' hands by now.
-    pub async fn save(&mut self) -> Result<bool, Failure> {
-        self.write(false).await
+    /// Writes down how it stands; it stays in hand. Fails if it is in others' hands by now: then nothing more may be done to it.
+    pub async fn save(&mut self) -> Result<(), Failure> {
+        if self.write(false).await? { Ok(()) } else { Err(super::see::lost()) }
     }
 
     /// Writes down how it stands, and lets go of it until it is due again.

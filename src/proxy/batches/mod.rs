@@ -1,6 +1,6 @@
 //! Batches: many requests at once, answered when it suits the provider.
 //!
-//! `create` makes one of lines, `job` has it in hand, `see` takes it from step to step, in the background as well, by the `flow` of its
+//! `create` makes one of lines by a `plan`, `job` has it in hand, `see` takes it from step to step, in the background as well, by the `flow` of its
 //! provider (`openai`, `anthropic`, `gemini`, `xai`) or without one (`emulated`). Lines are made into what the provider reads by
 //! `convert` and `send`, and its results into files by `collect`.
 
@@ -13,6 +13,7 @@ mod flow;
 mod gemini;
 mod job;
 mod openai;
+mod plan;
 mod see;
 mod send;
 mod xai;
@@ -29,7 +30,7 @@ pub use see::{InHand, Worker};
 
 use super::admit::Stop;
 use super::context::{Ask, Exchange};
-use super::desk::{Desk, now_ms, unavailable};
+use super::desk::{Desk, now, now_ms, unavailable};
 use super::files::{Pieces, Source, query};
 use super::stored::tenant;
 use super::{ResponseHeader, local};
@@ -37,7 +38,7 @@ use crate::batches::{Batch, ResultLine, Status, Work};
 use crate::endpoints::Endpoint;
 use crate::error::{Failure, Kind, Refusal};
 use crate::files::{Shape, page_of};
-use crate::store::{Place, StoredBatch, StoredFile};
+use crate::store::{Page, Place, StoredBatch, StoredFile};
 use convert::Reader;
 
 /// A provider is asked no sooner than so after the last time, however often a client asks.
@@ -105,23 +106,30 @@ async fn look_now(ctx: &Exchange, desk: &Arc<Desk>, id: &str) {
     }
 }
 
-async fn show(session: &mut Session, ctx: &mut Exchange, desk: &Desk, id: &str, is_anthropics: bool) -> Result<(), Stop> {
+async fn show(
+    session: &mut Session,
+    ctx: &mut Exchange,
+    desk: &Desk,
+    id: &str,
+    is_anthropics: bool,
+) -> Result<(), Stop> {
     let (stored, batch, work) = find(ctx, desk, id).await?;
     let shown = shown(session, &stored, &batch, &work, is_anthropics);
     Ok(local::answer(session, ctx, StatusCode::OK, &shown).await?)
 }
 
 fn shown(session: &Session, stored: &StoredBatch, batch: &Batch, work: &Work, is_anthropics: bool) -> Value {
-    if is_anthropics {
-        return batch.as_message_batch(work.counts, || results_url(session, &batch.id));
+    // Whoever sees to it may not have heard of it yet.
+    let cancelling = (stored.is_cancel_wanted && !batch.status.is_over()).then(|| {
+        let mut batch = batch.clone();
+        batch.enter(Status::Cancelling, now());
+        batch
+    });
+    let batch = cancelling.as_ref().unwrap_or(batch);
+    match is_anthropics {
+        true => batch.as_message_batch(work.counts, || results_url(session, &batch.id)),
+        false => serde_json::to_value(batch).unwrap_or_default(),
     }
-    let mut shown = serde_json::to_value(batch).unwrap_or_default();
-    if stored.is_cancel_wanted && !batch.status.is_over()
-        && let Some(shown) = shown.as_object_mut()
-    {
-        shown.insert("status".to_owned(), Status::Cancelling.name().into());
-    }
-    shown
 }
 
 /// Where the client itself has come in: behind other proxies that may be another name than ours.
@@ -140,12 +148,12 @@ async fn list(session: &mut Session, ctx: &mut Exchange, desk: &Desk, is_anthrop
             Refusal::invalid(format!("`limit` is a number from 1 to 100, not `{text}`.")).param("limit")
         })?,
     };
-    let after = query(session, if is_anthropics { "after_id" } else { "after" });
-    let page = desk.gateway.store.batches(tenant(ctx), after.as_deref(), limit.min(MOST)).await;
-    let page = page.map_err(|why| unavailable(&why))?.ok_or_else(|| {
-        let id = after.unwrap_or_default();
-        Refusal::new(Kind::NotFound, format!("There is no batch `{id}`.")).code("batch_not_found").param("after")
-    })?;
+    let param = if is_anthropics { "after_id" } else { "after" };
+    let after = query(session, param);
+    let page = match query(session, "before_id").filter(|_| is_anthropics) {
+        Some(before) => page_before(ctx, desk, &before, limit.min(MOST)).await?,
+        None => page(ctx, desk, after.as_deref(), limit.min(MOST), param).await?,
+    };
     let mut items = Vec::with_capacity(page.items.len());
     for stored in &page.items {
         let read = (serde_json::from_str(stored.object.get()), serde_json::from_str(stored.work.get()));
@@ -155,6 +163,39 @@ async fn list(session: &mut Session, ctx: &mut Exchange, desk: &Desk, is_anthrop
     }
     let shape = if is_anthropics { Shape::Anthropic } else { Shape::Openai };
     Ok(local::answer(session, ctx, StatusCode::OK, &page_of(shape, items, page.has_more)).await?)
+}
+
+async fn page(
+    ctx: &Exchange,
+    desk: &Desk,
+    after: Option<&str>,
+    limit: usize,
+    param: &'static str,
+) -> Result<Page<StoredBatch>, Stop> {
+    let page = desk.gateway.store.batches(tenant(ctx), after, limit).await.map_err(|why| unavailable(&why))?;
+    Ok(page.ok_or_else(|| {
+        let id = after.unwrap_or_default();
+        Refusal::new(Kind::NotFound, format!("There is no batch `{id}`.")).code("batch_not_found").param(param)
+    })?)
+}
+
+/// The batches that are next newer than this one: lists are read from their beginning, which is where their readers are.
+async fn page_before(ctx: &Exchange, desk: &Desk, before: &str, limit: usize) -> Result<Page<StoredBatch>, Stop> {
+    find(ctx, desk, before).await?;
+    let (mut newer, mut after) = (Vec::new(), None);
+    loop {
+        let page = page(ctx, desk, after.as_deref(), MOST, "before_id").await?;
+        let place = page.items.iter().position(|stored| stored.id == before);
+        after = page.items.last().map(|last| last.id.clone());
+        newer.extend(page.items.into_iter().take(place.unwrap_or(usize::MAX)));
+        // More than these are not wanted, were they the last.
+        let surplus = newer.len().saturating_sub(limit);
+        let is_over = place.is_some() || !page.has_more;
+        newer.drain(..surplus.saturating_sub(usize::from(!is_over)));
+        if is_over {
+            return Ok(Page { items: newer, has_more: surplus > 0 });
+        }
+    }
 }
 
 async fn cancel(ctx: &Exchange, desk: &Arc<Desk>, id: &str) -> Result<(), Stop> {

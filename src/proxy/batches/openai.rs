@@ -13,7 +13,7 @@ use super::job::Job;
 use super::send::{Form, Pieces, measure};
 use crate::batches::{Batch, Counts, Input, Mode, ResultLine, Status, Usage, path_of};
 use crate::error::{Failure, Garbled, Kind};
-use crate::files::{FileObject, read_file, read_list};
+use crate::files::{FileObject, Next, read_file, read_list};
 use crate::proxy::ask::Body;
 use crate::proxy::desk::{Ask, now, unavailable};
 use crate::proxy::files::{Put, Source, json as kept_json, native, nothing, path};
@@ -22,6 +22,10 @@ use crate::store::{Place, StoredFile};
 
 /// The member of a batch's metadata by which it is found again.
 const MARK: &str = "narthex_batch";
+/// Clocks differ by so many seconds at most.
+const SKEW: u64 = 60;
+/// So many pages of a list are looked through for what may have been made before.
+const MOST_PAGES: usize = 100;
 
 pub async fn submit(job: &mut Job<'_>) -> Result<(), Failure> {
     let upstream = job.upstream()?;
@@ -62,11 +66,25 @@ async fn found(job: &Job<'_>, upstream: &Upstream) -> Result<Option<Batch>, Fail
     #[derive(Deserialize)]
     struct List {
         data: Vec<Value>,
+        #[serde(default)]
+        has_more: bool,
     }
-    let told = job.desk.ask(upstream, Ask { query: Some("limit=100"), ..Ask::get("batches") }).await?;
-    let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
+    let since = job.work.asked_at.unwrap_or_default().saturating_sub(SKEW);
     let is_it = |batch: &Value| batch.pointer("/metadata/narthex_batch").and_then(Value::as_str) == Some(job.id());
-    list.data.into_iter().find(is_it).map(|batch| read(batch.to_string().as_bytes())).transpose()
+    let mut query = "limit=100".to_owned();
+    for _ in 0..MOST_PAGES {
+        let told = job.desk.ask(upstream, Ask { query: Some(&query), ..Ask::get("batches") }).await?;
+        let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
+        if let Some(batch) = list.data.iter().find(|batch| is_it(batch)) {
+            return read(batch.to_string().as_bytes()).map(Some);
+        }
+        // The latest come first.
+        let last = list.data.last().filter(|_| list.has_more);
+        let last = last.filter(|last| last.get("created_at").and_then(Value::as_u64).is_none_or(|made| made >= since));
+        let Some(id) = last.and_then(|last| last.get("id")?.as_str()) else { break };
+        query = format!("limit=100&after={}", percent_encoding::utf8_percent_encode(id, crate::providers::UNRESERVED));
+    }
+    Ok(None)
 }
 
 /// Puts the lines there in a file of their own. Its id, and the endpoint that the lines name.
@@ -128,10 +146,23 @@ async fn uploaded(job: &Job<'_>, upstream: &Upstream, filename: &str) -> Result<
     if !job.work.is_resumed {
         return Ok(None);
     }
-    let query = "purpose=batch&limit=100&order=desc";
-    let told = job.desk.ask(upstream, Ask { query: Some(query), ..Ask::get("files") }).await?;
-    let (files, _) = read_list(native(upstream), &told.body).map_err(Failure::from)?;
-    Ok(files.into_iter().find(|(file, _)| file.filename == filename).map(|(file, _)| file.id))
+    let since = job.batch.created_at.saturating_sub(SKEW);
+    let mut query = "purpose=batch&limit=100&order=desc".to_owned();
+    for _ in 0..MOST_PAGES {
+        let told = job.desk.ask(upstream, Ask { query: Some(&query), ..Ask::get("files") }).await?;
+        let (files, next) = read_list(native(upstream), &told.body).map_err(Failure::from)?;
+        let is_late = files.last().is_some_and(|(last, _)| last.created < since);
+        if let Some((file, _)) = files.into_iter().find(|(file, _)| file.filename == filename) {
+            return Ok(Some(file.id));
+        }
+        let Next::After(last) = next else { break };
+        if is_late {
+            break;
+        }
+        let last = percent_encoding::utf8_percent_encode(&last, crate::providers::UNRESERVED);
+        query = format!("purpose=batch&limit=100&order=desc&after={last}");
+    }
+    Ok(None)
 }
 
 fn read(body: &[u8]) -> Result<Batch, Failure> {
@@ -157,6 +188,7 @@ fn take(job: &mut Job<'_>, theirs: Batch) {
         id: ours.id,
         object: ours.object,
         endpoint: ours.endpoint,
+        model: ours.model.or(theirs.model),
         input_file_id: ours.input_file_id,
         created_at: ours.created_at,
         completion_window: ours.completion_window,
@@ -187,7 +219,9 @@ pub async fn look(job: &mut Job<'_>) -> Result<Progress, Failure> {
     for id in [job.batch.output_file_id.clone(), job.batch.error_file_id.clone()].into_iter().flatten() {
         remember(job, &upstream, &id).await?;
     }
-    if job.batch.usage.is_none() && let Some(output) = job.batch.output_file_id.clone() {
+    if job.batch.usage.is_none()
+        && let Some(output) = job.batch.output_file_id.clone()
+    {
         job.batch.usage = Some(usage(job, &upstream, &output).await?).filter(|usage| !usage.is_nothing());
     }
     Ok(Progress::Over)

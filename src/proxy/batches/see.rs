@@ -15,6 +15,7 @@ use crate::batches::{Stage, Status};
 use crate::error::{Failure, Kind, Remedy};
 use crate::gateway::Readiness;
 use crate::proxy::desk::{Desk, now, now_ms};
+use crate::rewrite::Usage;
 use crate::store::StoredBatch;
 
 /// Batches that one process sees to at once.
@@ -43,15 +44,11 @@ struct Grip<'h> {
 }
 
 impl InHand {
-    fn take(&self, stored: &StoredBatch) -> Option<Grip<'_>> {
-        let name = (stored.tenant.clone(), stored.id.clone());
+    fn take(&self, tenant: Option<&str>, id: &str) -> Option<Grip<'_>> {
+        let name = (tenant.map(str::to_owned), id.to_owned());
         let is_free = self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
-        is_free.then_some(Grip { all: self, name })
-    }
-
-    fn holds(&self, tenant: Option<&str>, id: &str) -> bool {
-        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        held.contains(&(tenant.map(str::to_owned), id.to_owned()))
+        // Made only then: one that is dropped lets go.
+        is_free.then(|| Grip { all: self, name })
     }
 }
 
@@ -89,27 +86,39 @@ impl BackgroundService for Worker {
 
 async fn by_itself(desk: Arc<Desk>, stored: StoredBatch) {
     let _open = desk.gateway.enter();
-    let Some(_grip) = desk.in_hand.take(&stored) else { return };
-    if let Err(failure) = see_to(&desk, stored, false).await {
+    let Some(_grip) = desk.in_hand.take(stored.tenant.as_deref(), &stored.id) else { return };
+    if let Err(failure) = see_if_due(&desk, &stored).await {
         log::warn!("a batch goes on later: {}", failure.message);
+    }
+}
+
+/// What was claimed before it was taken in hand may have been seen to in between, by another task of this process.
+async fn see_if_due(desk: &Desk, claimed: &StoredBatch) -> Result<(), Failure> {
+    match claim(desk, claimed.tenant.as_deref(), &claimed.id).await? {
+        Some(stored) if stored.due.is_some_and(|due| due <= now_ms()) => see_to(desk, stored, false).await,
+        Some(stored) => Job::read(desk, stored)?.release().await,
+        None => Ok(()),
     }
 }
 
 /// Looks at a batch now, if nobody else does: its client asks for it.
 pub async fn look_now(desk: &Desk, tenant: Option<&str>, id: &str) -> Result<(), Failure> {
-    if desk.in_hand.holds(tenant, id) {
-        return Ok(());
+    let Some(_grip) = desk.in_hand.take(tenant, id) else { return Ok(()) };
+    match claim(desk, tenant, id).await? {
+        Some(stored) => see_to(desk, stored, false).await,
+        None => Ok(()),
     }
+}
+
+/// Leases a batch that is in hand, and tells how it stands. `None`: it is another process's.
+async fn claim(desk: &Desk, tenant: Option<&str>, id: &str) -> Result<Option<StoredBatch>, Failure> {
     let claimed = desk.gateway.store.claim_batch(tenant, id, now_ms(), lease(desk)).await;
-    let claimed = claimed.map_err(|why| Failure::from(&crate::proxy::desk::unavailable(&why)))?;
-    let Some(stored) = claimed else { return Ok(()) };
-    let Some(_grip) = desk.in_hand.take(&stored) else { return Ok(()) };
-    see_to(desk, stored, false).await
+    claimed.map_err(|why| Failure::from(&crate::proxy::desk::unavailable(&why)))
 }
 
 /// Takes a new batch as far as it goes at once. `Err`: it cannot be carried out.
 pub async fn begin(desk: &Desk, stored: StoredBatch) -> Result<(), Failure> {
-    let Some(_grip) = desk.in_hand.take(&stored) else { return Ok(()) };
+    let Some(_grip) = desk.in_hand.take(stored.tenant.as_deref(), &stored.id) else { return Ok(()) };
     see_to(desk, stored, true).await
 }
 
@@ -139,11 +148,19 @@ async fn advance(desk: &Desk, stored: StoredBatch, is_new: bool) -> Result<(), F
         .ok_or_else(|| Failure::of_kind(Kind::Internal, "This batch was made by another version of the gateway."))?;
     job.work.is_resumed = !is_new;
     job.work.looked_at = now_ms();
+    let was_over = job.work.stage == Stage::Over;
     loop {
         let step = step(&mut job, flow).await;
         match step {
             Ok(true) => job.work.failures = 0,
-            Ok(false) => return job.release().await,
+            Ok(false) => {
+                job.work.failures = 0;
+                job.release().await?;
+                if !was_over && job.work.stage == Stage::Over {
+                    count(&job, flow);
+                }
+                return Ok(());
+            }
             Err(failure) if failure.code.as_deref() == Some(LOST) => return Err(failure),
             Err(failure) => {
                 let is_final = is_new && failure.kind.remedy() != Remedy::Again && job.work.stage == Stage::Submitting;
@@ -154,10 +171,24 @@ async fn advance(desk: &Desk, stored: StoredBatch, is_new: bool) -> Result<(), F
                 flow.tidy(&mut job).await;
                 job.fail(&failure);
                 job.release().await?;
+                count(&job, flow);
                 return Err(failure);
             }
         }
     }
+}
+
+/// Counts a batch that is over.
+fn count(job: &Job<'_>, flow: Flow) {
+    let usage = job.batch.usage.filter(|_| flow != Flow::Emulated).map(|usage| Usage {
+        input: usage.input_tokens,
+        output: usage.output_tokens,
+        cached: usage.input_tokens_details.cached_tokens,
+        reasoning: usage.output_tokens_details.reasoning_tokens,
+        ..Usage::default()
+    });
+    let instance = if flow == Flow::Emulated { flow.name() } else { &job.stored.instance };
+    job.desk.gateway.metrics.batch(instance, job.batch.model.as_deref(), job.batch.status.name(), usage);
 }
 
 /// Whether a failure is borne: the batch is looked at again later.
@@ -192,7 +223,7 @@ async fn step(job: &mut Job<'_>, flow: Flow) -> Result<bool, Failure> {
                 job.batch.enter(Status::InProgress, now());
             }
             job.put_off(true);
-            kept(job).await?;
+            job.save().await?;
             // It has only just been handed over; nothing can have changed.
             Ok(flow == Flow::Emulated || job.stored.is_cancel_wanted)
         }
@@ -201,7 +232,7 @@ async fn step(job: &mut Job<'_>, flow: Flow) -> Result<bool, Failure> {
                 flow.cancel(job).await?;
                 job.batch.enter(Status::Cancelling, now());
                 job.batch.cancelling_at.get_or_insert(now());
-                kept(job).await?;
+                job.save().await?;
             }
             match flow.look(job).await? {
                 Progress::Waiting { is_changed } => {
@@ -215,7 +246,7 @@ async fn step(job: &mut Job<'_>, flow: Flow) -> Result<bool, Failure> {
                         job.batch.enter(Status::Finalizing, now());
                     }
                     job.work.stage = Stage::Collecting;
-                    kept(job).await?;
+                    job.save().await?;
                     Ok(true)
                 }
                 Progress::Over => {
@@ -230,7 +261,7 @@ async fn step(job: &mut Job<'_>, flow: Flow) -> Result<bool, Failure> {
             flow.results(job).await?;
             collect::assemble(job, flow).await?;
             flow.tidy(job).await;
-            kept(job).await?;
+            job.save().await?;
             let cleared = job.desk.gateway.store.clear_results(job.tenant(), job.id()).await;
             cleared.map_err(|why| Failure::from(&crate::proxy::desk::unavailable(&why)))?;
             Ok(false)
@@ -249,11 +280,6 @@ async fn cancelled_before_it_began(job: &mut Job<'_>, flow: Flow) -> Result<bool
     Ok(false)
 }
 
-/// Writes down how it stands, and goes on only if it still may.
-async fn kept(job: &mut Job<'_>) -> Result<(), Failure> {
-    if job.save().await? { Ok(()) } else { Err(lost()) }
-}
-
 const LOST: &str = "lease_lost";
 const ANOTHER: &str = "another_batch";
 
@@ -266,4 +292,21 @@ pub fn lost() -> Failure {
 pub fn another() -> Failure {
     let message = "What the provider has carried out is another batch.";
     Failure { code: Some(ANOTHER.to_owned()), ..Failure::of_kind(Kind::Conflict, message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_in_one_hand() {
+        let all = InHand::default();
+        let grip = all.take(None, "batch_1").expect("it is free");
+        // However often others try.
+        assert!(all.take(None, "batch_1").is_none());
+        assert!(all.take(None, "batch_1").is_none());
+        assert!(all.take(Some("tenant"), "batch_1").is_some());
+        drop(grip);
+        assert!(all.take(None, "batch_1").is_some());
+    }
 }

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use super::collect;
 use super::convert::{Carried, Ended, Reader, carry};
@@ -42,6 +42,9 @@ struct State {
     num_error: u64,
     num_cancelled: u64,
 }
+
+/// So many pages of a list are looked through for what may have been made before.
+const MOST_PAGES: usize = 100;
 
 pub async fn submit(job: &mut Job<'_>) -> Result<(), Failure> {
     let upstream = job.upstream()?;
@@ -110,11 +113,24 @@ async fn found(job: &Job<'_>) -> Result<Option<String>, Failure> {
     #[derive(Deserialize)]
     struct List {
         batches: Vec<Theirs>,
+        #[serde(default)]
+        pagination_token: Option<String>,
     }
     let upstream = job.upstream()?;
-    let told = job.desk.ask(&upstream, Ask { query: Some("limit=100"), ..Ask::get("batches") }).await?;
-    let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
-    Ok(list.batches.into_iter().find(|theirs| theirs.name == job.id()).map(|theirs| theirs.batch_id))
+    let mut token = None;
+    for _ in 0..MOST_PAGES {
+        let query = page(token.as_deref());
+        let told = job.desk.ask(&upstream, Ask { query: Some(&query), ..Ask::get("batches") }).await?;
+        let list: List = serde_json::from_slice(&told.body).map_err(|_| Garbled::new("it is no list of batches"))?;
+        if let Some(theirs) = list.batches.into_iter().find(|theirs| theirs.name == job.id()) {
+            return Ok(Some(theirs.batch_id));
+        }
+        token = list.pagination_token.filter(|next| !next.is_empty());
+        if token.is_none() {
+            break;
+        }
+    }
+    Ok(None)
 }
 
 /// The lines that it has already.
@@ -204,7 +220,11 @@ struct TheirResult {
 
 #[derive(Deserialize)]
 struct TheirAnswer {
-    response: TheirResponse,
+    #[serde(default)]
+    response: Option<TheirResponse>,
+    /// Nothing but words.
+    #[serde(default)]
+    error: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -234,13 +254,41 @@ pub async fn results(job: &Job<'_>) -> Result<(), Failure> {
 }
 
 fn ended(result: TheirResult) -> Ended {
-    match result.batch_result.and_then(|answer| answer.response.chat_get_completion) {
+    let (answer, error) = result.batch_result.map_or((None, None), |told| (told.response, told.error));
+    match answer.and_then(|answer| answer.chat_get_completion) {
         Some(body) => Ended::Answered { status: StatusCode::OK, body: Bytes::copy_from_slice(body.get().as_bytes()) },
+        None if error.as_deref() == Some("Batch cancelled") => Ended::Canceled,
         None => {
-            // xAI tells no status: what it tells in words is the whole of it.
-            let message = result.error_message.unwrap_or_else(|| "The request failed.".to_owned());
+            // xAI tells no status: what it tells in words is the whole of it. Its guide has them beside the result, its API
+            // was seen to tell them within.
+            let message = error.or(result.error_message).unwrap_or_else(|| "The request failed.".to_owned());
             let error = json!({ "error": { "message": message, "type": "batch_request_failed" } });
             Ended::Answered { status: StatusCode::BAD_REQUEST, body: Bytes::from(error.to_string()) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_result(text: &str) -> Ended {
+        ended(serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn what_failed_is_told_in_words() {
+        for text in [
+            r#"{"batch_request_id":"a","batch_result":{"error":"too hot"}}"#,
+            r#"{"batch_request_id":"a","error_message":"too hot"}"#,
+        ] {
+            let Ended::Answered { status, body } = read_result(text) else { panic!("{text}") };
+            assert_eq!(status, StatusCode::BAD_REQUEST);
+            assert!(String::from_utf8_lossy(&body).contains("too hot"));
+        }
+        let cancelled = r#"{"batch_request_id":"a","batch_result":{"error":"Batch cancelled"}}"#;
+        assert!(matches!(read_result(cancelled), Ended::Canceled));
+        let answered = r#"{"batch_request_id":"a","batch_result":{"response":{"chat_get_completion":{"id":"x"}}}}"#;
+        assert!(matches!(read_result(answered), Ended::Answered { status: StatusCode::OK, .. }));
     }
 }

@@ -56,7 +56,8 @@ impl Wanted {
         let is_ascending = query(session, "order").as_deref() == Some("asc");
         let (cursor, is_reversed) = match (shape, query(session, "before_id")) {
             (Shape::Anthropic, Some(before)) => (Some(before), true),
-            (Shape::Anthropic, None) => (query(session, "after_id"), false),
+            // As its present SDKs turn pages, and as those before them did.
+            (Shape::Anthropic, None) => (query(session, "page").or_else(|| query(session, "after_id")), false),
             _ => (query(session, "after"), false),
         };
         Ok(Self {
@@ -236,7 +237,8 @@ async fn listed(
     for _ in 0..MOST_PAGES {
         let further = match (&next, shape) {
             (Next::None, _) => String::new(),
-            (Next::Token(token), _) => format!("&pageToken={}", encoded(token)),
+            (Next::Token(token), Shape::Gemini) => format!("&pageToken={}", encoded(token)),
+            (Next::Token(token), _) => format!("&page={}", encoded(token)),
             (Next::After(id), Shape::Anthropic) => format!("&after_id={}", encoded(id)),
             (Next::After(id), _) => format!("&after={}", encoded(id)),
         };

@@ -83,7 +83,7 @@ fn goal(session: &Session, desk: &Desk, form: &Form, purpose: Option<&str>) -> R
     let upstream = match wanted {
         Some(name) => {
             let upstream = named(desk, &name)?;
-            if !can_keep(&upstream) && !(is_batch && emulates) {
+            if !(can_keep(&upstream) || is_batch && emulates) {
                 let message = format!(
                     "`{}` ({}) keeps no files for this purpose. Those that do: {}.",
                     upstream.name(),
@@ -159,7 +159,7 @@ async fn pass_on(
     cuts.sort_by_key(|cut| cut.start);
     // Who knows no purposes has named none.
     let lacks_purpose = theirs == Shape::Openai && shape == Shape::Anthropic && form.field("purpose").is_none();
-    let added = lacks_purpose.then(|| purpose_part(content_type)).unwrap_or_default();
+    let added = if lacks_purpose { purpose_part(content_type) } else { Vec::new() };
     let declared = session.req_header().headers.get(header::CONTENT_LENGTH);
     let declared = declared.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     let cut: u64 = cuts.iter().map(|cut| cut.end - cut.start).sum();
