@@ -247,9 +247,15 @@ mod tests {
             let of = |member: &str| body["choices"][0][name][member].as_str().unwrap_or_default().to_owned();
             [of("reasoning_content"), of("content")]
         };
-        for text in
-            ["<think>\n a ü\n</think>\n\nb\n", "<think>cut </th", " <thin", "b <think>a</think>", "a</think>", " \n", ""]
-        {
+        for text in [
+            "<think>\n a ü\n</think>\n\nb\n",
+            "<think>cut </th",
+            " <thin",
+            "b <think>a</think>",
+            "a</think>",
+            " \n",
+            "",
+        ] {
             let text = serde_json::Value::from(text);
             let body = format!(r#"{{"choices":[{{"message":{{"content":{text}}},"finish_reason":"stop"}}]}}"#);
             let whole = said(&Answer::default().whole(&body).unwrap_or(body), "message");
