@@ -77,11 +77,8 @@ const AMAZONS: &[Borrowed] = &[
     Borrowed::ProfilesRegion,
 ];
 
-const GROQ: Habits = Habits {
-    max_tokens: Some("max_completion_tokens"),
-    reasoning_text: "reasoning",
-    ..Habits::COMPATIBLE
-};
+const GROQ: Habits =
+    Habits { max_tokens: Some("max_completion_tokens"), reasoning_text: "reasoning", ..Habits::COMPATIBLE };
 
 pub static TABLE: &[Provider] = &[
     Provider {
@@ -422,12 +419,7 @@ pub static TABLE: &[Provider] = &[
         title: "vLLM",
         base_url: Some("http://localhost:8000/v1"),
         key: Key::Optional,
-        habits: &Habits {
-            effort: EffortHabit::Template,
-            has_top_k: true,
-            has_video: true,
-            ..Habits::COMPATIBLE
-        },
+        habits: &Habits { effort: EffortHabit::Template, has_top_k: true, has_video: true, ..Habits::COMPATIBLE },
         operations: &[
             Chat,
             Completions,
