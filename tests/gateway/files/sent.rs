@@ -135,7 +135,11 @@ async fn google_is_asked_by_its_own_protocol() {
     assert_eq!((&shown["id"], &shown["bytes"], &shown["object"]), (&"abc".into(), &11.into(), &"file".into()));
     let [begun, sent] = &about_files(&upstream)[..] else { panic!("two requests") };
     assert_eq!(begun.headers.get("x-goog-upload-header-content-length"), Some("11"));
-    assert_eq!(begun.text(), r#"{"file":{"displayName":"a.txt"}}"#);
+    let file: Value = serde_json::from_slice(&begun.body).unwrap();
+    assert_eq!(file["file"]["displayName"], "a.txt");
+    // Names that are chosen have up to 40 small letters, digits and dashes.
+    let name = file["file"]["name"].as_str().unwrap().strip_prefix("files/").unwrap().to_owned();
+    assert!(name.len() <= 40 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')), "{name}");
     assert_eq!(sent.path, "/upload/v1beta/files?upload_id=7&upload_protocol=resumable");
     assert_eq!((sent.text(), sent.headers.get("x-goog-upload-command")), ("the content", Some("upload, finalize")));
     for request in [begun, sent] {
