@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::Path;
 
 use percent_encoding::percent_decode_str;
-use url::Url;
+use url::{ParseError, Url};
 
 use crate::secret::Secret;
 
@@ -23,6 +23,7 @@ const PARAMETERS: &[(&str, IsValid)] = &[
     ("sslcert", is_file),
     ("sslkey", is_file),
     ("host", |value| !value.is_empty()),
+    ("user", |value| !value.is_empty()),
     ("port", |value| value.parse::<u16>().is_ok()),
     ("application_name", |_| true),
     ("options", |_| true),
@@ -41,7 +42,10 @@ impl PostgresUrl {
             return Err(FORM.to_owned());
         }
         let escapes = "in a user's name or a password `@`, `:`, `/`, `?`, `#` and `%` are written as %40, %3A, %2F, %3F, %23 and %25";
-        let mut url = Url::parse(text).map_err(|why| format!("is no URL ({why}); {FORM}; {escapes}"))?;
+        let mut url = Url::parse(text).map_err(|why| match why {
+            ParseError::EmptyHost => no_host(),
+            why => format!("is no URL ({why}); {FORM}; {escapes}"),
+        })?;
         if url.fragment().is_some() {
             return Err(format!("has a `#` in it; {escapes}"));
         }
@@ -60,9 +64,7 @@ impl PostgresUrl {
             check_parameter(&key, &value)?;
         }
         if url.host_str().is_none_or(str::is_empty) && !url.query_pairs().any(|(key, _)| key == "host") {
-            return Err(format!(
-                "names no host; {FORM}, or for a socket `postgres://user@/database?host=/run/postgresql`"
-            ));
+            return Err(no_host());
         }
         let text = Secret::new(text);
         if url.password().is_some() && url.set_password(Some("***")).is_err() {
@@ -87,6 +89,10 @@ impl fmt::Debug for PostgresUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
     }
+}
+
+fn no_host() -> String {
+    format!("names no host; {FORM}, or for a socket `postgres:///database?host=/run/postgresql&user=user`")
 }
 
 fn check_parameter(key: &str, value: &str) -> Result<(), String> {
@@ -151,9 +157,11 @@ mod tests {
 
     #[test]
     fn a_socket_is_a_host() {
-        for text in
-            ["postgres://me@/n?host=/run/postgresql", "postgres:///n?host=/run", "postgres://me@%2Frun%2Fpostgresql/n"]
-        {
+        for text in [
+            "postgres:///n?host=/run/postgresql&user=me",
+            "postgres:///n?host=/run",
+            "postgres://me@%2Frun%2Fpostgresql/n",
+        ] {
             assert!(PostgresUrl::parse(text).is_ok(), "{text}: {:?}", PostgresUrl::parse(text));
         }
         assert!(PostgresUrl::parse("postgres://me:x@[::1]:5432/n").is_ok());

@@ -143,7 +143,14 @@ fn read_instance(
     if matches!(provider.doors, Doors::Native) && is_compatible {
         options.entry("api_mode").or_insert_with(|| "openai".to_owned());
     }
-    for need in provider.needs.iter().filter(|need| key.is_none() && !options.contains_key(*need)) {
+    // It was said what is to be used instead.
+    let key = match options.get("auth_type").map(String::as_str) {
+        None | Some("api_key") => key,
+        Some(_) => None,
+    };
+    let needs = provider.needs.iter().copied().filter(|need| !options.contains_key(need));
+    let needs = needs.chain(provider.urls.missing(&options, &secrets));
+    for need in needs.filter(|_| key.is_none()) {
         let own = name.to_ascii_uppercase().replace(['-', '.'], "_");
         let prefix = if own.starts_with(&provider.env_prefix()) { own } else { provider.env_prefix() };
         entry.problem(format!("needs a `{need}` (or the variable {prefix}_{})", need.to_ascii_uppercase()));
@@ -183,11 +190,6 @@ fn read_instance(
             option => options.contains_key(option) || secrets.contains_key(option),
         }),
         Key::Optional => false,
-    };
-    // It was said what is to be used instead.
-    let key = match options.get("auth_type").map(String::as_str) {
-        None | Some("api_key") => key,
-        Some(_) => None,
     };
     let is_keyless = needs_key && key.is_none();
     if is_keyless && surroundings.by_variable.iter().any(|left_out| left_out == name) {

@@ -238,6 +238,8 @@ pub enum EffortHabit {
     Budget,
     /// `reasoning_effort`; off by `chat_template_kwargs: {enable_thinking: false}` (vLLM).
     Template,
+    /// `reasoning_effort: none` or, where it thinks, `default` (Qwen on Groq).
+    OnOrOff,
     /// It cannot be told.
     None,
 }

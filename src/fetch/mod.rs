@@ -8,7 +8,7 @@ mod address;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -27,6 +27,7 @@ const MOST_REDIRECTS: usize = 3;
 
 /// Makes requests. Its connector holds a megabyte of trusted certificates, so it is made when it is first needed.
 pub struct Client {
+    ca_file: Option<PathBuf>,
     connector: Lazy<Connector, Box<dyn FnOnce() -> Connector + Send + Sync>>,
 }
 
@@ -61,6 +62,9 @@ pub enum Reach {
     Anywhere,
     /// Hosts all of whose addresses are on the public internet: the URL is a client's.
     Public,
+    /// The same where this address of the machine's own counts as a public one.
+    #[cfg(test)]
+    PublicBeing(std::net::IpAddr),
 }
 
 /// Why there is no answer. Tells no address: who asks may have no business with what a name resolves to here.
@@ -87,9 +91,15 @@ pub enum Failed {
 impl Client {
     /// `ca_file`: certificates to trust instead of the system's, in PEM.
     pub fn new(ca_file: Option<&Path>) -> Self {
-        let ca_file = ca_file.map(|path| path.display().to_string());
-        let made = move || Connector::new(Some(ConnectorOptions { ca_file, ..ConnectorOptions::new(1) }));
-        Self { connector: Lazy::new(Box::new(made)) }
+        let ca_file = ca_file.map(Path::to_owned);
+        let trusted = ca_file.as_ref().map(|path| path.display().to_string());
+        let made = move || Connector::new(Some(ConnectorOptions { ca_file: trusted, ..ConnectorOptions::new(1) }));
+        Self { ca_file, connector: Lazy::new(Box::new(made)) }
+    }
+
+    /// What is trusted instead of the system's certificates, for those who make their requests themselves.
+    pub fn ca_file(&self) -> Option<&Path> {
+        self.ca_file.as_deref()
     }
 
     /// Sends a request. An answer is an answer, whatever its status.
@@ -121,6 +131,7 @@ impl Client {
         Err(Failed::Astray)
     }
 
+    /// Whoever calls this limits its time: one clock only, so that it is always told in the same words.
     async fn exchange(&self, request: &Request, limits: &Limits) -> Result<Answer, Failed> {
         let url = &request.url;
         let tls = match url.scheme() {
@@ -132,8 +143,6 @@ impl Client {
         // The name is for TLS and for the host's own sake: what is connected to is the address that was checked.
         let peer = HttpPeer::new(address, tls, url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned());
         let (mut session, _) = self.connector.get_http_session(&peer).await.map_err(wire)?;
-        session.set_read_timeout(Some(limits.timeout));
-        session.set_write_timeout(Some(limits.timeout));
         session.write_request_header(Box::new(head(request)?)).await.map_err(wire)?;
         if !request.body.is_empty() {
             session.write_request_body(request.body.clone(), true).await.map_err(wire)?;
@@ -160,7 +169,13 @@ async fn resolve(url: &Url, reach: Reach) -> Result<SocketAddr, Failed> {
         Host::Ipv6(address) => vec![SocketAddr::from((address, port))],
         Host::Domain(name) => tokio::net::lookup_host((name, port)).await.map_err(|_| Failed::Unresolved)?.collect(),
     };
-    if reach == Reach::Public && !addresses.iter().all(|address| is_public(address.ip())) {
+    let is_within = |address: &SocketAddr| match reach {
+        Reach::Anywhere => true,
+        Reach::Public => is_public(address.ip()),
+        #[cfg(test)]
+        Reach::PublicBeing(own) => address.ip() == own || is_public(address.ip()),
+    };
+    if !addresses.iter().all(is_within) {
         return Err(Failed::NotPublic);
     }
     addresses.first().copied().ok_or(Failed::Unresolved)
@@ -216,4 +231,81 @@ async fn read(session: &mut HttpSession, max_bytes: usize) -> Result<Answer, Fai
 #[expect(clippy::boxed_local, reason = "Pingora's errors come in boxes")]
 fn wire(error: Box<pingora_core::Error>) -> Failed {
     Failed::Wire(error.etype().as_str().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+    /// A server at this address that gives every request this answer.
+    async fn serve(address: IpAddr, answer: String) -> SocketAddr {
+        let listener = TcpListener::bind((address, 0)).await.expect("bind");
+        let bound = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        });
+        bound
+    }
+
+    fn redirect(to: &str) -> String {
+        format!("HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\n\r\n")
+    }
+
+    const SECRET: &str = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nsecret";
+
+    async fn get(from: SocketAddr, reach: Reach) -> Result<Bytes, Failed> {
+        let url = Url::parse(&format!("http://{from}/picture")).expect("a URL");
+        let limits = Limits { timeout: Duration::from_secs(10), max_bytes: 100, reach };
+        Client::new(None).get(url, &limits).await.map(|answer| answer.body)
+    }
+
+    #[tokio::test]
+    async fn a_public_place_cannot_send_us_to_a_private_one() {
+        let reach = Reach::PublicBeing(PUBLIC);
+        let private = serve(Ipv4Addr::LOCALHOST.into(), SECRET.to_owned()).await;
+        let public = serve(PUBLIC, SECRET.replace("secret", "public")).await;
+        assert_eq!(get(public, reach).await.as_deref(), Ok(&b"public"[..]));
+        assert_eq!(get(private, reach).await, Err(Failed::NotPublic));
+        assert_eq!(get(public, Reach::Public).await, Err(Failed::NotPublic));
+        for to in [
+            format!("http://{private}/"),
+            format!("http://localhost:{}/", private.port()),
+            format!("//{private}/"),
+            format!("http://[::ffff:127.0.0.1]:{}/", private.port()),
+            "http://169.254.169.254/latest/meta-data/".to_owned(),
+        ] {
+            let first = serve(PUBLIC, redirect(&to)).await;
+            assert_eq!(get(first, reach).await, Err(Failed::NotPublic), "{to}");
+            // Nor at the second step.
+            let before = serve(PUBLIC, redirect(&format!("http://{first}/"))).await;
+            assert_eq!(get(before, reach).await, Err(Failed::NotPublic), "{to}");
+        }
+        let to_private = serve(PUBLIC, redirect(&format!("http://{private}/"))).await;
+        assert_eq!(get(to_private, Reach::Anywhere).await.as_deref(), Ok(&b"secret"[..]));
+        let to_public = serve(PUBLIC, redirect(&format!("http://{public}/"))).await;
+        assert_eq!(get(to_public, reach).await.as_deref(), Ok(&b"public"[..]));
+        let to_file = serve(PUBLIC, redirect("file:///etc/passwd")).await;
+        assert_eq!(get(to_file, reach).await, Err(Failed::NotHttp));
+    }
+
+    #[tokio::test]
+    async fn a_circle_has_an_end() {
+        let listener = TcpListener::bind((PUBLIC, 0)).await.expect("bind");
+        let address = listener.local_addr().expect("an address");
+        drop(listener);
+        let circle = serve(PUBLIC, redirect("/again")).await;
+        assert_eq!(get(circle, Reach::PublicBeing(PUBLIC)).await, Err(Failed::Astray));
+        assert!(matches!(get(address, Reach::PublicBeing(PUBLIC)).await, Err(Failed::Wire(_))));
+    }
 }

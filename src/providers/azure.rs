@@ -6,12 +6,14 @@
 //! official Python SDK.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use percent_encoding::utf8_percent_encode;
 
 use super::urls::{UNRESERVED, destination, with_query};
 use super::{Call, Destination, Instance, Urls};
 use crate::endpoints::Operation;
+use crate::secret::Secret;
 
 /// The last general version of the older surface.
 const DEFAULT_VERSION: &str = "2024-10-21";
@@ -38,6 +40,23 @@ impl Urls for Azure {
         let pairs = instance.option("deployments").unwrap_or_default().split(',');
         let mut pairs = pairs.filter_map(|pair| pair.split_once('=')).map(|(name, value)| (name.trim(), value.trim()));
         pairs.find(|(name, _)| *name == model).map_or(model, |(_, deployment)| deployment).into()
+    }
+
+    /// An application of Entra ID has a tenant, an id, and something to prove that it is who it says.
+    fn missing(
+        &self,
+        options: &BTreeMap<&'static str, String>,
+        secrets: &BTreeMap<&'static str, Secret>,
+    ) -> Vec<&'static str> {
+        let has = |name: &str| options.contains_key(name) || secrets.contains_key(name);
+        let proof = match options.get("auth_type").map(String::as_str) {
+            Some("client_secret") => "client_secret",
+            Some("workload_identity") => "federated_token_file",
+            None if has("client_secret") => "client_secret",
+            None if has("federated_token_file") => "federated_token_file",
+            _ => return Vec::new(),
+        };
+        ["tenant_id", "client_id", proof].into_iter().filter(|name| !has(name)).collect()
     }
 
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination {

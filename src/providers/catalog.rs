@@ -28,6 +28,7 @@ const OPENAI_COMPATIBLE: Provider = Provider {
     auth: Auth::Bearer,
     operations: &[Chat],
     habits: &Habits::COMPATIBLE,
+    habits_with: &[],
     doors: Doors::Any,
     audio: Audio::Endpoints,
     keeps_responses: false,
@@ -76,6 +77,14 @@ const AMAZONS: &[Borrowed] = &[
     Borrowed::ProfilesRegion,
 ];
 
+const GROQ: Habits = Habits {
+    max_tokens: Some("max_completion_tokens"),
+    reasoning_text: "reasoning",
+    // `reasoning_format: raw`, its default where neither tools nor JSON are asked for (console.groq.com, "Reasoning").
+    think_tags: ThinkTags::Split,
+    ..Habits::COMPATIBLE
+};
+
 pub static TABLE: &[Provider] = &[
     Provider {
         name: "anthropic",
@@ -89,7 +98,7 @@ pub static TABLE: &[Provider] = &[
         files: Some(FilesApi::Anthropic),
         batches: Some(BatchesApi::Anthropic),
         example: "claude-sonnet-5",
-        note: "Clients of any dialect; the rest of its API by passthrough (`/p/anthropic/v1/files`).",
+        note: "Clients of any dialect; the rest of its API by passthrough (`/p/anthropic/v1/skills`).",
         ..OPENAI_COMPATIBLE
     },
     Provider {
@@ -230,13 +239,8 @@ pub static TABLE: &[Provider] = &[
         name: "groq",
         title: "Groq",
         base_url: Some("https://api.groq.com/openai/v1"),
-        habits: &Habits {
-            max_tokens: Some("max_completion_tokens"),
-            reasoning_text: "reasoning",
-            // `reasoning_format: raw`, its default where neither tools nor JSON are asked for (console.groq.com, "Reasoning").
-            think_tags: ThinkTags::Split,
-            ..Habits::COMPATIBLE
-        },
+        habits: &GROQ,
+        habits_with: &[("qwen", &Habits { effort: EffortHabit::OnOrOff, ..GROQ })],
         operations: &[Chat, Responses, Embeddings, Speech, Transcriptions, Translations],
         files: Some(FilesApi::Openai),
         batches: Some(BatchesApi::Openai),

@@ -7,8 +7,8 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::{Audio, Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage, vertex};
-use crate::dialects::Dialect;
 use crate::dialects::think_tags::ThinkTags;
+use crate::dialects::{Dialect, Habits};
 use crate::endpoints::Operation;
 use crate::models::{self, Facts, Known, Limits, Said};
 use crate::secret::Secret;
@@ -107,6 +107,16 @@ impl Instance {
     /// Whether it keeps the responses that it gives. What stands in for OpenAI's own servers may not, which only its user knows.
     pub fn keeps_responses(&self) -> bool {
         self.provider.keeps_responses && self.option("keeps_responses") != Some("false")
+    }
+
+    /// How it departs from its dialect where it runs this model.
+    pub fn habits(&self, model: &str) -> &'static Habits {
+        let (usual, special) = (self.provider.habits, self.provider.habits_with);
+        if special.is_empty() {
+            return usual;
+        }
+        let model = model.to_ascii_lowercase();
+        special.iter().find(|(word, _)| model.contains(word)).map_or(usual, |(_, habits)| habits)
     }
 
     /// What becomes of thoughts within the texts of its chat answers, where these are made into another dialect. Who stands in for OpenAI

@@ -33,6 +33,8 @@ pub struct Provider {
     pub operations: &'static [Operation],
     /// How it departs from OpenAI's chat dialect.
     pub habits: &'static Habits,
+    /// The same for models whose ids hold these words, in small letters.
+    pub habits_with: &'static [(&'static str, &'static Habits)],
     /// Models that it serves by one operation only.
     pub doors: Doors,
     /// How its models speak and listen, where it has no endpoints for that.

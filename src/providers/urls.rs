@@ -37,6 +37,15 @@ pub trait Urls: Sync {
         Ok(())
     }
 
+    /// Options that are missing beside those that are there, where no key is.
+    fn missing(
+        &self,
+        _options: &BTreeMap<&'static str, String>,
+        _secrets: &BTreeMap<&'static str, Secret>,
+    ) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Where an operation goes.
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination;
 

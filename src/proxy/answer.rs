@@ -14,7 +14,7 @@ use super::headers::{
 };
 use super::stored;
 use super::tries::remedy;
-use crate::dialects::{invoke, retry_after};
+use crate::dialects::retry_after;
 use crate::endpoints::Operation;
 use crate::error::{Failure, Garbled, Kind, Remedy};
 use crate::rewrite::{
@@ -145,15 +145,8 @@ pub fn translate(
         return Some(Box::new(Failed::new(status, headers.clone(), provider, client, id)));
     }
     Some(match lane {
-        Lane::Count { .. } => Box::new(Whole::count(provider, client)),
-        Lane::Embed { request, .. } => Box::new(Whole::embed(request.clone())),
+        Lane::Convert { conversion, .. } => Box::new(Whole::new(conversion.clone(), headers)),
         Lane::Audio(request) => Box::new(Spoken::new(request.clone())),
-        Lane::Predict { request, .. } => Box::new(Whole::predict(request.clone(), run.model.clone())),
-        Lane::Invoke { request, .. } => {
-            let mut answer = Whole::invoke(request.clone(), run.model.clone());
-            answer.push(invoke::told(headers));
-            Box::new(answer)
-        }
         Lane::Translate { think_tags, .. } | Lane::Forward { think_tags, .. } => {
             let think_tags = *think_tags;
             let is_stream = is_type(headers, "text/event-stream") || is_type(headers, AMAZONS_EVENTS);

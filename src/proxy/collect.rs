@@ -161,7 +161,7 @@ type Further = (Box<RequestHeader>, Bytes);
 /// The further calls of this attempt, each with a header of its own: signatures cover the bodies.
 fn further(session: &mut Session, ctx: &mut Exchange, peer: &HttpPeer, upstream: &HttpSession) -> Result<Vec<Further>> {
     let Some(attempt) = &mut ctx.attempt else { return Ok(Vec::new()) };
-    let Lane::Invoke { more, .. } = &mut attempt.outgoing.lane else { return Ok(Vec::new()) };
+    let Lane::Convert { more, .. } = &mut attempt.outgoing.lane else { return Ok(Vec::new()) };
     let bodies = std::mem::take(more);
     let first = attempt.outgoing.body.take();
     let mut calls = Vec::with_capacity(bodies.len());

@@ -11,13 +11,13 @@ use super::tries::Tries;
 use crate::config::Tenant;
 use crate::credentials::Grant;
 use crate::dialects::think_tags::ThinkTags;
-use crate::dialects::{Asked, Dialect, audio, embeddings, invoke, predict};
+use crate::dialects::{Asked, Dialect, audio};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::{Failure, Refusal};
 use crate::gateway::{Gateway, Open, random_id};
 use crate::payload::Payload;
 use crate::providers::{Auth, BaseUrl};
-use crate::rewrite::Rewrite;
+use crate::rewrite::{Conversion, Rewrite};
 use crate::routing::{InFlight, Target};
 
 /// One client request from first byte to last.
@@ -145,16 +145,10 @@ pub enum Lane {
     Forward { counts_for_us: bool, think_tags: ThinkTags },
     /// The provider is spoken to in this dialect. `dropped` is what it has no place for.
     Translate { provider: Dialect, think_tags: ThinkTags, dropped: Vec<String> },
-    /// The same, but it only counts the tokens.
-    Count { provider: Dialect },
-    /// Gemini's embeddings over OpenAI's.
-    Embed { request: embeddings::Request, dropped: Vec<String> },
+    /// A short answer that is converted as a whole. `more` are the bodies of further calls that one request takes.
+    Convert { provider: Dialect, conversion: Conversion, more: Vec<Bytes>, dropped: Vec<String> },
     /// Speech and transcriptions in chats.
     Audio(audio::Request),
-    /// OpenAI's embeddings over Google's `:predict`.
-    Predict { request: predict::Request, dropped: Vec<String> },
-    /// OpenAI's embeddings over Bedrock's InvokeModel; `more` are the bodies of further calls that one request takes.
-    Invoke { request: invoke::Request, more: Vec<Bytes>, dropped: Vec<String> },
 }
 
 impl Lane {
@@ -171,22 +165,17 @@ impl Lane {
     pub fn foreign(&self) -> Option<Dialect> {
         match self {
             Self::Forward { .. } => None,
-            Self::Translate { provider, .. } | Self::Count { provider } => Some(*provider),
-            Self::Embed { .. } | Self::Audio(_) => Some(Dialect::OpenaiChat),
-            Self::Predict { .. } => Some(Dialect::Gemini),
-            Self::Invoke { .. } => Some(Dialect::Converse),
+            Self::Translate { provider, .. } | Self::Convert { provider, .. } => Some(*provider),
+            Self::Audio(_) => Some(Dialect::OpenaiChat),
         }
     }
 
     /// What the provider was not told of the request.
     pub fn dropped(&self) -> &[String] {
         match self {
-            Self::Translate { dropped, .. }
-            | Self::Embed { dropped, .. }
-            | Self::Predict { dropped, .. }
-            | Self::Invoke { dropped, .. } => dropped,
+            Self::Translate { dropped, .. } | Self::Convert { dropped, .. } => dropped,
             Self::Audio(request) => request.dropped(),
-            Self::Forward { .. } | Self::Count { .. } => &[],
+            Self::Forward { .. } => &[],
         }
     }
 }

@@ -16,12 +16,13 @@ use super::failure::{self, KNOWN};
 use super::media;
 use crate::dialects::ir::Losses;
 use crate::dialects::think_tags::ThinkTags;
-use crate::dialects::{Asked, Recipient, audio, count, embeddings, invoke, predict};
+use crate::dialects::{Asked, Dialect, Recipient, audio, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
 use crate::json::{Edits, Object};
 use crate::payload::Payload;
 use crate::providers::{BaseUrl, Call, Destination, Instance, Quirk};
+use crate::rewrite::Conversion;
 use crate::routing::Target;
 
 /// When a pooled connection has been idle for so long, the system asks whether the provider is still there. A timer for each
@@ -135,16 +136,15 @@ pub fn carry(run: &mut Run, operation: Operation, target: &Target) -> Result<(By
     let instance = &target.upstream.instance;
     let provider = instance.provider;
     let is_strict = run.is_strict;
-    let predicts = operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByPredict);
+    let embeds_otherwise = operation != run.operation
+        || [Quirk::EmbedsByPredict, Quirk::EmbedsByInvoke].iter().any(|quirk| provider.quirks.contains(quirk));
     let (body, lane) = match &mut run.asked {
-        Some(asked) if operation.counts() && operation != run.operation => counted(asked, operation, target)?,
+        Some(asked) if operation.counts() && operation != run.operation => {
+            counted(asked, run.operation, operation, target)?
+        }
         Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
         _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
-        _ if predicts => predicted(run)?,
-        _ if operation == Operation::Embeddings && provider.quirks.contains(&Quirk::EmbedsByInvoke) => {
-            invoked(run, target)?
-        }
-        _ if operation == Operation::Embeddings && operation != run.operation => embedded(run, target)?,
+        _ if operation == Operation::Embeddings && embeds_otherwise => embedded(run, target)?,
         _ => forwarded(run, operation, target),
     };
     let body = match claude_in_path(instance, operation) {
@@ -189,27 +189,50 @@ fn forwarded(run: &Run, operation: Operation, target: &Target) -> (Bytes, Lane) 
 }
 
 /// Only the number of tokens is wanted: what the target's dialect has no place for is not counted.
-fn counted(asked: &mut Asked, operation: Operation, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+fn counted(
+    asked: &mut Asked,
+    client: Operation,
+    operation: Operation,
+    target: &Target,
+) -> Result<(Bytes, Lane), Refusal> {
     let (body, _) = translated(asked, operation, target, false)?;
     let provider = operation.dialect();
     let instance = &target.upstream.instance;
     let name = instance.provider.urls.model(instance, operation, &target.model);
-    Ok((count::write_request(provider, &name, body), Lane::Count { provider }))
+    let body = count::write_request(provider, &name, body);
+    let conversion = Conversion::Count { provider, client: client.dialect() };
+    Ok((body, Lane::Convert { provider, conversion, more: Vec::new(), dropped: Vec::new() }))
 }
 
-fn predicted(run: &Run) -> Result<(Bytes, Lane), Refusal> {
-    let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
-    let request = predict::Request::read(&object.text().to_bytes())?;
-    let (body, dropped) = request.write();
-    Ok((body, Lane::Predict { request, dropped }))
+/// What would be left out is refused where the client or the user wants it so.
+fn refuse_losses(run: &Run, target: &Target, dropped: &[String]) -> Result<(), Refusal> {
+    let Some(member) = dropped.first().filter(|_| run.is_strict) else { return Ok(()) };
+    let message = format!("`{member}` has no place in what {} is asked.", target.upstream.name());
+    Err(Refusal::invalid(message).code("unsupported_parameter"))
 }
 
+/// Embeddings in another form than the client's.
 fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
     let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
-    let is_batch = run.operation == Operation::BatchEmbedContents;
-    let request = embeddings::Request::read(&object.text().to_bytes(), is_batch)?;
-    let (body, dropped) = request.write(&target.model);
-    Ok((body, Lane::Embed { request, dropped }))
+    let asked = object.text().to_bytes();
+    let quirks = target.upstream.instance.provider.quirks;
+    let mut more = Vec::new();
+    let (provider, body, dropped, conversion) = if quirks.contains(&Quirk::EmbedsByPredict) {
+        let request = predict::Request::read(&asked)?;
+        let (body, dropped) = request.write();
+        (Dialect::Gemini, body, dropped, Conversion::Predict { request, model: run.model.clone() })
+    } else if quirks.contains(&Quirk::EmbedsByInvoke) {
+        let request = invoke::Request::read(&asked)?;
+        let calls = request.write(&target.model)?;
+        more = calls.more;
+        (Dialect::Converse, calls.first, calls.dropped, Conversion::Invoke { request, model: run.model.clone() })
+    } else {
+        let request = embeddings::Request::read(&asked, run.operation == Operation::BatchEmbedContents)?;
+        let (body, dropped) = request.write(&target.model);
+        (Dialect::OpenaiChat, body, dropped, Conversion::Embed(request))
+    };
+    refuse_losses(run, target, &dropped)?;
+    Ok((body, Lane::Convert { provider, conversion, more, dropped }))
 }
 
 /// Whether speech is passed on as it is made: samples are, other formats come whole.
@@ -222,24 +245,8 @@ fn spoken(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
         Payload::Json(object) => audio::Request::Speech(audio::Speech::read(&object.text().to_bytes())?),
         Payload::Form(form) => audio::Request::Transcription(audio::Transcription::read(form)?),
     };
-    if let (true, Some(name)) = (run.is_strict, request.dropped().first()) {
-        let message = format!("`{name}` has no place in what this model is asked.");
-        return Err(Refusal::invalid(message).code("unsupported_parameter"));
-    }
+    refuse_losses(run, target, request.dropped())?;
     Ok((request.write(&target.model), Lane::Audio(request)))
-}
-
-fn invoked(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
-    let Payload::Json(object) = &run.payload else { return Err(admit::no_form()) };
-    let request = invoke::Request::read(&object.text().to_bytes())?;
-    let invoke::Calls { first, more, dropped } = request.write(&target.model)?;
-    if run.is_strict
-        && let Some(member) = dropped.first()
-    {
-        let message = format!("`{member}` has no place in what {} is asked.", target.upstream.name());
-        return Err(Refusal::invalid(message));
-    }
-    Ok((first, Lane::Invoke { request, more, dropped }))
 }
 
 fn translated(
@@ -250,8 +257,8 @@ fn translated(
 ) -> Result<(Bytes, Lane), Refusal> {
     let provider = operation.dialect();
     let dialect = provider.provider();
-    let recipient = Recipient { facts: &target.known.facts, habits: target.upstream.instance.provider.habits };
     let instance = &target.upstream.instance;
+    let recipient = Recipient { facts: &target.known.facts, habits: instance.habits(&target.model) };
     asked.request.model = instance.provider.urls.model(instance, operation, &target.model).into_owned();
     let mut losses = Losses::new(dialect.losses(), is_strict);
     let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;

@@ -25,7 +25,7 @@ pub use overheard::Overheard;
 pub use split_thoughts::SplitThoughts;
 pub use spoken::Spoken;
 pub use translate::{Translate, Translation};
-pub use whole::Whole;
+pub use whole::{Conversion, Whole};
 pub use without_usage::WithoutUsage;
 
 /// What the provider sends → what the client reads.

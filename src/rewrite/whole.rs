@@ -1,6 +1,7 @@
 //! Short answers that are read whole: counts of tokens, embeddings.
 
 use bytes::Bytes;
+use http::HeaderMap;
 
 use super::usage::Tap;
 use super::{Rewrite, Usage};
@@ -8,8 +9,31 @@ use crate::dialects::{Dialect, count, embeddings, invoke, predict};
 use crate::error::{Failure, Garbled};
 use crate::rope::Rope;
 
-/// What an answer is made into.
-type Conversion = Box<dyn Fn(&[u8]) -> Result<Bytes, Garbled> + Send + Sync>;
+/// What an answer is made into. `model` is what the client calls it.
+#[derive(Debug, Clone)]
+pub enum Conversion {
+    /// A count of tokens.
+    Count { provider: Dialect, client: Dialect },
+    /// OpenAI's embeddings in Gemini's form.
+    Embed(embeddings::Request),
+    /// Embeddings of Google's `:predict` in OpenAI's form.
+    Predict { request: predict::Request, model: String },
+    /// Embeddings of Bedrock's InvokeModel in OpenAI's form, from the answers of one call or of several.
+    Invoke { request: invoke::Request, model: String },
+}
+
+impl Conversion {
+    fn convert(&self, body: &[u8]) -> Result<Bytes, Garbled> {
+        match self {
+            Self::Count { provider, client } => {
+                count::read_count(*provider, body).map(|tokens| count::write_count(*client, tokens))
+            }
+            Self::Embed(request) => request.rewrite(body),
+            Self::Predict { request, model } => request.rewrite(body, model),
+            Self::Invoke { request, model } => request.rewrite(body, model),
+        }
+    }
+}
 
 /// Gathers an answer and converts it.
 pub struct Whole {
@@ -19,30 +43,13 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// A count of tokens.
-    pub fn count(provider: Dialect, client: Dialect) -> Self {
-        Self::new(Box::new(move |body| {
-            count::read_count(provider, body).map(|tokens| count::write_count(client, tokens))
-        }))
-    }
-
-    /// Embeddings in Gemini's form.
-    pub fn embed(request: embeddings::Request) -> Self {
-        Self::new(Box::new(move |body| request.rewrite(body)))
-    }
-
-    /// Embeddings in OpenAI's form. `model` is what the client calls it.
-    pub fn predict(request: predict::Request, model: String) -> Self {
-        Self::new(Box::new(move |body| request.rewrite(body, &model)))
-    }
-
-    /// Embeddings in OpenAI's form, from the answers of one call or of several. `model` is what the client calls it.
-    pub fn invoke(request: invoke::Request, model: String) -> Self {
-        Self::new(Box::new(move |body| request.rewrite(body, &model)))
-    }
-
-    fn new(conversion: Conversion) -> Self {
-        Self { body: Rope::default(), tap: Tap::default(), conversion: Some(conversion) }
+    /// `headers`: those of the answer.
+    pub fn new(conversion: Conversion, headers: &HeaderMap) -> Self {
+        let mut body = Rope::default();
+        if let Conversion::Invoke { .. } = conversion {
+            body.push(invoke::told(headers));
+        }
+        Self { body, tap: Tap::default(), conversion: Some(conversion) }
     }
 }
 
@@ -55,7 +62,7 @@ impl Rewrite for Whole {
 
     fn finish(&mut self) -> Result<Bytes, Failure> {
         let Some(conversion) = self.conversion.take() else { return Ok(Bytes::new()) };
-        let converted = conversion(&self.body.to_bytes()).map_err(Failure::from)?;
+        let converted = conversion.convert(&self.body.to_bytes()).map_err(Failure::from)?;
         if self.tap.usage().is_none() {
             // Where the provider's own form has no counts that we know, ours may have them.
             self.tap.push(&converted);

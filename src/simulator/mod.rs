@@ -169,7 +169,7 @@ impl Simulator {
                     return Err(planned(&Fault { status, retry_after: None, after: None, first: None, key: "" }));
                 }
                 let (query, content_type) = (head.query.as_deref(), head.content_type.as_ref());
-                let asked = Asked { query, content_type, body: &body.bytes, nonce: answer::nonce() };
+                let asked = Asked { query, content_type, body: &body.bytes, nonce: answer::nonce(), answered_in: None };
                 perform(dialect, operation, asked, behaviour, late)
             }
         }

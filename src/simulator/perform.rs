@@ -18,6 +18,8 @@ pub struct Asked<'a> {
     pub body: &'a Bytes,
     /// What makes the ids of the answer its own.
     pub nonce: String,
+    /// In which dialect a conversation is answered, if not in its own.
+    pub answered_in: Option<Dialect>,
 }
 
 /// `late`: how a stream is to break off.
@@ -28,10 +30,10 @@ pub fn perform(
     behaviour: &Behaviour,
     late: Option<Late>,
 ) -> Result<Answer, Failure> {
-    let Asked { query, content_type, body, nonce } = asked;
+    let Asked { query, content_type, body, nonce, answered_in } = asked;
     let answer = match operation {
         Operation::Chat(place) => match Turn::read(dialect, place.as_ref(), query, body, nonce) {
-            Ok(turn) => return turn.answer(behaviour.tokens, late),
+            Ok(turn) => return turn.answered_in(answered_in).answer(behaviour.tokens, late),
             Err(refusal) => Err(refusal),
         },
         Operation::Count => conversation::count(dialect, body),

@@ -4,7 +4,8 @@ use super::batches::{self, StoredBatch, columns};
 use super::sql::sql;
 use super::{Store, StoreError, owner};
 
-/// A process's hold on a batch. It ends by itself, so that what a process has left behind is seen to by another.
+/// A process's hold on a batch. It ends by itself, so that what a process has left behind is seen to by another. It should be
+/// much longer than the clocks of machines that share a database differ.
 #[derive(Debug, Clone, Copy)]
 pub struct Lease<'a> {
     /// Names the process: another name for each run of each.

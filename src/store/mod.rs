@@ -86,7 +86,9 @@ impl Store {
 
     /// For writing: the file is made if it is not there. A failure is not remembered: the next call tries again.
     async fn open(&self) -> Result<&Database, StoreError> {
-        let opened = self.database.get_or_try_init(|| Database::open(&self.settings.place, self.patience)).await;
+        let opened = self.database.get_or_try_init(|| Database::open(&self.settings.place, self.patience));
+        // They try one after the other: where each fails slowly, the last in the line would wait for all.
+        let opened = tokio::time::timeout(self.patience * 2, opened).await.unwrap_or_else(|_| Err(self.no_turn()));
         self.has_failed.store(opened.is_err(), Ordering::Relaxed);
         opened
     }
@@ -101,6 +103,13 @@ impl Store {
                 StorePlace::Postgres(_) => true,
             };
         if is_there { self.open().await.map(Some) } else { Ok(None) }
+    }
+
+    fn no_turn(&self) -> StoreError {
+        self.trouble(match self.settings.place {
+            StorePlace::Postgres(_) => Trouble::Unreachable(sqlx::Error::PoolTimedOut),
+            StorePlace::Memory | StorePlace::File(_) => Trouble::Busy,
+        })
     }
 
     fn error(&self, why: sqlx::Error) -> StoreError {

@@ -48,6 +48,8 @@ pub struct Turn {
     pub object: Json,
 }
 
+/// In bytes. Clients may write anything there; who makes ids keeps them to a few hundred.
+const LONGEST_ID: usize = 2000;
 /// The sides of a turn, as the table has them: the input sorts first.
 const INPUT: i64 = 0;
 const OUTPUT: i64 = 1;
@@ -218,14 +220,14 @@ async fn put_items(
     Ok(())
 }
 
-/// The `id` of an item, if it is an object that has one.
+/// The `id` of an item, if it is an object that has one, and one that an index of PostgreSQL's takes.
 fn id_of(item: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(Deserialize)]
     struct Named<'a> {
         #[serde(borrow)]
         id: Option<Cow<'a, str>>,
     }
-    serde_json::from_str::<Named<'_>>(item.get()).ok()?.id
+    serde_json::from_str::<Named<'_>>(item.get()).ok()?.id.filter(|id| id.len() <= LONGEST_ID)
 }
 
 async fn items(

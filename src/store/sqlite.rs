@@ -17,8 +17,8 @@ use super::sql::Transaction;
 
 const READERS: u32 = 4;
 /// So many pages of 4 KiB are given back at once, since nobody else writes meanwhile; and so often until the next sweep.
-const GIVE_BACK: &str = "PRAGMA incremental_vacuum(8192)";
-const MOST_GIVEN: usize = 64;
+const GIVE_BACK: &str = "PRAGMA incremental_vacuum(2048)";
+const MOST_GIVEN: usize = 256;
 
 /// An open file, or what takes its place in memory.
 #[derive(Debug)]

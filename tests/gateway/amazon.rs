@@ -222,6 +222,57 @@ async fn credentials_are_renewed_while_requests_go_on() {
     assert_eq!(agent.requests().len(), 2);
 }
 
+/// What has expired before its time is given back, and asked for once more; what is refused for another reason is not.
+#[tokio::test]
+async fn credentials_that_are_refused_are_replaced_once() {
+    for (error, ids) in [
+        ("ExpiredTokenException:http://internal.amazon.com/coral/", &["AK0", "AK1", "AK1"][..]),
+        ("AccessDeniedException", &["AK0", "AK0"]),
+    ] {
+        let bedrock = Upstream::start(move |request| match signer(request).0.as_str() {
+            "AK0" => {
+                let body = r#"{"message":"The security token included in the request is expired"}"#;
+                let length = body.len().to_string();
+                let headers =
+                    [("x-amzn-errortype", error), ("content-type", "application/json"), ("content-length", &length)];
+                Reply::head(403, &headers).bytes(body)
+            }
+            _ => Wire::reply(request),
+        })
+        .await;
+        let given = AtomicUsize::new(0);
+        let agent = Upstream::start(move |_| {
+            Reply::json(200, keys(&format!("AK{}", given.fetch_add(1, Ordering::SeqCst)), HOUR))
+        })
+        .await;
+        let address = format!("http://{}/", agent.address);
+        let gateway = start(&bedrock, "", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &address), NO_MACHINE]).await;
+        let status = if ids.len() == 3 { 200 } else { 403 };
+        // Translated and gathered, then forwarded as a stream.
+        let answer = gateway.chat("aws/m").await;
+        assert_eq!(answer.head.status, status, "{}", answer.text());
+        let (path, body) = Wire::Converse.asking("aws/m", "Say hi", true);
+        assert_eq!(gateway.post(&path, body).await.head.status, status);
+        let signers: Vec<_> = bedrock.requests().iter().map(|request| signer(request).0).collect();
+        assert_eq!(signers, ids, "{error}");
+    }
+    // The same where the first to be refused is a stream, and a second set that is no better.
+    let bedrock = Upstream::start(|_| {
+        Reply::head(403, &[("x-amzn-errortype", "ExpiredTokenException"), ("content-length", "0")])
+    })
+    .await;
+    let given = AtomicUsize::new(0);
+    let agent =
+        Upstream::start(move |_| Reply::json(200, keys(&format!("AK{}", given.fetch_add(1, Ordering::SeqCst)), HOUR)))
+            .await;
+    let address = format!("http://{}/", agent.address);
+    let gateway = start(&bedrock, "", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &address), NO_MACHINE]).await;
+    let (path, body) = Wire::Converse.asking("aws/m", "Say hi", true);
+    assert_eq!(gateway.post(&path, body).await.head.status, 403);
+    let signers: Vec<_> = bedrock.requests().iter().map(|request| signer(request).0).collect();
+    assert_eq!(signers, ["AK0", "AK1"]);
+}
+
 fn error(answer: &Answer) -> String {
     let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
     body["error"]["message"].as_str().expect("a message").to_owned()

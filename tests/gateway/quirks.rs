@@ -198,3 +198,25 @@ async fn lists_tell_what_is_known() {
     gateway.post(CHAT, r#"{"model":"own","messages":[{"role":"user","content":"x"}]}"#).await;
     assert_eq!(sent(&upstream)["max_tokens"], 700);
 }
+
+#[tokio::test]
+async fn qwen_on_groq_thinks_or_does_not() {
+    let upstream = always(completion(&json!({"role": "assistant", "content": "hi"}))).await;
+    let settings = format!("base_url: \"http://{}\", api_key: k, models: [m]", upstream.address);
+    let groq = Setup::instances([("groq", settings)]).start().await;
+    for (model, effort, expected) in [
+        ("qwen/qwen3-32b", "low", "default"),
+        ("qwen/qwen3-32b", "none", "none"),
+        ("openai/gpt-oss-120b", "low", "low"),
+        ("openai/gpt-oss-120b", "max", "high"),
+    ] {
+        let level = json!({"thinkingConfig": {"thinkingLevel": effort}});
+        let level = if effort == "none" { json!({"thinkingConfig": {"thinkingBudget": 0}}) } else { level };
+        let level = if effort == "max" { json!({"thinkingConfig": {"thinkingBudget": 60000}}) } else { level };
+        let asked = json!({"contents": [{"role": "user", "parts": [{"text": "Hello"}]}], "generationConfig": level});
+        let path = format!("/v1beta/models/groq%2F{}:generateContent", model.replace('/', "%2F"));
+        let answer = groq.post(&path, asked.to_string()).await;
+        assert_eq!(answer.head.status, 200, "{}", answer.text());
+        assert_eq!(sent(&upstream)["reasoning_effort"], expected, "{model} {effort}");
+    }
+}

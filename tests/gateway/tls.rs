@@ -301,6 +301,30 @@ async fn signatures_hold_over_http2() {
     }
 }
 
+/// Amazon's credentials are fetched by another client than everything else; it trusts the same authorities.
+#[tokio::test]
+async fn credentials_come_from_whom_we_trust() {
+    let authority = Authority::new();
+    let keys =
+        r#"{"AccessKeyId":"AKTLS","SecretAccessKey":"very-secret","Token":"t","Expiration":"2999-01-01T00:00:00Z"}"#;
+    let answering = move |_: &_| Reply::json(200, keys);
+    let agent = Upstream::start_tls(authority.server("localhost", &["http/1.1"], false), answering).await;
+    let bedrock = Upstream::start(Wire::reply).await;
+    let settings =
+        format!("type: bedrock, base_url: \"http://{}\", models: [m], models_mode: allowlist", bedrock.address);
+    for (trusted, status) in [(&authority, 200), (&Authority::new(), 502)] {
+        let setup = Setup::instances([("aws", settings.clone())]).env("AWS_EC2_METADATA_DISABLED", "true");
+        let file = setup.file("ca.pem", trusted.pem());
+        let uri = format!("https://localhost:{}/", agent.address.port());
+        let setup = setup.env("NARTHEX_CA_FILE", file).env("AWS_CONTAINER_CREDENTIALS_FULL_URI", uri);
+        let gateway = setup.env("NARTHEX_RETRIES", "0").start().await;
+        let answer = gateway.chat("aws/m").await;
+        assert_eq!(answer.head.status, status, "{}", answer.text());
+    }
+    let sent = bedrock.requests();
+    assert!(sent.len() == 1 && sent[0].headers.get("authorization").is_some_and(|value| value.contains("AKTLS")));
+}
+
 fn assert_signed(request: &upstream2::Received) {
     let given = |name: &str| request.headers()[name].to_str().expect("text").to_owned();
     assert_eq!(given("x-amz-security-token"), "the-token");

@@ -2,16 +2,16 @@
 
 import base64
 import binascii
-import http.server
 import json
 import struct
-import threading
 from urllib.parse import urlsplit
 
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.compat import HTTPHeaders
+
+from stand_in import Reply, StandIn
 
 ANSWER = {
     "output": {"message": {"role": "assistant", "content": [{"text": "signed"}]}},
@@ -88,50 +88,21 @@ def claude(is_stream):
     return "application/vnd.amazon.eventstream", b"".join(event("chunk", piece) for piece in pieces)
 
 
-class Amazon:
+class Amazon(StandIn):
     """Answers while the `with` lasts, and only what is signed by these credentials. `requests` is what has come."""
 
     def __init__(self, access_key, secret_key, token=None, region="us-east-1"):
         self.credentials = Credentials(access_key, secret_key, token)
         self.region, self.requests = region, []
 
-    def __enter__(self):
-        amazon = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self):
-                body = self.rfile.read(int(self.headers.get("content-length", 0)))
-                amazon.requests.append((self.command, self.path, self.headers, body))
-                why = amazon.mistake(self.command, self.path, self.headers, body)
-                if why:
-                    status, kind, answer = 403, "application/json", json.dumps({"message": why}).encode()
-                else:
-                    status, kind, answer = 200, *amazon.answer(self.path, body)
-                self.send_response(status)
-                self.send_header("content-type", kind)
-                if why:
-                    self.send_header("x-amzn-errortype", "InvalidSignatureException")
-                if self.path.endswith("/invoke"):
-                    self.send_header("x-amzn-bedrock-input-token-count", "5")
-                self.send_header("content-length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            do_GET = do_POST = do_PUT = do_DELETE = answer
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.root = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+    def reply(self, method, path, headers, body):
+        self.requests.append((method, path, headers, body))
+        if why := self.mistake(method, path, headers, body):
+            refused = {"x-amzn-errortype": "InvalidSignatureException"}
+            return Reply(json.dumps({"message": why}).encode(), status=403, headers=refused)
+        kind, answer = self.answer(path, body)
+        counted = {"x-amzn-bedrock-input-token-count": "5"} if path.endswith("/invoke") else {}
+        return Reply(answer, kind, headers=counted)
 
     def mistake(self, method, path, headers, body):
         """What is wrong with the signature, made anew as botocore makes it, over what has arrived."""

@@ -1,9 +1,7 @@
 """Google's cloud as far as Vertex AI goes: checks assertions as Google would, and answers in the publishers' own shapes."""
 
 import datetime
-import http.server
 import json
-import threading
 from urllib.parse import parse_qs, urlsplit
 
 import google.auth.jwt
@@ -11,6 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+
+from stand_in import Reply, StandIn
 
 EMAIL = "gateway@p-1.iam.example"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -47,10 +47,10 @@ CLAUDE_EVENTS = [
 ]
 
 
-class Cloud:
+class Cloud(StandIn):
     """Listens while the `with` lasts. `claims` are those of the assertions that were accepted, `asked` what else came."""
 
-    def __enter__(self):
+    def __init__(self):
         self.claims, self.asked = [], []
         self.key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, EMAIL)])
@@ -61,28 +61,11 @@ class Cloud:
             .not_valid_after(now + datetime.timedelta(days=1)).sign(self.key, hashes.SHA256())
         )
         self.certificates = {"k-1": certificate.public_bytes(serialization.Encoding.PEM)}
-        cloud = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self):
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.path == "/token":
-                    return cloud.give_token(self, body)
-                return cloud.answer(self, json.loads(body))
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.root = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_):
-        self.server.shutdown()
-        self.server.server_close()
+    def reply(self, method, path, headers, body):
+        if path == "/token":
+            return self.give_token(body)
+        return self.answer(path, headers, json.loads(body))
 
     def key_file(self):
         pem = self.key.private_bytes(
@@ -91,52 +74,43 @@ class Cloud:
         return json.dumps({"type": "service_account", "project_id": "p-1", "private_key_id": "k-1", "client_email": EMAIL,
                            "private_key": pem.decode(), "token_uri": f"{self.root}/token"})
 
-    def give_token(self, handler, body):
+    def give_token(self, body):
         form = parse_qs(body.decode(), strict_parsing=True)
         try:
             assert form["grant_type"] == ["urn:ietf:params:oauth:grant-type:jwt-bearer"]
             claims = google.auth.jwt.decode(form["assertion"][0], certs=self.certificates, audience=f"{self.root}/token")
             assert claims["iss"] == EMAIL and claims["scope"] == SCOPE
         except Exception as why:
-            return send(handler, {"error": "invalid_grant", "error_description": str(why)}, status=400)
+            return told({"error": "invalid_grant", "error_description": str(why)}, status=400)
         self.claims.append(claims)
-        return send(handler, {"access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer"})
+        return told({"access_token": TOKEN, "expires_in": 3599, "token_type": "Bearer"})
 
-    def answer(self, handler, asked):
-        path = urlsplit(handler.path).path
-        self.asked.append((handler.path, asked))
-        if handler.headers.get("authorization") != f"Bearer {TOKEN}":
+    def answer(self, target, headers, asked):
+        path = urlsplit(target).path
+        self.asked.append((target, asked))
+        if headers.get("authorization") != f"Bearer {TOKEN}":
             error = {"code": 401, "message": "Request had invalid authentication credentials.", "status": "UNAUTHENTICATED"}
-            return send(handler, {"error": error}, status=401)
+            return told({"error": error}, status=401)
         if path.endswith(":streamRawPredict"):
-            return send_events(handler, [(event["type"], event) for event in CLAUDE_EVENTS])
+            return events([(event["type"], event) for event in CLAUDE_EVENTS])
         if path.endswith(":rawPredict"):
-            return send(handler, {"input_tokens": 4} if "count-tokens" in path else CLAUDE)
+            return told({"input_tokens": 4} if "count-tokens" in path else CLAUDE)
         if path.endswith(":streamGenerateContent"):
             chunks = [gemini("from ", None), gemini("Vertex", usageMetadata=USAGE)]
-            return send_events(handler, [(None, chunk) for chunk in chunks])
+            return events([(None, chunk) for chunk in chunks])
         if path.endswith(":countTokens"):
-            return send(handler, {"totalTokens": 4, "totalBillableCharacters": 9})
+            return told({"totalTokens": 4, "totalBillableCharacters": 9})
         if path.endswith(":predict"):
             statistics = {"truncated": False, "token_count": 2}
             values = [{"embeddings": {"statistics": statistics, "values": [0.25, -0.5]}} for _ in asked["instances"]]
-            return send(handler, {"predictions": values, "metadata": {"billableCharacterCount": 9}})
-        return send(handler, gemini("from Vertex", usageMetadata=USAGE))
+            return told({"predictions": values, "metadata": {"billableCharacterCount": 9}})
+        return told(gemini("from Vertex", usageMetadata=USAGE))
 
 
-def send(handler, value, status=200):
-    body = json.dumps(value).encode()
-    handler.send_response(status)
-    handler.send_header("content-type", "application/json; charset=UTF-8")
-    handler.send_header("content-length", str(len(body)))
-    handler.end_headers()
-    handler.wfile.write(body)
+def told(value, status=200):
+    return Reply(json.dumps(value).encode(), "application/json; charset=UTF-8", status)
 
 
-def send_events(handler, events):
-    lines = "".join((f"event: {name}\n" if name else "") + f"data: {json.dumps(data)}\n\n" for name, data in events).encode()
-    handler.send_response(200)
-    handler.send_header("content-type", "text/event-stream")
-    handler.send_header("transfer-encoding", "chunked")
-    handler.end_headers()
-    handler.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (len(lines), lines))
+def events(all):
+    lines = "".join((f"event: {name}\n" if name else "") + f"data: {json.dumps(data)}\n\n" for name, data in all)
+    return Reply(lines.encode(), "text/event-stream")

@@ -98,6 +98,18 @@ class TestOpenai:
             openai_client.files.retrieve(made[0].id)
 
 
+def test_azure(simulator):
+    openai = pytest.importorskip("openai")
+    client = openai.AzureOpenAI(azure_endpoint=simulator.root, api_key="any", api_version="2024-10-21", max_retries=0)
+    with client:
+        line = TestOpenai().line("a", "hello", url="/chat/completions")
+        file = client.files.create(file=("in.jsonl", jsonl(line)), purpose="batch")
+        batch = client.batches.create(input_file_id=file.id, endpoint="/chat/completions", completion_window="24h")
+        for _ in range(2):
+            batch = client.batches.retrieve(batch.id)
+        assert "hello" in client.files.content(batch.output_file_id).text
+
+
 class TestAnthropic:
     def request(self, name, text):
         messages = [{"role": "user", "content": text}]

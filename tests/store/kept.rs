@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use narthex::store::{History, Kept, StoredResponse};
+use narthex::store::{History, Kept, StoredResponse, Turn};
 
 use super::*;
 
@@ -52,6 +52,32 @@ async fn a_response_can_be_replaced() {
         kept.put_response(&StoredResponse { kept: Kept::Here(changed), ..continues("b", "b") }).await.unwrap();
         assert_eq!(ids(&kept, "resp_b").await, "msg_a_in rs_a msg_a_out msg_b_in rs_b", "it still continues the first");
         assert!(kept.item(None, "msg_b_out").await.unwrap().is_none());
+    })
+    .await;
+}
+
+/// Ids of items are the client's own, and databases have limits.
+#[tokio::test]
+async fn odd_ids_do_no_harm() {
+    each(|kept| async move {
+        let long: String = (0..4000).map(|n| char::from(b'a' + (n * n % 23) as u8)).collect();
+        let item = |id: &str| json(serde_json::json!({"id": id, "n": id.len()}).to_string());
+        let input = vec![item(&long), item("a\0b"), item(&long[..1500]), item("'; DROP TABLE items; --")];
+        kept.put_response(&StoredResponse { kept: Kept::Here(Turn { input, ..turn("a") }), ..response("a") })
+            .await
+            .unwrap();
+        let found = kept.response(None, "resp_a").await.unwrap().unwrap();
+        assert_eq!(found.kept.turn().unwrap().input[0].get(), item(&long).get(), "it is there all the same");
+        for id in ["a\0b", &long[..1500], "'; DROP TABLE items; --"] {
+            assert!(kept.item(None, id).await.unwrap().is_some(), "{id}");
+        }
+        assert!(kept.item(None, &long).await.unwrap().is_none());
+        for id in ["", "\0", &long, "\u{10ffff}", "%"] {
+            assert!(kept.response(Some(id), id).await.unwrap().is_none());
+            assert!(!kept.delete_response(None, id).await.unwrap());
+            assert!(kept.file(None, id).await.unwrap().is_none());
+            assert!(kept.batch(None, id).await.unwrap().is_none());
+        }
     })
     .await;
 }

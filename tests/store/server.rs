@@ -50,6 +50,20 @@ async fn what_is_wrong_with_a_url_is_named() {
 }
 
 #[tokio::test]
+async fn nobody_waits_for_all_who_wait() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = in_postgres(&format!("postgres://narthex@{}/n", silent.local_addr().unwrap()));
+    let kept = placed(&place).patience(Duration::from_millis(300));
+    let begin = Instant::now();
+    let asked = futures::future::join_all((0..40).map(|_| kept.response(None, "resp_a"))).await;
+    for found in asked {
+        let why = found.unwrap_err();
+        assert!(matches!(why.trouble, Trouble::Unreachable(_)), "{why}");
+    }
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
 async fn a_user_needs_rights() {
     let url = postgres::shared().database().await;
     run(&url, "CREATE USER guest PASSWORD 'wrong-word'; REVOKE ALL ON SCHEMA public FROM public").await;

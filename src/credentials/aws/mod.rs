@@ -3,6 +3,9 @@
 mod region;
 mod sign;
 
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,7 +20,8 @@ use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use once_cell::sync::Lazy;
 
 pub use region::of_profile;
@@ -26,11 +30,11 @@ pub use sign::{Signable, sign};
 use super::{Fetched, Grant, NoGrant, Source};
 use crate::providers::Instance;
 
-/// Asks STS, SSO and the metadata services. Made when it is first needed: it holds all certificates that are trusted.
-static CONFIG: Lazy<Box<dyn Fn() -> ProviderConfig + Send + Sync>> = Lazy::new(|| {
-    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-    Box::new(move || ProviderConfig::default().with_http_client(http.clone()))
-});
+/// What asks STS, SSO and the metadata services.
+type Config = Arc<dyn Fn() -> ProviderConfig + Send + Sync>;
+
+/// One for each file of trusted certificates, made when it is first needed: it holds them all.
+static CONFIGS: Lazy<Mutex<BTreeMap<Option<PathBuf>, Config>>> = Lazy::new(Mutex::default);
 
 /// Where an instance's credentials are.
 #[derive(Debug)]
@@ -39,11 +43,12 @@ pub enum Aws {
     Keys(Credentials),
     /// Where AWS's default chain finds them: the environment, a profile (with its SSO, roles and processes), a web identity, the
     /// container's or the machine's role.
-    Chain { profile: Option<String>, region: Region },
+    Chain { profile: Option<String>, region: Region, ca_file: Option<PathBuf> },
 }
 
 impl Aws {
-    pub fn of(instance: &Instance) -> Self {
+    /// `ca_file`: certificates to trust instead of the system's, in PEM.
+    pub fn of(instance: &Instance, ca_file: Option<&Path>) -> Self {
         match (instance.option("access_key_id"), instance.secret("secret_access_key")) {
             (Some(id), Some(secret)) => {
                 let token = instance.secret("session_token").map(|token| token.expose().to_owned());
@@ -52,6 +57,7 @@ impl Aws {
             _ => Self::Chain {
                 profile: instance.option("profile").map(str::to_owned),
                 region: Region::new(instance.option("region").unwrap_or("us-east-1").to_owned()),
+                ca_file: ca_file.map(Path::to_owned),
             },
         }
     }
@@ -63,8 +69,8 @@ impl Source for Aws {
         let credentials = match self {
             Self::Keys(credentials) => credentials.clone(),
             // Made anew each time: it reads the files of profiles once only, and they are written anew by `aws sso login` and others.
-            Self::Chain { profile, region } => {
-                let config = CONFIG().with_region(Some(region.clone()));
+            Self::Chain { profile, region, ca_file } => {
+                let config = config(ca_file.as_deref())?.with_region(Some(region.clone()));
                 let found = match profile {
                     Some(profile) => of_profile_or_place(profile, &config).provide_credentials().await,
                     None => {
@@ -82,6 +88,25 @@ impl Source for Aws {
     fn margin(&self) -> Duration {
         Duration::from_secs(120)
     }
+}
+
+fn config(ca_file: Option<&Path>) -> Result<ProviderConfig, NoGrant> {
+    let mut configs = CONFIGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = configs.get(&ca_file.map(Path::to_owned)) {
+        return Ok(known());
+    }
+    let unusable = |why: &dyn std::fmt::Display| NoGrant(format!("server.ca_file cannot be used: {why}"));
+    let mut tls = TlsContext::builder();
+    if let Some(file) = ca_file {
+        let pem = std::fs::read(file).map_err(|why| unusable(&why))?;
+        tls = tls.with_trust_store(TrustStore::empty().with_pem_certificate(pem));
+    }
+    let tls = tls.build().map_err(|why| unusable(&why))?;
+    let http = aws_smithy_http_client::Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring));
+    let http = http.tls_context(tls).build_https();
+    let made: Config = Arc::new(move || ProviderConfig::default().with_http_client(http.clone()));
+    configs.insert(ca_file.map(Path::to_owned), Arc::clone(&made));
+    Ok(made())
 }
 
 /// The default chain without its beginning: who names a profile does not mean the keys of the environment.

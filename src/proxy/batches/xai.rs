@@ -220,7 +220,11 @@ struct TheirResult {
 
 #[derive(Deserialize)]
 struct TheirAnswer {
-    response: TheirResponse,
+    #[serde(default)]
+    response: Option<TheirResponse>,
+    /// Nothing but words.
+    #[serde(default)]
+    error: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -250,13 +254,41 @@ pub async fn results(job: &Job<'_>) -> Result<(), Failure> {
 }
 
 fn ended(result: TheirResult) -> Ended {
-    match result.batch_result.and_then(|answer| answer.response.chat_get_completion) {
+    let (answer, error) = result.batch_result.map_or((None, None), |told| (told.response, told.error));
+    match answer.and_then(|answer| answer.chat_get_completion) {
         Some(body) => Ended::Answered { status: StatusCode::OK, body: Bytes::copy_from_slice(body.get().as_bytes()) },
+        None if error.as_deref() == Some("Batch cancelled") => Ended::Canceled,
         None => {
-            // xAI tells no status: what it tells in words is the whole of it.
-            let message = result.error_message.unwrap_or_else(|| "The request failed.".to_owned());
+            // xAI tells no status: what it tells in words is the whole of it. Its guide has them beside the result, its API
+            // was seen to tell them within.
+            let message = error.or(result.error_message).unwrap_or_else(|| "The request failed.".to_owned());
             let error = json!({ "error": { "message": message, "type": "batch_request_failed" } });
             Ended::Answered { status: StatusCode::BAD_REQUEST, body: Bytes::from(error.to_string()) }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_result(text: &str) -> Ended {
+        ended(serde_json::from_str(text).unwrap())
+    }
+
+    #[test]
+    fn what_failed_is_told_in_words() {
+        for text in [
+            r#"{"batch_request_id":"a","batch_result":{"error":"too hot"}}"#,
+            r#"{"batch_request_id":"a","error_message":"too hot"}"#,
+        ] {
+            let Ended::Answered { status, body } = read_result(text) else { panic!("{text}") };
+            assert_eq!(status, StatusCode::BAD_REQUEST);
+            assert!(String::from_utf8_lossy(&body).contains("too hot"));
+        }
+        let cancelled = r#"{"batch_request_id":"a","batch_result":{"error":"Batch cancelled"}}"#;
+        assert!(matches!(read_result(cancelled), Ended::Canceled));
+        let answered = r#"{"batch_request_id":"a","batch_result":{"response":{"chat_get_completion":{"id":"x"}}}}"#;
+        assert!(matches!(read_result(answered), Ended::Answered { status: StatusCode::OK, .. }));
     }
 }

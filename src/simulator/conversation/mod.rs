@@ -61,6 +61,11 @@ impl Turn {
         Ok(Self { dialect, request, reply })
     }
 
+    /// To be answered in another dialect, if one is named.
+    pub fn answered_in(self, dialect: Option<Dialect>) -> Self {
+        Self { dialect: dialect.unwrap_or(self.dialect), ..self }
+    }
+
     /// `tokens`: the length of a text; `late`: how the stream is to break off, instead of a whole answer.
     pub fn answer(&self, tokens: Option<usize>, late: Option<Late>) -> Result<Answer, Failure> {
         let Self { dialect, request, reply } = self;

@@ -138,6 +138,14 @@ impl<D> Batch<D> {
         }
     }
 
+    /// It stops at once.
+    pub fn stop(&mut self) {
+        self.cancel();
+        if self.state == State::Cancelling {
+            self.end(State::Cancelled);
+        }
+    }
+
     pub fn counts(&self) -> Counts {
         let mut counts = Counts { total: self.lines.len(), ..Counts::default() };
         for line in &self.lines {

@@ -21,6 +21,8 @@ pub struct Line {
     pub path: String,
     pub dialect: Dialect,
     pub body: Bytes,
+    /// In which dialect a conversation is answered, if not in its own.
+    pub answered_in: Option<Dialect>,
     pub outcome: Option<Outcome>,
     pub runs: u32,
 }
@@ -40,7 +42,7 @@ impl Named for Line {
 
 impl Line {
     pub fn new(name: String, path: String, dialect: Dialect, body: Bytes) -> Self {
-        Self { name, path, dialect, body, outcome: None, runs: 0 }
+        Self { name, path, dialect, body, answered_in: None, outcome: None, runs: 0 }
     }
 
     /// The same for the same line: what ids are made of.
@@ -68,7 +70,8 @@ impl Line {
             (Some(status), _) => Err(planned(&Fault { status, retry_after: None, after: None, first: None, key: "" })),
             (None, Some(operation)) => {
                 let nonce = digest.get(..24).unwrap_or(&digest).to_owned();
-                let asked = Asked { query: None, content_type: None, body: &self.body, nonce };
+                let asked =
+                    Asked { query: None, content_type: None, body: &self.body, nonce, answered_in: self.answered_in };
                 perform(route.dialect, operation, asked, behaviour, None)
             }
             (None, None) => {

@@ -66,10 +66,14 @@ impl<'c> Call<'c> {
         })
     }
 
+    /// Where the client thinks that it is.
+    fn host(&self) -> &str {
+        self.head.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("localhost")
+    }
+
     /// The address of this request's path, as its client called it.
     fn here(&self) -> String {
-        let host = self.head.host.as_ref().and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-        format!("http://{host}{}", self.head.path.trim_end_matches('/'))
+        format!("http://{}{}", self.host(), self.head.path.trim_end_matches('/'))
     }
 
     /// The same, as far as an id in it.

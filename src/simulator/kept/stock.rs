@@ -57,10 +57,10 @@ pub struct Ledger {
 }
 
 impl Files {
-    /// Keeps a file; its id is `prefix` and so many digits.
-    pub fn keep(&mut self, prefix: &str, digits: usize, file: NewFile) -> &File {
+    /// Keeps a file; its id is `prefix` and so many digits. `seed` tells ids of one process from those of another.
+    pub fn keep(&mut self, seed: &str, prefix: &str, digits: usize, file: NewFile) -> &File {
         self.made += 1;
-        let number = digest(self.made, &[file.name.as_bytes(), &file.content.len().to_le_bytes()]);
+        let number = digest(self.made, &[seed.as_bytes(), file.name.as_bytes()]);
         self.put(format!("{prefix}{}", number.get(..digits).unwrap_or(&number)), file)
     }
 
@@ -107,13 +107,13 @@ impl<D> Default for Batches<D> {
 }
 
 impl<D> Batches<D> {
-    /// Keeps a batch; `make` is told the digits of its id.
-    pub fn keep(&mut self, make: impl FnOnce(&str) -> Batch<D>) -> &mut Batch<D> {
+    /// Keeps a batch; `make` is told the digits of its id, `seed` is as for files.
+    pub fn keep(&mut self, seed: &str, make: impl FnOnce(&str) -> Batch<D>) -> &mut Batch<D> {
         self.made += 1;
         if self.all.len() >= MOST_BATCHES {
             self.all.pop_front();
         }
-        self.all.push_back(make(&digest(self.made, &[])));
+        self.all.push_back(make(&digest(self.made, &[seed.as_bytes()])));
         let last = self.all.len() - 1;
         #[expect(clippy::indexing_slicing, reason = "it was just put there")]
         &mut self.all[last]

@@ -96,13 +96,25 @@ async fn a_key_wins_and_what_is_missing_is_named() {
     let chat = upstream.requests().into_iter().rfind(|request| request.path.contains("/chat/")).expect("a request");
     assert_eq!((chat.headers.get("api-key"), chat.headers.get("authorization")), (Some("k"), None));
 
-    let config =
-        format!("providers:\n  azure: {{base_url: \"http://{}\", client_secret: s-1, client_id: c}}", upstream.address);
-    let gateway = Setup::config(config.clone()).start().await;
-    let answer = gateway.chat("azure/gpt-5").await;
-    assert!(answer.head.status == 502 && answer.text().contains("`tenant_id` is not set"), "{}", answer.text());
-    let (_, output) = Setup::config(config).run(&["check"]);
-    assert!(!output.stdout.contains("s-1") && !output.stderr.contains("s-1"));
+    for (settings, missing) in [
+        ("client_secret: s-1, client_id: c", &["tenant_id"][..]),
+        ("client_secret: s-1", &["tenant_id", "client_id"]),
+        ("federated_token_file: /t, tenant_id: t", &["client_id"]),
+        ("auth_type: client_secret, tenant_id: t, client_id: c, api_key: s-1", &["client_secret"]),
+        ("auth_type: workload_identity, tenant_id: t, client_id: c", &["federated_token_file"]),
+        ("auth_type: managed_identity", &[]),
+        ("api_key: s-1, client_id: c", &[]),
+    ] {
+        let config = format!("providers:\n  azure: {{base_url: \"http://127.0.0.1:9\", {settings}}}");
+        let (ok, output) = Setup::config(config).run(&["check"]);
+        assert_eq!(ok, missing.is_empty(), "{settings}: {}", output.stderr);
+        for name in missing {
+            let told = format!("needs a `{name}` (or the variable AZURE_{})", name.to_ascii_uppercase());
+            assert!(output.stderr.contains(&told), "{settings}: {}", output.stderr);
+        }
+        assert_eq!(output.stderr.matches("needs a").count(), missing.len(), "{settings}: {}", output.stderr);
+        assert!(!output.stdout.contains("s-1") && !output.stderr.contains("s-1"));
+    }
 }
 
 #[tokio::test]

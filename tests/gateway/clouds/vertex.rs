@@ -135,6 +135,14 @@ async fn embeddings_are_predicted() {
     let sent = upstream.requests().pop().expect("a request");
     assert_eq!(sent.path, format!("/v1{PROJECT}/publishers/google/models/text-embedding-005:predict"));
     assert_eq!(body(&sent), json!({"instances": [{"content": "a"}], "parameters": {"outputDimensionality": 2}}));
+
+    let asked = r#"{"model":"vertex/google/text-embedding-005","input":"a","user":"u"}"#;
+    let answer = gateway.post("/v1/embeddings", asked).await;
+    assert_eq!((answer.head.status, answer.head.headers.get("x-narthex-dropped")), (200, Some("user")));
+    let before = upstream.requests().len();
+    let answer = gateway.post_with("/v1/embeddings", &[("x-narthex-strict", "true")], asked).await;
+    assert!(answer.head.status == 400 && answer.text().contains("`user`"), "{}", answer.text());
+    assert_eq!(upstream.requests().len(), before);
 }
 
 #[tokio::test]

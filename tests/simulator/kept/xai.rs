@@ -31,7 +31,10 @@ async fn requests_are_added_and_answered() {
     ]);
     let requests = format!("{path}/requests");
     assert_eq!(connection.post_json(&requests, "", json!({"batch_requests": added})).await.json(), json!({}));
+    // The same again is no mistake, something else under the same id is.
     assert_eq!(connection.post_json(&requests, "", json!({"batch_requests": added})).await.status, 200);
+    let other = connection.post_json(&requests, "", json!({"batch_requests": [request("a", "else")]})).await;
+    assert_eq!((other.status, other.json()["error"].is_string()), (412, true));
 
     let state = &connection.get(&path, "").await.json()["state"];
     assert_eq!(
@@ -51,10 +54,14 @@ async fn requests_are_added_and_answered() {
     let first = connection.get(&format!("{path}/results?limit=2"), "").await.json();
     let answer = &first["results"][0]["batch_result"]["response"]["chat_get_completion"];
     assert!(answer["choices"][0]["message"]["content"].as_str().unwrap().contains("hello there"));
-    assert!(first["results"][1]["error_message"].is_string());
+    assert!(first["results"][1]["batch_result"]["error"].is_string());
     let token = first["pagination_token"].as_str().unwrap();
     let second = connection.get(&format!("{path}/results?limit=2&pagination_token={token}"), "").await.json();
     assert_eq!((&second["results"][0]["batch_request_id"], &second["pagination_token"]), (&json!("c"), &Value::Null));
+    // What was asked as a response is answered as a chat completion.
+    let answer = &second["results"][0]["batch_result"]["response"]["chat_get_completion"];
+    assert_eq!(answer["object"], "chat.completion");
+    assert!(answer["choices"][0]["message"]["content"].as_str().unwrap().contains("and this"));
     assert_eq!(connection.log().await["runs"], json!({"a": 1, "b": 1, "c": 1}));
 
     // One that is done takes more.
@@ -62,9 +69,11 @@ async fn requests_are_added_and_answered() {
     connection.post_json(&requests, "", more.clone()).await;
     assert_eq!(connection.get(&path, "").await.json()["state"]["num_pending"], 1);
     let cancelled = connection.post(&format!("{path}:cancel"), "", b"").await.json();
-    assert!(cancelled["cancel_time"].is_string());
-    assert_eq!(connection.get(&path, "").await.json()["state"]["num_cancelled"], 1);
-    assert_eq!(connection.post_json(&requests, "", more).await.status, 400);
+    assert_eq!(cancelled["cancel_time"].as_str().unwrap().len(), "2026-01-01".len());
+    assert_eq!((&cancelled["state"]["num_pending"], &cancelled["state"]["num_cancelled"]), (&json!(0), &json!(1)));
+    let results = connection.get(&format!("{path}/results"), "").await.json();
+    assert_eq!(results["results"][3], json!({"batch_request_id": "d", "batch_result": {"error": "Batch cancelled"}}));
+    assert_eq!(connection.post_json(&requests, "", more).await.status, 403);
     let list = connection.get(BATCHES, "").await.json();
     assert_eq!(list["batches"].as_array().unwrap().len(), 1);
 }
@@ -78,11 +87,17 @@ async fn a_file_makes_a_batch() {
     let file = connection.upload("/xai/v1/files", "", &[], line.as_bytes()).await.json();
     assert_eq!((&file["purpose"], file.get("status")), (&json!(""), None));
     let path = connection.xai(json!({"name": "n", "input_file_id": file["id"]})).await;
+    assert_eq!(connection.get(BATCHES, "").await.json()["batches"][0]["state"]["num_requests"], 0);
     assert_eq!(connection.get(&path, "").await.json()["state"]["num_success"], 1);
     let sealed = connection.post_json(&format!("{path}/requests"), "", json!({"batch_requests": []})).await;
-    assert_eq!(sealed.status, 400);
+    assert_eq!(sealed.status, 412);
 
-    let bad = connection.upload("/xai/v1/files", "", &[], b"{}").await.json();
+    let bad = connection.upload("/xai/v1/files", "", &[("expires_after", "3600")], b"{}").await.json();
+    assert_eq!(bad["expires_at"].as_u64().unwrap() - bad["created_at"].as_u64().unwrap(), 3600);
     let path = connection.xai(json!({"name": "n", "input_file_id": bad["id"]})).await;
-    assert!(connection.get(&path, "").await.json()["cancel_by_xai_message"].is_string());
+    let batch = connection.get(&path, "").await.json();
+    assert!(batch["cancel_by_xai_message"].as_str().unwrap().starts_with("JSONL file validation failed: line 1"));
+    assert!(batch["cancel_time"].is_string());
+    let missing = connection.get("/xai/v1/batches/none", "").await;
+    assert_eq!((missing.status, missing.json()["error"].is_string()), (404, true));
 }

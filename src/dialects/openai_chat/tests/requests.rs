@@ -230,6 +230,11 @@ fn effort_is_told_in_the_providers_words() {
         written(EffortHabit::Template, unknown, json!({"reasoning_effort": "none"})),
         (json!({"chat_template_kwargs": {"enable_thinking": false}}), 0)
     );
+    assert_eq!(written(EffortHabit::OnOrOff, unknown, high.clone()), (json!({"reasoning_effort": "default"}), 0));
+    assert_eq!(
+        written(EffortHabit::OnOrOff, unknown, json!({"reasoning_effort": "none"})),
+        (json!({"reasoning_effort": "none"}), 0)
+    );
     assert_eq!(written(EffortHabit::None, unknown, high), (json!({}), 1));
 }
 

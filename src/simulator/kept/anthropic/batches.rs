@@ -116,7 +116,7 @@ pub fn create(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
         let digits = digits.get(..24).unwrap_or(digits);
         Batch::new(format!("msgbatch_{digits}"), lines, call.behaviour, details)
     };
-    Ok(Answer::json(&shown(shelves.anthropic.keep(make))))
+    Ok(Answer::json(&shown(shelves.anthropic.keep(call.host(), make))))
 }
 
 /// `^[a-zA-Z0-9_-]{1,64}$`

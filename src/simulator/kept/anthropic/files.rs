@@ -57,7 +57,7 @@ pub fn create(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
         origin: Origin::Client,
         expires_in,
     };
-    Ok(Answer::json(&shown(shelves.files.keep("file_", 24, file))))
+    Ok(Answer::json(&shown(shelves.files.keep(call.host(), "file_", 24, file))))
 }
 
 /// By a cursor, as the present SDK turns pages, or by an id, as those before it did.

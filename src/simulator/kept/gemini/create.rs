@@ -115,7 +115,7 @@ pub fn create(shelves: &mut Shelves, call: &Call, model: &str, embeds: bool) -> 
     let details =
         Details { model: format!("models/{model}"), display_name, input, embeds, problem, responses_file: None };
     let make = |digits: &str| Batch::new(format!("batches/{digits}"), lines, &behaviour, details);
-    Ok(Answer::json(&operation::shown(shelves.gemini.keep(make))?))
+    Ok(Answer::json(&operation::shown(shelves.gemini.keep(call.host(), make))?))
 }
 
 type Inline = (Vec<Option<Box<RawValue>>>, Vec<Line>);

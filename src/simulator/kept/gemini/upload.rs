@@ -134,7 +134,7 @@ pub fn answer(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
     };
     let file = match upload.told.name {
         Some(name) => files.keep_as(name, file),
-        None => files.keep("files/", 12, file),
+        None => files.keep(call.host(), "files/", 12, file),
     };
     let mut body = BytesMut::new();
     write_json(&mut body, &Finished { file: files::shown(file) });

@@ -194,9 +194,9 @@ pub fn create(shelves: &mut Shelves, call: &Call) -> Result<Answer, Refusal> {
         error_file_id: None,
         usage: Usage::default(),
     };
-    let batch = shelves
-        .openai
-        .keep(|digits| Batch::new(format!("batch_{digits}"), lines, &behaviour, details).telling_finishing());
+    let batch = shelves.openai.keep(call.host(), |digits| {
+        Batch::new(format!("batch_{digits}"), lines, &behaviour, details).telling_finishing()
+    });
     Ok(Answer::json(&shown(batch)))
 }
 

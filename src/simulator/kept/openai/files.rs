@@ -65,7 +65,7 @@ pub fn create(shelves: &mut Shelves, vendor: Vendor, call: &Call) -> Result<Answ
         (Some(purpose), _) if PURPOSES.contains(&purpose) => purpose,
         (Some(_), _) => return Err(bad_value("purpose", &format!("is none of {}", PURPOSES.join(", ")))),
     };
-    let expires_in = match expires_in(&upload)? {
+    let expires_in = match expires_in(&upload, vendor)? {
         None if purpose == "batch" => Some(BATCH_DAYS * 24 * 60 * 60),
         said => said,
     };
@@ -84,7 +84,7 @@ pub fn create(shelves: &mut Shelves, vendor: Vendor, call: &Call) -> Result<Answ
         expires_in,
         name: upload.name,
     };
-    Ok(Answer::json(&shown(shelves.files.keep(prefix, 24, file))))
+    Ok(Answer::json(&shown(shelves.files.keep(call.host(), prefix, 24, file))))
 }
 
 /// A file for a batch is looked at when it comes, as far as its first line.
@@ -96,8 +96,14 @@ fn check_lines(content: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-fn expires_in(upload: &Upload) -> Result<Option<u64>, Refusal> {
-    match (upload.field("expires_after[anchor]"), upload.field("expires_after[seconds]")) {
+fn expires_in(upload: &Upload, vendor: Vendor) -> Result<Option<u64>, Refusal> {
+    let seconds = upload.field("expires_after[seconds]");
+    let (anchor, seconds) = match vendor {
+        // xAI says nothing but the seconds.
+        Vendor::Xai => (upload.field("expires_after").map(|_| "created_at"), upload.field("expires_after")),
+        _ => (upload.field("expires_after[anchor]"), seconds),
+    };
+    match (anchor, seconds) {
         (None, None) => Ok(None),
         (Some("created_at"), Some(seconds)) => match seconds.parse() {
             Ok(seconds) if EXPIRY.contains(&seconds) => Ok(Some(seconds)),

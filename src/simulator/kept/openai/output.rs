@@ -150,5 +150,5 @@ pub fn keep(files: &mut Files, batch: &str, kind: &str, content: Bytes, expires_
         origin: Origin::Vendor,
         expires_in,
     };
-    Some(files.keep("file-", 24, file).id.clone())
+    Some(files.keep(batch, "file-", 24, file).id.clone())
 }

@@ -1,18 +1,18 @@
-//! Batches as xAI has them: docs.x.ai ("Batch API"), and the protobuf messages of its SDK for what the page does not show. Its
-//! files are OpenAI's.
+//! Batches as xAI has them: docs.x.ai ("Batch API"), and what its API was seen to answer where that page differs or is silent:
+//! days instead of times, errors as bare strings, results in the order of their ids, chat completions for whatever was asked.
+//! Its files are OpenAI's.
 //!
-//! Not certain: the address of a batch's times and of what failed (`create_time`, `error_message` are from examples of clients),
-//! under which name the answer to a `responses` request comes, and what happens to an id that is added twice.
+//! Not certain: the words in `code` of refusals other than 400 and 404, and what a batch that xAI stopped has in its counters.
 
 mod batches;
 mod requests;
 
-use std::time::{Duration, UNIX_EPOCH};
-
-use http::Method;
+use bytes::BytesMut;
+use http::{Method, StatusCode};
+use serde::Serialize;
 
 pub use self::batches::Details;
-use super::super::answer::{Answer, bad_value};
+use super::super::answer::{Answer, FailureHead, bad_value, write_json};
 use super::page::{Named, Page, limit, page};
 use super::place::{Place, What};
 use super::stock::Shelves;
@@ -20,7 +20,7 @@ use super::{Call, not_found, openai};
 use crate::error::{Kind, Refusal};
 
 pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answer, Refusal> {
-    match (&place.what, &call.head.method) {
+    let answer = match (&place.what, &call.head.method) {
         (What::Files | What::File(_) | What::Content(_), _) => openai::answer(shelves, place, call),
         (What::Batches, &Method::POST) => batches::create(shelves, call),
         (What::Batches, _) => batches::list(shelves, call),
@@ -30,7 +30,28 @@ pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answe
         (What::Requests(id), _) => requests::list(shelves, call, id),
         (What::Results(id), _) => requests::results(shelves, call, id),
         (What::Upload | What::ModelBatches { .. }, _) => Err(Refusal::new(Kind::NotFound, "xAI has no such thing.")),
-    }
+    };
+    Ok(answer.unwrap_or_else(|refusal| refused(refusal.status(), &refusal.message)))
+}
+
+/// Two strings, where others have an object.
+#[derive(Serialize)]
+struct Refused<'a> {
+    code: &'static str,
+    error: &'a str,
+}
+
+fn refused(status: StatusCode, error: &str) -> Answer {
+    let code = match status {
+        StatusCode::BAD_REQUEST => "Client specified an invalid argument",
+        StatusCode::NOT_FOUND => "Some requested entity was not found",
+        StatusCode::FORBIDDEN => "The caller does not have permission to execute the specified operation",
+        StatusCode::PRECONDITION_FAILED => "The system is not in a state required for the operation's execution",
+        _ => "The service is currently unable to handle the request",
+    };
+    let mut body = BytesMut::new();
+    write_json(&mut body, &Refused { code, error });
+    Answer::Failed { head: FailureHead { status, retry_after: None, header: None }, body: body.freeze() }
 }
 
 /// A page by `limit` and `pagination_token`, and the token of the next.
@@ -45,7 +66,8 @@ fn paged<'a, T: Named>(
     Ok((page, next))
 }
 
-/// `seconds` since 1970.
-fn time(seconds: u64) -> String {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+/// `batch_` and the like are followed by these, in groups.
+fn uuid(digits: &str) -> String {
+    let group = |from: usize, to: usize| digits.get(from..to).unwrap_or_default();
+    [group(0, 8), group(8, 12), group(12, 16), group(16, 20), group(20, 32)].join("-")
 }

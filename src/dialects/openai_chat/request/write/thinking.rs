@@ -87,6 +87,10 @@ impl Writer<'_> {
             EffortHabit::Template => {
                 Told { reasoning_effort: meant.and_then(|effort| self.effort(effort)), ..Told::default() }
             }
+            EffortHabit::OnOrOff => {
+                let name = |effort| if effort == Effort::None { "none" } else { "default" };
+                Told { reasoning_effort: meant.map(name), ..Told::default() }
+            }
             EffortHabit::None => {
                 if meant.is_some() {
                     self.losses.note(Feature::Reasoning);
