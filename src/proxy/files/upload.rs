@@ -61,10 +61,7 @@ pub async fn upload(session: &mut Session, ctx: &mut Exchange, desk: &Desk, shap
         return Err(Refusal::invalid("The form has no part `file` with a filename.").param("file").into());
     }
     let purpose = form.field("purpose").map(str::to_owned);
-    if shape == Shape::Openai && form.is_over && purpose.as_deref().is_none_or(str::is_empty) {
-        let message = "The form has no part `purpose`: say what the file is for (`batch`, `user_data`, …).";
-        return Err(Refusal::invalid(message).param("purpose").into());
-    }
+    // Whether a purpose is needed is for the provider to say: xAI's takes files without any.
     match goal(session, desk, &form, purpose.as_deref())? {
         Goal::As(upstream) => pass_on(session, ctx, desk, shape, form, &upstream, &content_type).await,
         Goal::Here(upstream) => keep(session, ctx, desk, shape, form, upstream.as_deref()).await,

@@ -56,6 +56,16 @@ async fn a_form_in_chunks_and_a_query_are_forwarded() {
     assert_eq!(about_files(&upstream).pop().expect("a request").path, "/v1/files?own=2");
 }
 
+/// Some providers take files without a purpose; the others say so themselves.
+#[tokio::test]
+async fn a_purpose_is_not_insisted_on() {
+    let upstream = vault().await;
+    let gateway = setup(&[("xai", &upstream)]).start().await;
+    let form = form(&[file("a.txt", "x")]);
+    assert_eq!(upload(&gateway, "/v1/files", &form).await.head.status, 200);
+    assert_eq!(about_files(&upstream).pop().expect("a request").text(), form);
+}
+
 /// The path and the credentials by which each provider is asked, for an upload and for a file.
 #[tokio::test]
 async fn each_provider_is_asked_in_its_own_way() {
