@@ -76,6 +76,7 @@ pub struct Metrics {
     first_byte: HistogramVec,
     tokens: IntCounterVec,
     attempts: IntCounterVec,
+    batches: IntCounterVec,
     in_flight: IntGaugeVec,
     cooling: IntGaugeVec,
     models: IntGaugeVec,
@@ -128,6 +129,11 @@ impl Metrics {
                 "narthex_attempts_total",
                 "Tries at an instance: answered, refused (a status that another target may not give), failed.",
                 &["instance", "outcome"],
+            )?,
+            batches: counter(
+                "narthex_batches_total",
+                "Batches that are over, by how they ended; `emulated` is the instance of those that were asked line by line.",
+                &["instance", "status"],
             )?,
             in_flight: gauge("narthex_in_flight", "Exchanges under way at an instance.")?,
             cooling: gauge("narthex_instance_cooling", "1 while an instance that failed is tried last.")?,
@@ -182,6 +188,16 @@ impl Metrics {
 
     pub fn attempt(&self, instance: &str, outcome: &str) {
         self.attempts.with_label_values(&[instance, outcome]).inc();
+    }
+
+    /// A batch is over. `usage` is what its lines took together, where they were not counted one by one.
+    pub fn batch(&self, instance: &str, model: Option<&str>, status: &str, usage: Option<Usage>) {
+        self.batches.with_label_values(&[instance, status]).inc();
+        let Some(usage) = usage else { return };
+        let counts = [usage.input, usage.output, usage.cached, usage.reasoning];
+        for (kind, count) in KINDS.iter().zip(counts).filter(|(_, count)| *count > 0) {
+            self.tokens.with_label_values(&[instance, model.unwrap_or(OTHER_MODEL), kind]).inc_by(count);
+        }
     }
 
     /// Everything in Prometheus's text format.

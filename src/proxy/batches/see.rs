@@ -15,6 +15,7 @@ use crate::batches::{Stage, Status};
 use crate::error::{Failure, Kind, Remedy};
 use crate::gateway::Readiness;
 use crate::proxy::desk::{Desk, now, now_ms};
+use crate::rewrite::Usage;
 use crate::store::StoredBatch;
 
 /// Batches that one process sees to at once.
@@ -147,11 +148,19 @@ async fn advance(desk: &Desk, stored: StoredBatch, is_new: bool) -> Result<(), F
         .ok_or_else(|| Failure::of_kind(Kind::Internal, "This batch was made by another version of the gateway."))?;
     job.work.is_resumed = !is_new;
     job.work.looked_at = now_ms();
+    let was_over = job.work.stage == Stage::Over;
     loop {
         let step = step(&mut job, flow).await;
         match step {
             Ok(true) => job.work.failures = 0,
-            Ok(false) => return job.release().await,
+            Ok(false) => {
+                job.work.failures = 0;
+                job.release().await?;
+                if !was_over && job.work.stage == Stage::Over {
+                    count(&job, flow);
+                }
+                return Ok(());
+            }
             Err(failure) if failure.code.as_deref() == Some(LOST) => return Err(failure),
             Err(failure) => {
                 let is_final = is_new && failure.kind.remedy() != Remedy::Again && job.work.stage == Stage::Submitting;
@@ -162,10 +171,24 @@ async fn advance(desk: &Desk, stored: StoredBatch, is_new: bool) -> Result<(), F
                 flow.tidy(&mut job).await;
                 job.fail(&failure);
                 job.release().await?;
+                count(&job, flow);
                 return Err(failure);
             }
         }
     }
+}
+
+/// Counts a batch that is over.
+fn count(job: &Job<'_>, flow: Flow) {
+    let usage = job.batch.usage.filter(|_| flow != Flow::Emulated).map(|usage| Usage {
+        input: usage.input_tokens,
+        output: usage.output_tokens,
+        cached: usage.input_tokens_details.cached_tokens,
+        reasoning: usage.output_tokens_details.reasoning_tokens,
+        ..Usage::default()
+    });
+    let instance = if flow == Flow::Emulated { flow.name() } else { &job.stored.instance };
+    job.desk.gateway.metrics.batch(instance, job.batch.model.as_deref(), job.batch.status.name(), usage);
 }
 
 /// Whether a failure is borne: the batch is looked at again later.

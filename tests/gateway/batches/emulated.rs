@@ -29,9 +29,14 @@ async fn halting(is_quick: &Arc<AtomicBool>, gate: &Gate) -> Upstream {
             return Reply::json(404, "{}");
         }
         let number = count.fetch_add(1, Ordering::Relaxed);
-        let held = if is_quick.load(Ordering::Relaxed) || number < ANSWERED { Reply::default() } else { Reply::default().pause(&gate) };
+        let held = if is_quick.load(Ordering::Relaxed) || number < ANSWERED {
+            Reply::default()
+        } else {
+            Reply::default().pause(&gate)
+        };
         let body = chat(&request.body);
-        let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
         held.bytes(head).bytes(body)
     })
     .await
@@ -48,14 +53,15 @@ async fn goes_on_after(signal: Signal) {
 async fn goes_on_in(variable: &str, place: &str, signal: Signal) {
     let (is_quick, gate) = (Arc::new(AtomicBool::new(false)), Gate::closed());
     let upstream = halting(&is_quick, &gate).await;
-    let start = async || -> Gateway {
-        setup(&upstream, ", emulate: true, concurrency: 3").env(variable, place).start().await
-    };
+    let start =
+        async || -> Gateway { setup(&upstream, ", emulate: true, concurrency: 3").env(variable, place).start().await };
     let mut gateway = start().await;
     let requests: Vec<Value> = (0..LINES).map(|number| line(&format!("l{number:02}"), "ollama/p")).collect();
     let id = Client::of(&gateway).create(&requests).await;
     // Three at a time: those that are answered, and three that are not.
-    upstream.received_until(|requests| requests.iter().filter(|request| is_chat(request)).count() == ANSWERED + 3).await;
+    upstream
+        .received_until(|requests| requests.iter().filter(|request| is_chat(request)).count() == ANSWERED + 3)
+        .await;
     // Its results are written by the time that it asks for more.
     gateway.signal(signal);
     let kept = match signal {
@@ -124,7 +130,9 @@ async fn lines_are_asked_some_at_a_time() {
     let client = Client::of(&gateway);
     let requests: Vec<Value> = (0..LINES).map(|number| line(&format!("l{number:02}"), "ollama/p")).collect();
     let id = client.create(&requests).await;
-    upstream.received_until(|requests| requests.iter().filter(|request| is_chat(request)).count() == ANSWERED + 2).await;
+    upstream
+        .received_until(|requests| requests.iter().filter(|request| is_chat(request)).count() == ANSWERED + 2)
+        .await;
     let shown = client.get(&format!("/v1/batches/{id}")).await;
     assert_eq!(shown["status"], "in_progress");
     let cancelled = client.ask("POST", &format!("/v1/batches/{id}/cancel"), None).await;
@@ -138,9 +146,10 @@ async fn lines_are_asked_some_at_a_time() {
 async fn failures_are_told_or_borne() {
     let busy = AtomicUsize::new(0);
     let upstream = Upstream::start(move |request| match request.text() {
-        text if text.contains("I am bad") => {
-            Reply::json(400, r#"{"error":{"message":"Nonsense.","type":"invalid_request_error","code":"bad","param":null}}"#)
-        }
+        text if text.contains("I am bad") => Reply::json(
+            400,
+            r#"{"error":{"message":"Nonsense.","type":"invalid_request_error","code":"bad","param":null}}"#,
+        ),
         text if text.contains("I am busy") && busy.fetch_add(1, Ordering::Relaxed) == 0 => Reply::json(503, "{}"),
         _ => Reply::json(200, chat(&request.body)),
     })

@@ -13,20 +13,27 @@ fn is_look(request: &Received) -> bool {
 }
 
 fn batch(status: &str) -> Reply {
-    Reply::json(200, json!({"id": "batch_theirs", "endpoint": super::CHAT, "status": status, "created_at": 5}).to_string())
+    Reply::json(
+        200,
+        json!({"id": "batch_theirs", "endpoint": super::CHAT, "status": status, "created_at": 5}).to_string(),
+    )
 }
 
 /// Whose first look lasts until the gate is opened.
 async fn slow(gate: &Gate) -> Upstream {
     let (gate, looks) = (gate.clone(), AtomicUsize::new(0));
     Upstream::start(move |request| match (request.method.as_str(), request.path.as_str()) {
-        ("POST", "/v1/files") => {
-            Reply::json(200, r#"{"id":"file-up","object":"file","purpose":"batch","bytes":1,"created_at":5,"filename":"x"}"#)
-        }
+        ("POST", "/v1/files") => Reply::json(
+            200,
+            r#"{"id":"file-up","object":"file","purpose":"batch","bytes":1,"created_at":5,"filename":"x"}"#,
+        ),
         ("POST", "/v1/batches") => batch("validating"),
         _ if is_look(request) => match looks.fetch_add(1, Ordering::Relaxed) {
-            0 => Reply::default().pause(&gate).bytes(whole(&json!({"id": "batch_theirs", "endpoint": super::CHAT,
-                "status": "in_progress", "created_at": 5}).to_string())),
+            0 => Reply::default().pause(&gate).bytes(whole(
+                &json!({"id": "batch_theirs", "endpoint": super::CHAT,
+                "status": "in_progress", "created_at": 5})
+                .to_string(),
+            )),
             _ => batch("failed"),
         },
         _ => Reply::json(404, "{}"),
@@ -77,9 +84,10 @@ async fn shared(variable: &str, place: &str) {
 #[tokio::test]
 async fn looks_become_rare() {
     let upstream = Upstream::start(|request| match (request.method.as_str(), request.path.as_str()) {
-        ("POST", "/v1/files") => {
-            Reply::json(200, r#"{"id":"file-up","object":"file","purpose":"batch","bytes":1,"created_at":5,"filename":"x"}"#)
-        }
+        ("POST", "/v1/files") => Reply::json(
+            200,
+            r#"{"id":"file-up","object":"file","purpose":"batch","bytes":1,"created_at":5,"filename":"x"}"#,
+        ),
         ("POST", "/v1/batches") => batch("in_progress"),
         _ if is_look(request) => batch("in_progress"),
         _ => Reply::json(404, "{}"),

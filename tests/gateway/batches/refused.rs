@@ -37,7 +37,10 @@ async fn bad_lines_are_told_with_number_and_reason() {
         ),
         (set("body", json!([])), "line 3: `body` is not a JSON object: "),
         (set("body", json!({})), "line 3: `body.model` is missing or empty"),
-        (set("body", json!({"model": "anthropic/m", "stream": true})), "line 3: `stream` is not possible in a batch: leave it out"),
+        (
+            set("body", json!({"model": "anthropic/m", "stream": true})),
+            "line 3: `stream` is not possible in a batch: leave it out",
+        ),
         (good.clone(), "line 3: `custom_id` has been used before"),
         (format!("\"{}\"", "x".repeat(16 << 20)), "line 3: the line is longer than 16 MiB"),
         (
@@ -62,7 +65,10 @@ async fn bad_lines_are_told_with_number_and_reason() {
     let file = client.file("anthropic", &"x\n".repeat(30)).await;
     let (_, _, message) = told(&client.ask("POST", "/v1/batches", Some(&json!({"input_file_id": file}))).await);
     assert!(message.contains("line 20: ") && message.ends_with("; and 10 more."), "{message}");
-    assert!(upstream.requests().iter().all(|request| request.method == "GET"), "nobody is asked for what cannot be done");
+    assert!(
+        upstream.requests().iter().all(|request| request.method == "GET"),
+        "nobody is asked for what cannot be done"
+    );
     assert_eq!(client.get("/v1/batches").await["data"], json!([]));
 }
 
@@ -76,19 +82,31 @@ async fn bad_requests_are_told() {
     let refused: Vec<(Value, u16, &str)> = vec![
         (json!([]), 400, "The body cannot be read as a batch: "),
         (json!({}), 400, "`input_file_id` is missing: name the uploaded file of requests, or send `requests`."),
-        (json!({"input_file_id": file, "requests": requests}), 400, "A batch has `input_file_id` or `requests`, not both."),
+        (
+            json!({"input_file_id": file, "requests": requests}),
+            400,
+            "A batch has `input_file_id` or `requests`, not both.",
+        ),
         (json!({"endpoint": CHAT, "requests": requests}), 400, "request 2: `body` is missing or empty"),
         (json!({"input_file_id": "file-none"}), 404, "There is no file `file-none`."),
         (json!({"input_file_id": file, "endpoint": "/v1/files"}), 400, "Batches know no endpoint `/v1/files`."),
         (json!({"input_file_id": file, "endpoint": "/v1/responses"}), 400, "the batch is for `/v1/responses`"),
-        (json!({"input_file_id": file, "completion_window": "soon"}), 400, "`completion_window` is a time such as `24h`, not `soon`."),
+        (
+            json!({"input_file_id": file, "completion_window": "soon"}),
+            400,
+            "`completion_window` is a time such as `24h`, not `soon`.",
+        ),
         (
             json!({"requests": [line("a", "openai/m"), line("b", "ollama/p")]}),
             400,
             "The requests of a batch go to one instance, and none serves all of these models: line 2 asks for `ollama/p` (`ollama`), \
              line 1 for `openai/m` (`openai`).",
         ),
-        (json!({"requests": [line("a", "ollama/p")]}), 400, "`ollama` has no batches; with `batches.emulate: true` the gateway asks the requests one by one."),
+        (
+            json!({"requests": [line("a", "ollama/p")]}),
+            400,
+            "`ollama` has no batches; with `batches.emulate: true` the gateway asks the requests one by one.",
+        ),
         (
             json!({"requests": [line("a", "openai/m")], "metadata": {"provider": "anthropic"}}),
             400,
@@ -111,9 +129,15 @@ async fn unknown_batches_and_early_results_are_told() {
     for (method, path) in [("GET", ""), ("POST", "/cancel"), ("GET", "/results"), ("DELETE", "")] {
         let path = format!("/v1/batches/batch_none{path}");
         let (status, code, message) = told(&client.ask(method, &path, None).await);
-        assert_eq!((status, code.as_str(), message.as_str()), (404, "batch_not_found", "There is no batch `batch_none`."));
+        assert_eq!(
+            (status, code.as_str(), message.as_str()),
+            (404, "batch_not_found", "There is no batch `batch_none`.")
+        );
     }
-    assert_eq!(told(&client.ask("GET", "/v1/batches?limit=0", None).await).2, "`limit` is a number from 1 to 100, not `0`.");
+    assert_eq!(
+        told(&client.ask("GET", "/v1/batches?limit=0", None).await).2,
+        "`limit` is a number from 1 to 100, not `0`."
+    );
     // What is refused for a moment is tried again, so there is time to ask.
     let id = client.create(&[line("a", "ollama/p")]).await;
     let (status, code, _) = told(&client.ask("GET", &format!("/v1/batches/{id}/results"), None).await);
@@ -126,10 +150,14 @@ async fn unknown_batches_and_early_results_are_told() {
 #[tokio::test]
 async fn what_a_provider_refuses_is_told_in_the_clients_dialect() {
     let upstream = Upstream::start(|request| match (request.method.as_str(), request.path.as_str()) {
-        ("POST", "/v1/files") => Reply::json(200, r#"{"id":"file-up","object":"file","purpose":"batch","bytes":1,"created_at":5,"filename":"x"}"#),
-        ("POST", "/v1/batches") => {
-            Reply::json(400, r#"{"error":{"message":"Quota of batches.","type":"invalid_request_error","code":"quota","param":null}}"#)
-        }
+        ("POST", "/v1/files") => Reply::json(
+            200,
+            r#"{"id":"file-up","object":"file","purpose":"batch","bytes":1,"created_at":5,"filename":"x"}"#,
+        ),
+        ("POST", "/v1/batches") => Reply::json(
+            400,
+            r#"{"error":{"message":"Quota of batches.","type":"invalid_request_error","code":"quota","param":null}}"#,
+        ),
         ("DELETE", _) => Reply::json(200, "{}"),
         _ => Reply::json(404, "{}"),
     })
@@ -157,7 +185,8 @@ async fn another_key_finds_nothing() {
     let keys = "keys: {one: {value: sk-one-one-one}, two: {value: sk-two-two-two}}";
     let setup: Setup = setup(&upstream, ", emulate: true").and(keys);
     let gateway = setup.start().await;
-    let (one, two) = (Client { gateway: &gateway, key: "sk-one-one-one" }, Client { gateway: &gateway, key: "sk-two-two-two" });
+    let (one, two) =
+        (Client { gateway: &gateway, key: "sk-one-one-one" }, Client { gateway: &gateway, key: "sk-two-two-two" });
     let id = one.create(&[line("a", "ollama/p")]).await;
     let batch = one.until(&id, "completed").await;
     let text = |name: &str| batch[name].as_str().expect("an id").to_owned();

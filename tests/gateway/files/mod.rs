@@ -40,7 +40,10 @@ pub async fn vault() -> Upstream {
         ("GET", path) if path.ends_with("/files/file-1") => Reply::json(200, object("file-1", "vision").to_string()),
         ("GET", path) if path.ends_with("/content") => Reply::whole(200, "text/plain", "the content"),
         ("GET", path) if path.ends_with("/models") => Reply::json(200, r#"{"object":"list","data":[]}"#),
-        _ => Reply::json(404, r#"{"error":{"message":"nothing here","type":"invalid_request_error","code":null,"param":null}}"#),
+        _ => Reply::json(
+            404,
+            r#"{"error":{"message":"nothing here","type":"invalid_request_error","code":null,"param":null}}"#,
+        ),
     })
     .await
 }

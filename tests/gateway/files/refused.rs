@@ -12,15 +12,30 @@ async fn bad_forms_are_told_in_words() {
     let good = [field("purpose", "vision"), file("a.txt", "x")];
     let named = "/v1/files?provider=openai";
     let refused: [(&str, &str, String, &str); 8] = [
-        (named, "application/json", "{}".into(), "A file is uploaded as `multipart/form-data` with the parts `purpose` and `file`."),
-        (named, "multipart/form-data", form(&good), "The form in the body cannot be read: the content-type header names no boundary."),
+        (
+            named,
+            "application/json",
+            "{}".into(),
+            "A file is uploaded as `multipart/form-data` with the parts `purpose` and `file`.",
+        ),
+        (
+            named,
+            "multipart/form-data",
+            form(&good),
+            "The form in the body cannot be read: the content-type header names no boundary.",
+        ),
         (
             named,
             FORM,
             "no form".into(),
             "The form in the body cannot be read: the body does not hold the boundary that its content-type header names.",
         ),
-        (named, FORM, form(&good).replace("--\r\n", ""), "The form in the body cannot be read: it breaks off before its last delimiter."),
+        (
+            named,
+            FORM,
+            form(&good).replace("--\r\n", ""),
+            "The form in the body cannot be read: it breaks off before its last delimiter.",
+        ),
         (named, FORM, form(&good[..1]), "The form has no part `file` with a filename."),
         (
             "/v1/files",
@@ -67,7 +82,8 @@ async fn a_provider_named_too_late_is_told() {
 /// The same refusal of a provider, as each client reads it.
 #[tokio::test]
 async fn what_a_provider_refuses_is_told_in_the_clients_dialect() {
-    let refusal = r#"{"error":{"message":"File is too large.","type":"invalid_request_error","param":"file","code":"too_big"}}"#;
+    let refusal =
+        r#"{"error":{"message":"File is too large.","type":"invalid_request_error","param":"file","code":"too_big"}}"#;
     let upstream = Upstream::start(move |_| Reply::json(413, refusal)).await;
     let gateway = setup(&[("openai", &upstream)]).start().await;
     let form = form(&[field("purpose", "vision"), file("a.txt", "x")]);
@@ -77,7 +93,10 @@ async fn what_a_provider_refuses_is_told_in_the_clients_dialect() {
     let answer = gateway.client().await.exchange("POST", "/v1/files", &headers, Body::Length(form.as_bytes())).await;
     let body: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!((answer.head.status, &body["type"]), (413, &"error".into()));
-    assert_eq!((&body["error"]["type"], &body["error"]["message"]), (&"request_too_large".into(), &"File is too large.".into()));
+    assert_eq!(
+        (&body["error"]["type"], &body["error"]["message"]),
+        (&"request_too_large".into(), &"File is too large.".into())
+    );
 }
 
 #[tokio::test]
@@ -87,7 +106,10 @@ async fn unknown_paths_and_numbers_are_told() {
     let get = async |path: &str| told(&gateway.get(path).await);
     assert_eq!(get("/v1/files?limit=none").await.2, "`limit` is a number from 1 to 10000, not `none`.");
     assert_eq!(get("/v1/files?limit=0").await.0, 400);
-    assert_eq!(get("/v1/files?after=file-none").await, (404, "file_not_found".into(), "There is no file `file-none`.".into()));
+    assert_eq!(
+        get("/v1/files?after=file-none").await,
+        (404, "file_not_found".into(), "There is no file `file-none`.".into())
+    );
     assert_eq!(get("/v1/files/file-1/nothing").await.0, 404);
     assert_eq!(get("/v1/files/..%2f..%2fmodels").await.0, 404);
     let answer = gateway.client().await.exchange("PUT", "/v1/files/file-1", &[], Body::None).await;

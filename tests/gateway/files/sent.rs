@@ -139,7 +139,8 @@ async fn google_is_asked_by_its_own_protocol() {
     address.set(upstream.address.to_string()).unwrap();
     let settings = format!("base_url: \"http://{}/v1beta/openai\", api_key: the-key, models: [m]", upstream.address);
     let gateway = Setup::instances([("gemini", settings)]).and("inventory: {mode: allowlist}").start().await;
-    let answer = upload(&gateway, "/v1/files", &form(&[field("purpose", "user_data"), file("a.txt", "the content")])).await;
+    let answer =
+        upload(&gateway, "/v1/files", &form(&[field("purpose", "user_data"), file("a.txt", "the content")])).await;
     assert_eq!(answer.head.status, 200, "{}", answer.text());
     let shown: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!((&shown["id"], &shown["bytes"], &shown["object"]), (&"abc".into(), &11.into(), &"file".into()));
