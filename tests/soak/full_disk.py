@@ -1,6 +1,6 @@
 """Lets the disk run full under the store, and makes room again.
 
-    mount -t tmpfs -o size=8m none /mnt/small
+    mount -t tmpfs -o size=32m none /mnt/small
     python3 tests/soak/full_disk.py path/to/narthex /mnt/small
 """
 
@@ -42,11 +42,14 @@ def main():
         try:
             gateway.start()
             gateway.wait()
-            status, answer = upload(gateway, lines("anthropic", 400, "x" * 50_000))
+            junk.write_bytes(b"x" * 9 * MEBIBYTE)
+            status, answer = upload(gateway, lines("anthropic", 1000, "x" * 50_000))
             print(f"an upload that does not fit: {status} {json.dumps(answer)}")
             assert status == 503 and answer["error"]["code"] == "store_unavailable", answer
+            # Not even deleting is possible without some room.
+            junk.unlink()
             status, file = upload(gateway, lines("anthropic", 50))
-            print(f"one that does, after it: {status}")
+            print(f"one that does, when there is some room: {status}")
             assert status == 200, file
             batches = []
             for provider in ("anthropic", "ollama"):
@@ -55,7 +58,7 @@ def main():
                 assert status == 200, batch
                 batches.append(batch["id"])
             fill(junk)
-            status, answer = upload(gateway, lines("anthropic", 5000))
+            status, answer = upload(gateway, lines("anthropic", 1000, "x" * 50_000))
             print(f"while it is full: {status}; the gateway is ready: {gateway.ask('GET', '/health/ready')[0]}")
             assert status == 503, answer
             status, _ = gateway.json("POST", URL, {"model": f"openai/{MODEL}", "messages": [{"role": "user", "content": "x"}]})

@@ -91,6 +91,12 @@ async fn goes_on_in(variable: &str, place: &str, signal: Signal) {
         let said = &result["response"]["body"]["choices"][0]["message"]["content"];
         assert_eq!(*said, format!("you: I am {id}"));
     }
+    for request in chats(&upstream) {
+        let words: Value = serde_json::from_slice(&request.body).expect("JSON");
+        let number: usize =
+            words["messages"][0]["content"].as_str().expect("words")["I am l".len()..].parse().expect("a number");
+        assert_eq!(request.headers.get("idempotency-key"), Some(format!("{id}_{}", number + 1).as_str()));
+    }
     // What was under way is asked again, and nothing else.
     assert_eq!(chats(&upstream).len() - before, LINES - kept);
     assert_eq!(batch["usage"]["total_tokens"], 5 * LINES);
