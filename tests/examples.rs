@@ -217,7 +217,7 @@ fn every_endpoint_is_in_the_readme() {
     for (method, path, _) in endpoints::table() {
         // Google's verbs are the same below each version of its API; the table shows them once.
         let shown = path.replace("/p/*", "/p/{provider}/…").replace("/models/*", "/models/{id}");
-        let shown = shown.replace("/responses/*", "/responses/{id}").replace("/v1alpha/", "/v1beta/");
+        let shown = shown.replace("/*", "/{id}").replace("/v1alpha/", "/v1beta/");
         let shown = if shown.contains(':') { shown.replace("/v1/", "/v1beta/") } else { shown };
         let is_told = readme
             .lines()

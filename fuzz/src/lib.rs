@@ -11,10 +11,11 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use narthex::dialects::framing::event_stream::{EventStream, write_frame};
 use narthex::dialects::framing::sse::Sse;
 use narthex::dialects::framing::{Frame, FrameKind, Framing};
+use narthex::dialects::think_tags::ThinkTags;
 use narthex::dialects::{Dialect, ProviderDialect};
 use narthex::json::Object;
 use narthex::payload::Payload;
-use narthex::rewrite::{Forward, Rewrite, WithoutUsage};
+use narthex::rewrite::{Forward, Rewrite, SplitThoughts, WithoutUsage};
 use narthex::rope::Rope;
 
 pub use answers::answers;
@@ -86,6 +87,16 @@ pub fn bodies(data: &[u8]) {
         out.extend(rewrite.finish().expect("no failure"));
         assert!(out.len() <= data.len());
     }
+    for is_stream in [true, false] {
+        let through = |pieces: &[&[u8]]| {
+            let mut rewrite = SplitThoughts::new(Box::<Forward>::default(), is_stream);
+            let mut out: Vec<u8> =
+                pieces.iter().flat_map(|piece| rewrite.push(Bytes::copy_from_slice(piece))).collect();
+            out.extend(rewrite.finish().expect("no failure"));
+            out
+        };
+        assert_eq!(through(&[left, right]), through(&[data]));
+    }
 }
 
 fn members(object: &Object) -> Vec<(String, Vec<u8>)> {
@@ -118,5 +129,6 @@ fn be_predictable() {
 }
 
 fn providers() -> impl Iterator<Item = (Dialect, &'static dyn ProviderDialect)> {
-    Dialect::ALL.iter().map(|dialect| (*dialect, dialect.provider()))
+    let tagged = (Dialect::OpenaiChat, Dialect::OpenaiChat.provider_with(ThinkTags::Split));
+    Dialect::ALL.iter().map(|dialect| (*dialect, dialect.provider())).chain([tagged])
 }

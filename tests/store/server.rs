@@ -10,7 +10,7 @@ use super::*;
 
 /// What keeping fails with, in words; by no means a password.
 async fn told(url: &str) -> (Trouble, String) {
-    let kept = placed(&in_postgres(url)).patience(Duration::from_millis(800));
+    let kept = placed(&in_postgres(url)).patience(Duration::from_secs(3));
     let why = kept.put_response(&response("a")).await.unwrap_err();
     let refusal = Refusal::from(&why);
     assert_eq!(refusal.status(), 503, "{why}");
@@ -46,7 +46,7 @@ async fn what_is_wrong_with_a_url_is_named() {
     // It takes connections, and says nothing.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let (trouble, text) = told(&format!("postgres://narthex:narthex-tests@{}/n", silent.local_addr().unwrap())).await;
-    assert!(matches!(trouble, Trouble::Unreachable(_)) && text.contains("800ms"), "{text}");
+    assert!(matches!(trouble, Trouble::Unreachable(_)) && text.contains("for 3s"), "{text}");
 }
 
 #[tokio::test]

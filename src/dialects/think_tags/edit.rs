@@ -239,4 +239,35 @@ mod tests {
         let rest: Vec<_> = broken.rest().collect();
         assert!(rest.len() == 1 && rest[0].contains(r#""delta":{"content":"<thi"}"#), "{rest:?}");
     }
+
+    #[test]
+    fn a_stream_says_what_a_whole_answer_says() {
+        let said = |body: &str, name: &str| -> [String; 2] {
+            let body: serde_json::Value = serde_json::from_str(body).unwrap();
+            let of = |member: &str| body["choices"][0][name][member].as_str().unwrap_or_default().to_owned();
+            [of("reasoning_content"), of("content")]
+        };
+        for text in [
+            "<think>\n a ü\n</think>\n\nb\n",
+            "<think>cut </th",
+            " <thin",
+            "b <think>a</think>",
+            "a</think>",
+            " \n",
+            "",
+        ] {
+            let text = serde_json::Value::from(text);
+            let body = format!(r#"{{"choices":[{{"message":{{"content":{text}}},"finish_reason":"stop"}}]}}"#);
+            let whole = said(&Answer::default().whole(&body).unwrap_or(body), "message");
+            let (mut answer, mut streamed) = (Answer::default(), [String::new(), String::new()]);
+            let letters = text.as_str().unwrap_or_default().chars().map(|letter| (letter.to_string(), "null"));
+            for (piece, finish) in letters.chain([(String::new(), "\"stop\"")]) {
+                let piece = serde_json::Value::from(piece);
+                let chunk = format!(r#"{{"choices":[{{"delta":{{"content":{piece}}},"finish_reason":{finish}}}]}}"#);
+                let told = said(&answer.chunk(&chunk).unwrap_or(chunk), "delta");
+                streamed.iter_mut().zip(told).for_each(|(all, piece)| all.push_str(&piece));
+            }
+            assert_eq!(streamed, whole, "{text}");
+        }
+    }
 }

@@ -52,6 +52,8 @@ async fn a_database_may_come_and_go() {
     let first = Client::of(&one).turn("chat/m", None, "one").await;
     assert_eq!(Client::of(&one).get(&first["id"], "").await.head.status, 200);
     let second = Client::of(&other).turn("chat/m", Some(&first), "two").await;
+    // Asked for, it is written first.
+    assert_eq!(Client::of(&other).get(&second["id"], "").await.head.status, 200);
     server.stop_it();
     let answer = Client::of(&other).get(&second["id"], "").await;
     assert_eq!(error(&answer).0, 503);
