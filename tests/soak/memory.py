@@ -116,6 +116,7 @@ def main():
         try:
             gateway.start()
             gateway.wait()
+            print(f"just started: {gateway.resident() / MEBIBYTE:.1f} MiB")
             # Everything has been used once before it is idle.
             upload(gateway, "/v1/files?provider=openai", "vision", noise(4 * MEBIBYTE))
             download(gateway, upload(gateway, "/v1/files?provider=xai", "vision", noise(4 * MEBIBYTE))[0])
