@@ -51,9 +51,9 @@ with a tag in front; sent back as it came, it reaches its provider byte for byte
 `reasoning_details[].signature` or `.data`, and for Gemini's calls `tool_calls[].extra_content.google.thought_signature`: keep these members of
 an assistant's message in the history.
 
-Some servers leave thoughts within the text: `<think>…</think>`, and then the answer. Where a provider is known for that (Groq, MiniMax, Ollama, OpenRouter,
-vLLM, `openai` at another host), they become reasoning for clients of other dialects. Chat clients get what the provider has sent, unless the instance says
-`think_tags: split`: then they get `reasoning_content`, and every other byte as it came. `think_tags: keep` leaves the text alone for everybody. Tags are
+Some servers leave thoughts within the text: `<think>…</think>`, and then the answer. It stays text, as it came, unless the instance says
+`think_tags: split`: then they are reasoning for clients of other dialects, and chat clients get `reasoning_content`, and every other byte as it came. For
+MiniMax they are reasoning for clients of other dialects without a word; `think_tags: keep` leaves its text alone, too. Tags are
 looked for at the very beginning only, and the white space around them is left out; a thought that is never closed goes on to the end. Where the opening
 tag stands in the prompt (DeepSeek-R1's template), a whole answer is split at a `</think>` that stands on a line of its own; of a stream, whose text has
 been told by then, the thought stays text.

@@ -77,13 +77,8 @@ const AMAZONS: &[Borrowed] = &[
     Borrowed::ProfilesRegion,
 ];
 
-const GROQ: Habits = Habits {
-    max_tokens: Some("max_completion_tokens"),
-    reasoning_text: "reasoning",
-    // `reasoning_format: raw`, its default where neither tools nor JSON are asked for (console.groq.com, "Reasoning").
-    think_tags: ThinkTags::Split,
-    ..Habits::COMPATIBLE
-};
+const GROQ: Habits =
+    Habits { max_tokens: Some("max_completion_tokens"), reasoning_text: "reasoning", ..Habits::COMPATIBLE };
 
 pub static TABLE: &[Provider] = &[
     Provider {
@@ -279,7 +274,7 @@ pub static TABLE: &[Provider] = &[
         title: "Ollama",
         base_url: Some("http://localhost:11434/v1"),
         key: Key::Optional,
-        habits: &Habits { reasoning_text: "reasoning", think_tags: ThinkTags::Split, ..Habits::COMPATIBLE },
+        habits: &Habits { reasoning_text: "reasoning", ..Habits::COMPATIBLE },
         operations: &[Chat, Completions, Responses, Messages, Embeddings, ImageGenerations, Speech, Transcriptions],
         native: Native { roots: &["api"], auth: Auth::Bearer },
         options: &["think_tags"],
@@ -344,7 +339,6 @@ pub static TABLE: &[Provider] = &[
             has_cache_marks: true,
             has_video: true,
             draws: true,
-            think_tags: ThinkTags::Split,
             ..Habits::COMPATIBLE
         },
         operations: &[Chat, Responses, Messages, Embeddings, Speech, Transcriptions, Rerank],
@@ -425,14 +419,7 @@ pub static TABLE: &[Provider] = &[
         title: "vLLM",
         base_url: Some("http://localhost:8000/v1"),
         key: Key::Optional,
-        habits: &Habits {
-            effort: EffortHabit::Template,
-            has_top_k: true,
-            has_video: true,
-            // Without `--reasoning-parser`.
-            think_tags: ThinkTags::Split,
-            ..Habits::COMPATIBLE
-        },
+        habits: &Habits { effort: EffortHabit::Template, has_top_k: true, has_video: true, ..Habits::COMPATIBLE },
         operations: &[
             Chat,
             Completions,

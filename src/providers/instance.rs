@@ -125,7 +125,6 @@ impl Instance {
         match self.option("think_tags") {
             Some("split") => ThinkTags::Split,
             Some(_) => ThinkTags::Keep,
-            None if self.provider.name == "openai" && self.is_elsewhere() => ThinkTags::Split,
             None => self.provider.habits.think_tags,
         }
     }

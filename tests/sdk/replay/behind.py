@@ -16,8 +16,6 @@ SUFFIXES = {"anthropic": "/v1", "bedrock": "", "gemini_native": "/v1beta"}
 # Of this kind each model has one door: chat, but for those that its row lists.
 CHAT_ONLY = "opencode_go"
 SPEAK_MESSAGES = {"bailian", "deepseek", "minimax", "ollama", "openrouter", "vllm", "xiaomi", "zai"}
-# Kinds that may leave thoughts within the text; `openai` is at another host here.
-TAG_THOUGHTS = {"groq", "minimax", "ollama", "openai", "openrouter", "vllm"}
 # A model's name with this word in it is served by Responses only. The upstream finds its case behind it.
 RESPONSES_ONLY = "gpt-5-pro-"
 

@@ -66,7 +66,7 @@ async def every_sdk(bench):
 def judged(bench, pair, got):
     from . import pairs
 
-    native = pairs.translated_reading(bench, pair)
+    native = pairs.native_reading(bench, pair.recording)
     if got.raised:
         # An error within a success must surface as the SDK's exception.
         if not native.error and not native.is_truncated:

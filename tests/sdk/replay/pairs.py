@@ -156,7 +156,7 @@ def judged(bench, pair, request_id, request, got):
     if pair.client is pair.provider:
         yield from forwarded(bench, pair, got)
         return
-    native = translated_reading(bench, pair)
+    native = native_reading(bench, pair.recording)
     if got.status != 200:
         if native.error:
             yield from envelope_of_error(pair, got)
@@ -223,13 +223,6 @@ def native_reading(bench, recording):
         case, tools = recording.case, bench.tools
         READ[recording.id] = readings.read(tools.views, case["endpoint"], case["response_kind"], tools.corpus.raw(case))
     return READ[recording.id]
-
-
-def translated_reading(bench, pair):
-    """The same as another dialect's client should read it."""
-    reading = native_reading(bench, pair.recording)
-    is_tagged = pair.provider.name == "openai_chat" and behind.kind(pair.upstream).type in behind.TAG_THOUGHTS
-    return readings.thoughts_apart(reading) if is_tagged else reading
 
 
 READ = {}

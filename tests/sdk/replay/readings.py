@@ -5,7 +5,6 @@ and what these leave out: refusals, raw reasoning, custom tools, ids.
 import collections
 import dataclasses
 import json
-import re
 
 REASONS = {
     "stop": ("stop", "eos", "end_turn", "stop_sequence", "STOP"),
@@ -63,17 +62,6 @@ def read(views, endpoint, kind, raw):
     reading.reason = reason(reading)
     reading.is_truncated = kind != "json" and not reading.error and is_truncated(endpoint, view, extra)
     return reading
-
-
-# Thoughts that a server without a parser leaves at the beginning of the text (docs/dialects.md, "Reasoning").
-TAGGED = re.compile(r"\s*<think>\s*(?P<thought>.*?)\s*(</think>\s*(?P<text>.*))?", re.DOTALL)
-
-
-def thoughts_apart(reading):
-    found = TAGGED.fullmatch(reading.text)
-    if not found or any(reading.reasoning):
-        return reading
-    return dataclasses.replace(reading, text=found["text"] or "", reasoning={found["thought"]})
 
 
 def reason(reading):
