@@ -89,6 +89,12 @@ fuzz: build-tools ## Try to break what reads from outside (FUZZ_SECONDS=60 for e
 test-real: build ## Try the gateway before a real model server (LLAMA_SERVER=…, MODEL=…gguf)
 	@tests/real/run.sh $(BINARY)
 
+.PHONY: soak
+soak: build ## Kill the gateway again and again while batches run, and watch its memory (KILLS=60; see tests/soak)
+	@scripts/need.sh python
+	python3 tests/soak/crashes.py $(BINARY) --kills $(or $(KILLS),60)
+	python3 tests/soak/memory.py $(BINARY)
+
 .PHONY: image
 image: ## Build the container image (IMAGE=name:tag)
 	@command -v docker >/dev/null || { echo 'docker is missing; see docs.docker.com/engine/install' >&2; exit 1; }

@@ -58,6 +58,8 @@ impl Inner {
         request.insert_header(header::CONTENT_TYPE, "application/json")?;
         request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
         request.insert_header(headers::X_REQUEST_ID, id)?;
+        // Who has answered it before a crash may know it again.
+        request.insert_header("idempotency-key", id)?;
         if let Some(tenant) = tenant {
             request.insert_header(headers::X_NARTHEX_TENANT, tenant)?;
         }

@@ -52,7 +52,7 @@ def kept(store):
 @pytest.fixture(scope="session")
 def slow(store):
     """Its providers are never done, unless they are told to stop."""
-    with Kept(store, flags=["--batch-polls", "100000", "--latency", "100ms"], concurrency=1) as kept:
+    with Kept(store, flags=["--batch-polls", "100000", "--latency", "30ms"], concurrency=1) as kept:
         yield kept
 
 

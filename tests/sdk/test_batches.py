@@ -10,6 +10,8 @@ from kept import MODEL, PROVIDERS, WORDS, Kept, create, jsonl, lines, over, read
 openai = pytest.importorskip("openai")
 
 ENDPOINTS = ["/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/messages"]
+# So many that they are not all answered before anybody can say no.
+MANY = [str(number) for number in range(40)]
 # Whose batches make embeddings.
 EMBED = ["openai", "azure", "bailian", "ollama"]
 
@@ -111,17 +113,17 @@ def test_lists_are_paged(client):
 @pytest.mark.parametrize("looks", [0, 3])
 def test_a_batch_can_be_cancelled(slow, provider, looks):
     with slow.openai() as client:
-        batch = create(client, provider, lines(f"{provider}/{MODEL}", words=["one", "two", "three"]))
+        batch = create(client, provider, lines(f"{provider}/{MODEL}", words=MANY))
         for _ in range(looks):
             client.batches.retrieve(batch.id)
         cancelled = client.batches.cancel(batch.id)
         assert cancelled.status in ("cancelling", "cancelled")
         assert cancelled.cancelling_at
         batch = over(client, batch)
-        assert (batch.status, batch.request_counts.total) == ("cancelled", 3)
+        assert (batch.status, batch.request_counts.total) == ("cancelled", len(MANY))
         assert batch.cancelled_at
         output, errors = read(client, batch.output_file_id), read(client, batch.error_file_id)
-        assert output.keys() | errors.keys() <= {"request-0", "request-1", "request-2"}
+        assert len(output) + len(errors) == len(MANY)
         assert len(output) == batch.request_counts.completed
         assert all(result["error"]["code"] == "batch_cancelled" for result in errors.values())
         with pytest.raises(openai.ConflictError) as refused:

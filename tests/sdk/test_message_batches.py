@@ -68,7 +68,7 @@ def test_lists_are_paged(client):
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_message_batch_can_be_canceled(slow, provider):
     with slow.anthropic() as client:
-        batch = client.messages.batches.create(requests=requests(provider, ["one", "two"]))
+        batch = client.messages.batches.create(requests=requests(provider, [str(number) for number in range(40)]))
         with pytest.raises(anthropic.ConflictError):
             client.messages.batches.delete(batch.id)
         with pytest.raises(anthropic.AnthropicError):
@@ -78,9 +78,9 @@ def test_a_message_batch_can_be_canceled(slow, provider):
         assert cancelled.cancel_initiated_at
         batch = ended(client, batch)
         assert batch.request_counts.canceled >= 1
-        assert sum(counted(batch)) == 2
+        assert sum(counted(batch)) == 40
         types = [result.result.type for result in client.messages.batches.results(batch.id)]
-        assert len(types) == 2 and types.count("canceled") == batch.request_counts.canceled
+        assert len(types) == 40 and types.count("canceled") == batch.request_counts.canceled
 
 
 def test_what_is_wrong_is_told_in_anthropics_words(client):

@@ -1,5 +1,7 @@
 //! `POST /v1/files`: a form with a file in it. It is read as it arrives and passed on as it is read, so that its size costs no memory.
 
+use std::time::Duration;
+
 use bytes::{Bytes, BytesMut};
 use http::{HeaderValue, StatusCode, header};
 use pingora_proxy::Session;
@@ -23,6 +25,8 @@ use crate::store::{Place, StoredFile};
 const HEAD: usize = 1 << 20;
 /// The largest file that is kept here: what OpenAI takes.
 const MOST_KEPT: u64 = 512 << 20;
+/// So long the rest of a form is read that is refused already.
+const LINGERING: Duration = Duration::from_secs(10);
 /// What forms call the instance that is meant. It is for us alone.
 const PROVIDER: &str = "provider";
 
@@ -45,6 +49,16 @@ enum Goal {
 }
 
 pub async fn upload(session: &mut Session, ctx: &mut Exchange, desk: &Desk, shape: Shape) -> Result<(), Stop> {
+    let taken = take(session, ctx, desk, shape).await;
+    if taken.is_err() {
+        // Most clients read no answer before all is sent: they would only see the connection break.
+        let rest = async { while let Ok(Some(_)) = session.read_request_body().await {} };
+        let _ = tokio::time::timeout(LINGERING, rest).await;
+    }
+    taken
+}
+
+async fn take(session: &mut Session, ctx: &mut Exchange, desk: &Desk, shape: Shape) -> Result<(), Stop> {
     let content_type = session.req_header().headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
     if !content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
@@ -61,10 +75,7 @@ pub async fn upload(session: &mut Session, ctx: &mut Exchange, desk: &Desk, shap
         return Err(Refusal::invalid("The form has no part `file` with a filename.").param("file").into());
     }
     let purpose = form.field("purpose").map(str::to_owned);
-    if shape == Shape::Openai && form.is_over && purpose.as_deref().is_none_or(str::is_empty) {
-        let message = "The form has no part `purpose`: say what the file is for (`batch`, `user_data`, …).";
-        return Err(Refusal::invalid(message).param("purpose").into());
-    }
+    // Whether a purpose is needed is for the provider to say: xAI's takes files without any.
     match goal(session, desk, &form, purpose.as_deref())? {
         Goal::As(upstream) => pass_on(session, ctx, desk, shape, form, &upstream, &content_type).await,
         Goal::Here(upstream) => keep(session, ctx, desk, shape, form, upstream.as_deref()).await,

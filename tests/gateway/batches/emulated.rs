@@ -2,6 +2,7 @@
 
 use super::{Client, chat, line, setup};
 use crate::support::gateway::Gateway;
+use crate::support::postgres;
 use crate::support::upstream::{Gate, Received, Reply, Upstream};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -44,13 +45,16 @@ async fn halting(is_quick: &Arc<AtomicBool>, gate: &Gate) -> Upstream {
 /// A gateway dies in the middle of a batch, told to or not: the next one goes on, and each line has one result. What was answered is
 /// not asked again.
 async fn goes_on_after(signal: Signal) {
+    let folder = tempfile::tempdir().expect("a folder");
+    goes_on_in("NARTHEX_STORE_PATH", folder.path().join("lasting.db").to_str().expect("UTF-8"), signal).await;
+    goes_on_in("NARTHEX_STORE_URL", &postgres::shared().database().await, signal).await;
+}
+
+async fn goes_on_in(variable: &str, place: &str, signal: Signal) {
     let (is_quick, gate) = (Arc::new(AtomicBool::new(false)), Gate::closed());
     let upstream = halting(&is_quick, &gate).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("lasting.db").to_str().expect("UTF-8").to_owned();
-    let start = async || -> Gateway {
-        setup(&upstream, ", emulate: true, concurrency: 3").env("NARTHEX_STORE_PATH", &path).start().await
-    };
+    let start =
+        async || -> Gateway { setup(&upstream, ", emulate: true, concurrency: 3").env(variable, place).start().await };
     let mut gateway = start().await;
     let requests: Vec<Value> = (0..LINES).map(|number| line(&format!("l{number:02}"), "ollama/p")).collect();
     let id = Client::of(&gateway).create(&requests).await;
@@ -74,9 +78,7 @@ async fn goes_on_after(signal: Signal) {
     let before = chats(&upstream).len();
     assert_eq!(before, ANSWERED + 3);
     if signal == Signal::SIGKILL {
-        // What a dead process holds is free after a while; this is that while.
-        let mut database = sqlx::SqliteConnection::connect(&format!("sqlite://{path}")).await.expect("the store");
-        sqlx::query("UPDATE batches SET leased_until = 0").execute(&mut database).await.expect("freed");
+        free(place).await;
     }
     let gateway = start().await;
     let client = Client::of(&gateway);
@@ -89,9 +91,30 @@ async fn goes_on_after(signal: Signal) {
         let said = &result["response"]["body"]["choices"][0]["message"]["content"];
         assert_eq!(*said, format!("you: I am {id}"));
     }
+    for request in chats(&upstream) {
+        let words: Value = serde_json::from_slice(&request.body).expect("JSON");
+        let number: usize =
+            words["messages"][0]["content"].as_str().expect("words")["I am l".len()..].parse().expect("a number");
+        assert_eq!(request.headers.get("idempotency-key"), Some(format!("{id}_{}", number + 1).as_str()));
+    }
     // What was under way is asked again, and nothing else.
     assert_eq!(chats(&upstream).len() - before, LINES - kept);
     assert_eq!(batch["usage"]["total_tokens"], 5 * LINES);
+}
+
+/// What a dead process holds is free after a while; this is that while.
+async fn free(place: &str) {
+    const FREE: &str = "UPDATE batches SET leased_until = 0";
+    match place.strip_prefix("postgres") {
+        Some(_) => {
+            let mut database = sqlx::PgConnection::connect(place).await.expect("the store");
+            sqlx::query(FREE).execute(&mut database).await.expect("freed");
+        }
+        None => {
+            let mut database = sqlx::SqliteConnection::connect(&format!("sqlite://{place}")).await.expect("the store");
+            sqlx::query(FREE).execute(&mut database).await.expect("freed");
+        }
+    }
 }
 
 #[tokio::test]

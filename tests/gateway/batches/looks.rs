@@ -2,6 +2,7 @@
 
 use super::{Client, line, setup};
 use crate::support::gateway::Gateway;
+use crate::support::postgres;
 use crate::support::upstream::{Gate, Received, Reply, Upstream};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,11 +52,15 @@ fn looks(upstream: &Upstream) -> usize {
 /// Gateways that share a store look at a batch one at a time; so do a gateway's own tasks, when clients ask as well.
 #[tokio::test]
 async fn one_at_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    shared("NARTHEX_STORE_PATH", folder.path().join("shared.db").to_str().expect("UTF-8")).await;
+    shared("NARTHEX_STORE_URL", &postgres::shared().database().await).await;
+}
+
+async fn shared(variable: &str, place: &str) {
     let gate = Gate::closed();
     let upstream = slow(&gate).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("shared.db").to_str().expect("UTF-8").to_owned();
-    let start = async || -> Gateway { setup(&upstream, "").env("NARTHEX_STORE_PATH", &path).start().await };
+    let start = async || -> Gateway { setup(&upstream, "").env(variable, place).start().await };
     let (first, second) = (start().await, start().await);
     let id = Client::of(&first).create(&[line("a", "openai/m")]).await;
     upstream.received_until(|requests| requests.iter().any(is_look)).await;

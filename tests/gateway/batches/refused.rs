@@ -47,7 +47,7 @@ async fn bad_lines_are_told_with_number_and_reason() {
             set("url", "/v1/responses".into()),
             "line 3 asks `/v1/responses`, and the batch is for `/v1/chat/completions` (line 1 asks `/v1/chat/completions`)",
         ),
-        (set("body", json!({"model": "nobody/m"})), "Line 3: the model `nobody/m` does not exist here."),
+        (set("body", json!({"model": "nobody/m"})), "Line 3: The model `nobody/m` does not exist here."),
     ];
     for (text, expected) in bad {
         // An empty line counts.

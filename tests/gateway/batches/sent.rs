@@ -5,6 +5,9 @@ use crate::support::upstream::{Received, Reply, Upstream};
 use serde_json::{Value, json};
 use std::sync::Mutex;
 
+const LINES: &str = "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{\"temperature\":1.50, \"model\":\"fast\",\"x\":[ 1]}}\n\
+    {\"custom_id\":\"b\",\"url\":\"/v1/chat/completions\",\"body\":{\"model\":\"openai/m\"}}\n";
+
 /// A provider as OpenAI: one batch, done at the second look.
 async fn provider() -> Upstream {
     let looks = Mutex::new(0);
@@ -41,6 +44,7 @@ async fn provider() -> Upstream {
             "application/jsonl",
             "{\"id\":\"r\",\"custom_id\":\"a\",\"response\":{\"status_code\":200,\"request_id\":\"q\",\"body\":{\"x\": 1.50}},\"error\":null}\n",
         ),
+        ("GET", "/v1/files/file-up/content") => Reply::whole(200, "application/jsonl", LINES),
         ("DELETE", _) => Reply::json(200, "{}"),
         _ => Reply::json(404, "{}"),
     })
@@ -58,15 +62,14 @@ async fn names_are_replaced_and_nothing_else() {
     let upstream = provider().await;
     let gateway = setup(&upstream, "").start().await;
     let client = Client::of(&gateway);
-    let lines = "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{\"temperature\":1.50, \"model\":\"fast\",\"x\":[ 1]}}\n\
-        {\"custom_id\":\"b\",\"url\":\"/v1/chat/completions\",\"body\":{\"model\":\"openai/m\"}}\n";
-    let file = client.file("openai", lines).await;
+    let file = client.file("openai", LINES).await;
     let body = json!({"input_file_id": file, "endpoint": CHAT, "completion_window": "24h", "metadata": {"who": "me"}});
     let answer = client.ask("POST", "/v1/batches", Some(&body)).await;
+    assert_eq!(answer.head.status, 200, "{}", answer.text());
     let id = super::parsed(&answer)["id"].as_str().expect("an id").to_owned();
     let done = client.until(&id, "completed").await;
     let uploads = posted(&upstream, "/v1/files");
-    assert!(uploads[0].text().contains(lines), "the client's own file is there as it was");
+    assert!(uploads[0].text().contains(LINES), "the client's own file is there as it was");
     let expected = "{\"custom_id\":\"a\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{\"temperature\":1.50, \"model\":\"m\",\"x\":[ 1]}}\n\
         {\"custom_id\":\"b\",\"method\":\"POST\",\"url\":\"/v1/chat/completions\",\"body\":{\"model\":\"m\"}}\n";
     assert!(uploads[1].text().contains(expected), "{}", uploads[1].text());
@@ -105,6 +108,7 @@ async fn a_file_that_is_fit_already_is_used_as_it_is() {
     let file = client.file("openai", &line("a", "m").to_string()).await;
     let body = json!({"input_file_id": file, "endpoint": CHAT, "completion_window": "24h"});
     let answer = client.ask("POST", "/v1/batches", Some(&body)).await;
+    assert_eq!(answer.head.status, 200, "{}", answer.text());
     let id = super::parsed(&answer)["id"].as_str().expect("an id").to_owned();
     client.until(&id, "completed").await;
     assert_eq!(posted(&upstream, "/v1/files").len(), 1);

@@ -56,6 +56,16 @@ async fn a_form_in_chunks_and_a_query_are_forwarded() {
     assert_eq!(about_files(&upstream).pop().expect("a request").path, "/v1/files?own=2");
 }
 
+/// Some providers take files without a purpose; the others say so themselves.
+#[tokio::test]
+async fn a_purpose_is_not_insisted_on() {
+    let upstream = vault().await;
+    let gateway = setup(&[("xai", &upstream)]).start().await;
+    let form = form(&[file("a.txt", "x")]);
+    assert_eq!(upload(&gateway, "/v1/files", &form).await.head.status, 200);
+    assert_eq!(about_files(&upstream).pop().expect("a request").text(), form);
+}
+
 /// The path and the credentials by which each provider is asked, for an upload and for a file.
 #[tokio::test]
 async fn each_provider_is_asked_in_its_own_way() {
@@ -136,7 +146,11 @@ async fn google_is_asked_by_its_own_protocol() {
     assert_eq!((&shown["id"], &shown["bytes"], &shown["object"]), (&"abc".into(), &11.into(), &"file".into()));
     let [begun, sent] = &about_files(&upstream)[..] else { panic!("two requests") };
     assert_eq!(begun.headers.get("x-goog-upload-header-content-length"), Some("11"));
-    assert_eq!(begun.text(), r#"{"file":{"displayName":"a.txt"}}"#);
+    let file: Value = serde_json::from_slice(&begun.body).unwrap();
+    assert_eq!(file["file"]["displayName"], "a.txt");
+    // Names that are chosen have up to 40 small letters, digits and dashes.
+    let name = file["file"]["name"].as_str().unwrap().strip_prefix("files/").unwrap().to_owned();
+    assert!(name.len() <= 40 && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-')), "{name}");
     assert_eq!(sent.path, "/upload/v1beta/files?upload_id=7&upload_protocol=resumable");
     assert_eq!((sent.text(), sent.headers.get("x-goog-upload-command")), ("the content", Some("upload, finalize")));
     for request in [begun, sent] {

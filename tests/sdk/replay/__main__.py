@@ -61,7 +61,7 @@ def main():
 
 
 async def judge_all(cases, tools, upstream, arguments):
-    from . import official, pairs, refused, rounds, sdk
+    from . import files, official, pairs, refused, rounds, sdk
 
     specials = [*special_instances(cases, upstream.url)]
     config = instances.config(upstream.url, specials)
@@ -76,6 +76,7 @@ async def judge_all(cases, tools, upstream, arguments):
             runs.every_recording,
             runs.forms,
             runs.passthrough,
+            files.every_file,
             runs.broken_answers,
             runs.retries,
             runs.hang_ups,
