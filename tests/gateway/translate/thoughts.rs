@@ -39,7 +39,7 @@ async fn gateway(upstream: &Upstream) -> Gateway {
         )
     };
     Setup::instances([
-        ("usual", settings("minimax", "")),
+        ("usual", settings("groq", "")),
         ("split", settings("groq", ", think_tags: split")),
         ("keep", settings("groq", ", think_tags: keep")),
         ("compatible", settings("openai", "")),
@@ -80,7 +80,7 @@ async fn another_dialect_has_a_place_for_thoughts() {
     let split = (THOUGHT.to_owned(), "Five.\n".to_owned());
     let kept = (String::new(), TEXT.to_owned());
     for (instance, expected) in
-        [("usual", &split), ("split", &split), ("compatible", &kept), ("keep", &kept), ("parsed", &kept)]
+        [("usual", &kept), ("split", &split), ("compatible", &kept), ("keep", &kept), ("parsed", &kept)]
     {
         let model = format!("{instance}/m");
         let answer = ask(&gateway, Wire::Messages, &model, false).await;
