@@ -49,9 +49,14 @@ pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
         serde_json::from_slice(body).ok()
     };
     let envelope = envelope.unwrap_or_default();
+    // Under a status of success the error itself may have one.
+    let own = Some(status).filter(|status| status.as_u16() >= 400);
     let mut failure = match &envelope.error {
-        Some(error) => described(error, Some(status)),
-        None => Failure::new(status, envelope.message.unwrap_or_else(|| words(status, body))),
+        Some(error) => described(error, own),
+        None => {
+            let message = envelope.message.unwrap_or_else(|| words(status, body));
+            Failure::new(own.unwrap_or(StatusCode::BAD_GATEWAY), message)
+        }
     };
     let seconds = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     failure.retry_after = seconds.map(Duration::from_secs).or(failure.retry_after);
@@ -142,6 +147,12 @@ mod tests {
         assert_eq!((failure(400, key).kind, failure(400, key).status), (Kind::Authentication, StatusCode::BAD_REQUEST));
         let field = r#"{"error":{"code":400,"message":"m","details":[{"fieldViolations":[{"field":"contents"}]}]}}"#;
         assert_eq!(failure(400, field).param.as_deref(), Some("contents"));
+    }
+
+    #[test]
+    fn a_failure_never_looks_like_success() {
+        assert_eq!(failure(200, "").status, StatusCode::BAD_GATEWAY);
+        assert_eq!(failure(200, r#"{"error":{"code":429,"message":"m"}}"#).kind, Kind::RateLimited);
     }
 
     #[test]
