@@ -49,9 +49,11 @@ impl<'p> Route<'p> {
     /// are that several vendors have.
     pub fn of(path: &'p str, client: Dialect) -> Self {
         let below = |prefix| path.strip_prefix(prefix).filter(|rest: &&str| rest.starts_with('/'));
-        // Below the first are Azure's and Groq's paths, below the second are Alibaba's.
-        let of_openai = below("/openai").or_else(|| below("/compatible-mode"));
-        let (client, vendor, path) = match (below("/anthropic"), of_openai, below("/xai")) {
+        // Below the first are Azure's and Groq's paths, below the second Alibaba's, below the third Google's.
+        let of_openai = ["/openai", "/compatible-mode", "/v1beta/openai"].into_iter().find_map(below);
+        // Below the second is Alibaba's, below the third Z.ai's.
+        let of_anthropic = ["/anthropic", "/apps/anthropic", "/api/anthropic"].into_iter().find_map(below);
+        let (client, vendor, path) = match (of_anthropic, of_openai, below("/xai")) {
             (Some(rest), ..) => (Dialect::Anthropic, Vendor::Anthropic, rest),
             (_, Some(rest), _) => (Dialect::OpenaiChat, Vendor::Openai, rest),
             (.., Some(rest)) => (Dialect::OpenaiChat, Vendor::Xai, rest),
