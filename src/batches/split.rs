@@ -6,7 +6,7 @@ use memchr::memchr;
 /// The longest line that is kept whole, in bytes. No vendor takes longer ones.
 pub const LONGEST_LINE: usize = 16 << 20;
 
-/// A line: its number, counted from 1, and its text without the break. `None`: it is longer than [`LONGEST_LINE`].
+/// A line: its number, counted from 1, and its text without the break. `None`: it is longer than 16 MiB.
 pub type Numbered = (u64, Option<Bytes>);
 
 /// Finds the lines of a text that comes in pieces. Empty lines count, but are not told.
