@@ -53,6 +53,16 @@ impl<'a> Ask<'a> {
     pub fn delete(path: &'a str) -> Self {
         Self { method: Method::DELETE, ..Self::get(path) }
     }
+
+    fn place(&self, upstream: &Upstream) -> Destination {
+        upstream.instance.provider.urls.passthrough(&upstream.instance, self.path, self.query)
+    }
+
+    fn question<'q>(self, upstream: &'q Upstream, place: &'q Destination) -> Question<'q> {
+        let Destination { path_and_query, auth, base } = place;
+        let base = base.as_ref().unwrap_or(&upstream.instance.base);
+        Question { method: self.method, base, path_and_query, auth: *auth, headers: self.headers, body: self.body }
+    }
 }
 
 impl Desk {
@@ -75,22 +85,16 @@ impl Desk {
 
     /// A whole exchange, whatever is answered.
     pub async fn tell(&self, upstream: &Upstream, ask: Ask<'_>) -> Result<Told, Failure> {
-        let Ask { method, path, query, headers, body } = ask;
-        let Destination { path_and_query, auth, base } =
-            upstream.instance.provider.urls.passthrough(&upstream.instance, path, query);
-        let base = base.as_ref().unwrap_or(&upstream.instance.base);
-        let question = Question { method, base, path_and_query: &path_and_query, auth, headers, body };
-        self.caller.ask(upstream, &question).await.map_err(|why| unreachable(upstream, &why))
+        let place = ask.place(upstream);
+        let told = self.caller.ask(upstream, &ask.question(upstream, &place)).await;
+        told.map_err(|why| unreachable(upstream, &why))
     }
 
     /// An exchange whose body or answer is too long to be held.
     pub async fn begin(&self, upstream: &Upstream, ask: Ask<'_>) -> Result<Talk, Failure> {
-        let Ask { method, path, query, headers, body } = ask;
-        let Destination { path_and_query, auth, base } =
-            upstream.instance.provider.urls.passthrough(&upstream.instance, path, query);
-        let base = base.as_ref().unwrap_or(&upstream.instance.base);
-        let question = Question { method, base, path_and_query: &path_and_query, auth, headers, body };
-        self.caller.begin(upstream, &question).await.map_err(|why| unreachable(upstream, &why))
+        let place = ask.place(upstream);
+        let begun = self.caller.begin(upstream, &ask.question(upstream, &place)).await;
+        begun.map_err(|why| unreachable(upstream, &why))
     }
 
     pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
