@@ -97,6 +97,17 @@ impl Desk {
         begun.map_err(|why| unreachable(upstream, &why))
     }
 
+    /// An answer that is too long to be held; one that says no is a failure.
+    pub async fn open(&self, upstream: &Upstream, ask: Ask<'_>) -> Result<(Talk, StatusCode, HeaderMap), Failure> {
+        let mut talk = self.begin(upstream, ask).await?;
+        let broken = |why| unreachable(upstream, &why);
+        let (status, headers) = talk.answer().await.map_err(broken)?;
+        if status.is_success() {
+            return Ok((talk, status, headers));
+        }
+        Err(failure(upstream, &talk.told_of(status, headers).await.map_err(broken)?))
+    }
+
     pub fn upstream(&self, name: &str) -> Option<&Arc<Upstream>> {
         self.gateway.upstreams.iter().find(|upstream| upstream.name() == name)
     }

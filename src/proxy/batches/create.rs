@@ -189,15 +189,7 @@ async fn of_file(ctx: &Exchange, desk: &Desk, id: &str) -> Result<(StoredFile, S
     if let Ok(survey) = serde_json::from_str::<Survey>(file.notes.get()) {
         return Ok((file, survey));
     }
-    let mut source = match &file.place {
-        Place::Here => Source::kept(desk, &file),
-        Place::AtProvider { instance, id } => {
-            let upstream = desk.upstream(instance).ok_or_else(|| {
-                Refusal::new(Kind::NotFound, format!("The file is at `{instance}`, which is not configured any more."))
-            })?;
-            Source::at_provider(desk, upstream, id).await?
-        }
-    };
+    let mut source = Source::of(desk, &file).await?;
     let mut surveyor = Surveyor::default();
     while let Some(piece) = source.next().await? {
         surveyor.push(&piece);

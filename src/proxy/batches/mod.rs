@@ -31,14 +31,14 @@ pub use see::{InHand, Worker};
 use super::admit::Stop;
 use super::context::{Ask, Exchange};
 use super::desk::{Desk, now, now_ms, unavailable};
-use super::files::{Pieces, Source, query};
+use super::files::{Source, query};
 use super::stored::tenant;
 use super::{ResponseHeader, local};
 use crate::batches::{Batch, ResultLine, Status, Work};
 use crate::endpoints::Endpoint;
 use crate::error::{Failure, Kind, Refusal};
 use crate::files::{Shape, page_of};
-use crate::store::{Page, Place, StoredBatch, StoredFile};
+use crate::store::{Page, StoredBatch};
 use convert::Reader;
 
 /// A provider is asked no sooner than so after the last time, however often a client asks.
@@ -254,7 +254,7 @@ async fn results(
     header.insert_header(header::CONTENT_TYPE, "application/x-jsonl")?;
     local::begin(session, ctx, header).await?;
     for file in &files {
-        let mut reader = match source(desk, file).await {
+        let mut reader = match Source::of(desk, file).await {
             Ok(source) => Reader::new(source),
             Err(failure) => return Err(Stop::Broken(local::broken(&failure.message))),
         };
@@ -281,15 +281,5 @@ fn as_wanted(line: Bytes, is_anthropics: bool) -> Bytes {
     match serde_json::from_slice::<ResultLine>(&line) {
         Ok(result) if is_anthropics => Bytes::from(result.as_message_result()),
         _ => line,
-    }
-}
-
-async fn source(desk: &Desk, file: &StoredFile) -> Result<Source, Failure> {
-    match &file.place {
-        Place::Here => Ok(Source::Kept(Pieces::of_kept(&desk.gateway.store, file))),
-        Place::AtProvider { instance, id } => {
-            let gone = || Failure::of_kind(Kind::NotFound, format!("`{instance}` is not configured any more."));
-            Source::at_provider(desk, desk.upstream(instance).ok_or_else(gone)?, id).await
-        }
     }
 }

@@ -7,14 +7,14 @@ use http::{HeaderValue, StatusCode, header};
 use pingora_proxy::Session;
 
 use super::{Found, Stop, find, native, not_found, path};
-use crate::error::{Failure, Kind};
+use crate::error::{Failure, Kind, Refusal};
 use crate::files::Shape;
 use crate::proxy::ask::Talk;
 use crate::proxy::context::Exchange;
-use crate::proxy::desk::{Ask, Desk, failure, unavailable, unreachable};
+use crate::proxy::desk::{Ask, Desk, unavailable, unreachable};
 use crate::proxy::{ResponseHeader, headers, local};
 use crate::routing::Upstream;
-use crate::store::{Store, StoreError, StoredFile};
+use crate::store::{Place, Store, StoreError, StoredFile};
 
 /// The size of a piece in the store.
 const PIECE: usize = 512 << 10;
@@ -30,12 +30,7 @@ pub async fn content(session: &mut Session, ctx: &mut Exchange, desk: &Desk, id:
         }
         Found::AtProvider { upstream, name, .. } => {
             let (path, query) = content_path(&upstream, &name);
-            let mut talk = desk.begin(&upstream, Ask { query, ..Ask::get(&path) }).await?;
-            let (status, headers) = talk.answer().await.map_err(|why| unreachable(&upstream, &why))?;
-            if !status.is_success() {
-                let told = talk.told_of(status, headers).await.map_err(|why| unreachable(&upstream, &why))?;
-                return Err(failure(&upstream, &told).into());
-            }
+            let (mut talk, status, headers) = desk.open(&upstream, Ask { query, ..Ask::get(&path) }).await?;
             let mut header = ResponseHeader::build_no_case(status, Some(8)).map_err(Stop::Broken)?;
             let kept = [header::CONTENT_TYPE, header::CONTENT_LENGTH, header::CONTENT_DISPOSITION, header::ETAG];
             for (name, value) in kept.into_iter().filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))) {
@@ -183,6 +178,16 @@ pub enum Source {
 }
 
 impl Source {
+    /// A file from its beginning.
+    pub async fn of(desk: &Desk, file: &StoredFile) -> Result<Self, Failure> {
+        let Place::AtProvider { instance, id } = &file.place else { return Ok(Self::kept(desk, file)) };
+        let gone = || {
+            let message = format!("The file `{}` is at `{instance}`, which is not configured any more.", file.id);
+            Failure::from(&Refusal::new(Kind::NotFound, message).code("file_not_found"))
+        };
+        Self::at_provider(desk, desk.upstream(instance).ok_or_else(gone)?, id).await
+    }
+
     /// A file that is kept here, from its beginning.
     pub fn kept(desk: &Desk, file: &StoredFile) -> Self {
         Self::Kept(Pieces::of_kept(&desk.gateway.store, file))
@@ -196,13 +201,8 @@ impl Source {
 
     /// What a provider answers.
     pub async fn answer(desk: &Desk, upstream: &Upstream, ask: Ask<'_>) -> Result<Self, Failure> {
-        let mut talk = desk.begin(upstream, ask).await?;
-        let (status, headers) = talk.answer().await.map_err(|why| unreachable(upstream, &why))?;
-        if status.is_success() {
-            return Ok(Self::AtProvider(Box::new(talk)));
-        }
-        let told = talk.told_of(status, headers).await.map_err(|why| unreachable(upstream, &why))?;
-        Err(failure(upstream, &told))
+        let (talk, ..) = desk.open(upstream, ask).await?;
+        Ok(Self::AtProvider(Box::new(talk)))
     }
 
     pub async fn next(&mut self) -> Result<Option<Bytes>, Failure> {

@@ -14,7 +14,7 @@ use pingora_proxy::Session;
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
-pub use content::{Pieces, Source, Writer};
+pub use content::{Source, Writer};
 pub use push::{Put, push};
 
 use super::admit::Stop;
