@@ -8,7 +8,7 @@ use crate::endpoints::Operation;
 const INTRODUCTION: &str = "\
 # Providers
 
-This page is written by `make docs` from `src/providers/catalog.rs`. Change the catalogue, not this page.
+This page is written by `make docs` from `src/providers/catalog/`. Change the catalogue, not this page.
 
 A provider is used as soon as its variables are set. Every provider takes the same three: `…_API_KEY`, `…_BASE_URL` and
 `…_MODELS` (a list with commas). A word in the middle makes a further instance: `OPENAI_EAST_API_KEY` configures
