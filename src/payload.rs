@@ -9,6 +9,9 @@ use crate::json::{Edits, Object};
 use crate::multipart::Form;
 use crate::rope::Rope;
 
+/// The content type of a form, without its parameters.
+const FORM: &[u8] = b"multipart/form-data";
+
 /// The body of a request that runs a model.
 #[derive(Debug, Clone)]
 pub enum Payload {
@@ -20,7 +23,8 @@ pub enum Payload {
 impl Payload {
     /// Reads a body. Its content type matters only where it says that it is a form: `curl -d` calls JSON a form, too.
     pub fn read(content_type: &str, body: Rope) -> Result<Self, Refusal> {
-        if content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
+        let given = content_type.trim_start().as_bytes();
+        if given.get(..FORM.len()).is_some_and(|start| start.eq_ignore_ascii_case(FORM)) {
             let form = Form::read(content_type, body.to_bytes());
             return form
                 .map(Self::Form)
@@ -70,7 +74,8 @@ impl Payload {
         match (self, model) {
             (Self::Json(object), model) => {
                 let mut edits = Edits::default();
-                let name = model.map(|model| serde_json::Value::from(model).to_string());
+                // A text can always be written.
+                let name = model.and_then(|model| serde_json::to_string(model).ok());
                 if let Some(name) =
                     name.filter(|name| object.get("model").is_none_or(|value| *value != *name.as_bytes()))
                 {

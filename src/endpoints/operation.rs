@@ -130,7 +130,15 @@ impl Operation {
 
     /// Whether the model stands in the path, not in the body.
     pub fn has_model_in_path(self) -> bool {
-        self.path(false).contains(MODEL)
+        matches!(
+            self,
+            Self::GenerateContent
+                | Self::CountContent
+                | Self::EmbedContent
+                | Self::BatchEmbedContents
+                | Self::Converse
+                | Self::CountConverse
+        )
     }
 
     /// Where its inventor serves it, below the base URL; most compatible providers do the same. [`MODEL`] stands for the model.
@@ -172,3 +180,16 @@ impl Operation {
 
 /// Stands for the model in a path.
 pub const MODEL: &str = "{model}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_stands_in_the_path_or_in_the_body() {
+        for operation in Operation::ALL {
+            assert_eq!(operation.has_model_in_path(), operation.path(false).contains(MODEL), "{}", operation.name());
+            assert_eq!(operation.has_model_in_path(), operation.path(true).contains(MODEL), "{}", operation.name());
+        }
+    }
+}

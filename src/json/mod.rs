@@ -12,7 +12,6 @@ mod scan;
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memchr;
 use serde::de::DeserializeOwned;
 
 pub use edits::Edits;
@@ -42,6 +41,8 @@ struct Member {
     /// The key between its quotes, still escaped.
     key: Range<usize>,
     value: Range<usize>,
+    /// Whether there is a backslash in the key.
+    is_escaped: bool,
 }
 
 impl Object {
@@ -60,6 +61,11 @@ impl Object {
     /// The text that this object was read from.
     pub fn text(&self) -> &Rope {
         &self.text
+    }
+
+    /// The same object, whose text is in one piece: what is got of it is borrowed.
+    pub fn in_one_piece(&self) -> Self {
+        Self { text: self.text.to_bytes().into(), start: self.start, members: self.members.clone() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -96,17 +102,12 @@ impl Object {
     }
 
     fn is(&self, member: &Member, key: &str) -> bool {
-        match member.key.len() {
-            len if len < key.len() => false,
-            len if len == key.len() => *self.text.slice(&member.key) == *key.as_bytes(),
-            // A longer spelling of the same name, with escapes, must not slip past us.
-            _ => {
-                let raw = self.text.slice(&member.key);
-                let quoted = || self.text.slice(&(member.key.start - 1..member.key.end + 1));
-                memchr(b'\\', &raw).is_some()
-                    && serde_json::from_slice::<String>(&quoted()).is_ok_and(|name| name == key)
-            }
+        if !member.is_escaped {
+            return member.key.len() == key.len() && *self.text.slice(&member.key) == *key.as_bytes();
         }
+        // Another spelling of the same name must not slip past us.
+        let quoted = self.text.slice(&(member.key.start - 1..member.key.end + 1));
+        serde_json::from_slice::<String>(&quoted).is_ok_and(|name| name == key)
     }
 }
 

@@ -41,6 +41,7 @@ pub struct Scan {
     start: usize,
     members: Vec<Member>,
     key: Range<usize>,
+    is_key_escaped: bool,
     value_start: usize,
     /// The brackets that are to close what is open in a nested value.
     closers: Vec<u8>,
@@ -56,6 +57,7 @@ impl Scan {
             start: 0,
             members: Vec::with_capacity(16),
             key: 0..0,
+            is_key_escaped: false,
             value_start: 0,
             closers: Vec::new(),
             is_escaped: false,
@@ -77,14 +79,15 @@ impl Scan {
         let mut at = 0;
         while let Some(&byte) = piece.get(at) {
             at = match self.state {
-                State::InKey => match self.text_end(piece, at) {
-                    Some(end) => {
-                        self.key.end = self.behind + end - 1;
-                        self.state = State::Colon;
-                        end
-                    }
-                    None => break,
-                },
+                State::InKey => {
+                    let end = self.text_end(piece, at);
+                    let here = piece.get(at..end.unwrap_or(piece.len()));
+                    self.is_key_escaped |= here.is_some_and(|here| memchr::memchr(b'\\', here).is_some());
+                    let Some(end) = end else { break };
+                    self.key.end = self.behind + end - 1;
+                    self.state = State::Colon;
+                    end
+                }
                 State::InText => match self.text_end(piece, at) {
                     Some(end) => self.value_ends(end),
                     None => break,
@@ -123,6 +126,7 @@ impl Scan {
             (State::FirstKey, b'}') | (State::Comma, b'}') => State::End,
             (State::FirstKey | State::Key, b'"') => {
                 self.key.start = here + 1;
+                self.is_key_escaped = false;
                 State::InKey
             }
             (State::FirstKey | State::Key, _) => {
@@ -152,7 +156,7 @@ impl Scan {
 
     fn value_ends(&mut self, at: usize) -> usize {
         let value = self.value_start..self.behind + at;
-        self.members.push(Member { key: self.key.clone(), value });
+        self.members.push(Member { key: self.key.clone(), value, is_escaped: self.is_key_escaped });
         self.state = State::Comma;
         at
     }

@@ -111,12 +111,12 @@ impl Urls for Joined {
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination {
         let provider = instance.provider;
         match provider.place(call.operation) {
-            Some(Place::Base(path)) => destination(format!("{}{path}", instance.base.path), provider.auth),
+            Some(Place::Base(path)) => destination([&instance.base.path, path].concat(), provider.auth),
             Some(Place::Host(path)) => destination(format!("{}{path}", instance.root), provider.native.auth),
             Some(Place::Below(prefix)) => {
                 destination(format!("{}{prefix}{}", instance.root, call.path()), provider.native.auth)
             }
-            None => destination(format!("{}{}", instance.base.path, call.path()), provider.auth),
+            None => destination([&*instance.base.path, &*call.path()].concat(), provider.auth),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, StatusCode, Version, header};
-use pingora_core::{Error, ErrorType, Result};
+use pingora_core::{Error, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
 
 use super::ResponseHeader;
@@ -10,7 +10,7 @@ use super::context::{Ask, Attempt, Exchange, Lane, Run};
 use super::failure::KNOWN;
 use super::headers::{
     self, X_ACCEL_BUFFERING, X_AMZN_ERRORTYPE, X_NARTHEX_ATTEMPTS, X_NARTHEX_DROPPED, X_NARTHEX_INSTANCE,
-    X_NARTHEX_MODEL, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID,
+    X_NARTHEX_MODEL, X_REQUEST_ID, X_UPSTREAM_REQUEST_ID, append, insert,
 };
 use super::stored;
 use super::tries::remedy;
@@ -187,9 +187,7 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
         return Ok(());
     }
     // Made anew, like the request's: one pass, and what is not put in here does not get through.
-    let mut answer = ResponseHeader::build_no_case(response.status, Some(response.headers.len() + 6))?;
-    answer.set_version(response.version);
-    answer.set_reason_phrase(response.get_reason_phrase())?;
+    let mut answer = HeaderMap::with_capacity(response.headers.len() + 6);
     let is_upgrade = response.status.as_u16() == 101;
     // Its length would be wrong once an event has been taken out.
     let lane = ctx.attempt.as_ref().map(|attempt| &attempt.outgoing.lane);
@@ -207,58 +205,60 @@ pub fn response_filter(session: &mut Session, response: &mut ResponseHeader, ctx
         if *name == X_REQUEST_ID {
             // Two parties name the request; ours is the name that the logs here know it by.
             if value.as_bytes() != ctx.request_id.as_str().as_bytes() {
-                answer.append_header(X_UPSTREAM_REQUEST_ID, value.clone())?;
+                append(&mut answer, X_UPSTREAM_REQUEST_ID, value.clone())?;
             }
         } else if *name == header::TRANSFER_ENCODING || *name == header::CONTENT_LENGTH && is_shortened {
             if knows_chunks {
-                answer.insert_header(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
+                insert(&mut answer, header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?;
             } else {
                 session.set_keepalive(None);
             }
         } else if headers::is_answered(name, &nominated) || is_upgrade && headers::is_handshake(name) {
-            answer.append_header(name.clone(), value.clone())?;
+            append(&mut answer, name, value.clone())?;
         }
     }
-    answer.append_header(X_REQUEST_ID, ctx.request_id.value())?;
+    append(&mut answer, X_REQUEST_ID, ctx.request_id.value())?;
     if let Some(attempt) = &ctx.attempt {
-        answer.append_header(X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
+        append(&mut answer, X_NARTHEX_INSTANCE, attempt.target.upstream.label.clone())?;
         if let Ok(model) = HeaderValue::from_str(&attempt.target.model)
             && !model.is_empty()
         {
-            answer.append_header(X_NARTHEX_MODEL, model)?;
+            append(&mut answer, X_NARTHEX_MODEL, model)?;
         }
-        answer.append_header(X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
+        append(&mut answer, X_NARTHEX_ATTEMPTS, HeaderValue::from(ctx.tries.made()))?;
         if let Ask::Run(run) = &ctx.ask
             && is_translated
         {
-            translated_headers(&mut answer, run, &attempt.outgoing.lane)?;
+            translated_headers(&mut answer, response.status, run, &attempt.outgoing.lane)?;
         }
     }
     if ctx.answer.is_event_stream {
         // Asks proxies in front of us not to gather events.
-        answer.insert_header(X_ACCEL_BUFFERING, HeaderValue::from_static("no"))?;
+        insert(&mut answer, X_ACCEL_BUFFERING, HeaderValue::from_static("no"))?;
     }
-    *response = answer;
+    *response = headers::response(response, answer)?;
     Ok(())
 }
 
-fn translated_headers(answer: &mut ResponseHeader, run: &Run, lane: &Lane) -> Result<()> {
+fn translated_headers(answer: &mut HeaderMap, status: StatusCode, run: &Run, lane: &Lane) -> Result<()> {
     let dialect = run.operation.dialect();
     let dropped = lane.dropped();
-    let content_type = match (&run.asked, run.wants_stream && answer.status.is_success()) {
+    let content_type = match (&run.asked, run.wants_stream && status.is_success()) {
         (Some(asked), true) => dialect.client().stream_type(&asked.reply),
         _ => "application/json",
     };
     let content_type = match lane {
-        Lane::Audio(request) if answer.status.is_success() => request.content_type(),
+        Lane::Audio(request) if status.is_success() => request.content_type(),
         _ => content_type,
     };
-    answer.insert_header(header::CONTENT_TYPE, content_type)?;
-    if let Some(class) = dialect.error_type(Kind::of_status(answer.status)).filter(|_| !answer.status.is_success()) {
-        answer.insert_header(X_AMZN_ERRORTYPE, class)?;
+    insert(answer, header::CONTENT_TYPE, HeaderValue::from_static(content_type))?;
+    if let Some(class) = dialect.error_type(Kind::of_status(status)).filter(|_| !status.is_success()) {
+        insert(answer, X_AMZN_ERRORTYPE, HeaderValue::from_static(class))?;
     }
     if !dropped.is_empty() {
-        answer.insert_header(X_NARTHEX_DROPPED, listed(dropped))?;
+        let names =
+            HeaderValue::try_from(listed(dropped)).or_err(ErrorType::InternalError, "names are made presentable")?;
+        insert(answer, X_NARTHEX_DROPPED, names)?;
     }
     Ok(())
 }

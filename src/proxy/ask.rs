@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use once_cell::sync::Lazy;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
@@ -13,7 +13,8 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType};
 
 use super::dns::Dns;
-use super::{RequestHeader, outbound};
+use super::headers::insert;
+use super::{RequestHeader, headers, outbound};
 use crate::credentials::NoGrant;
 use crate::providers::{Auth, BaseUrl, HeaderSource};
 use crate::routing::Upstream;
@@ -22,6 +23,7 @@ use crate::routing::Upstream;
 const PATIENCE: Duration = Duration::from_secs(15);
 const LONGEST: usize = 16 << 20;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("narthex/", env!("CARGO_PKG_VERSION")));
 
 pub struct Question<'a> {
     pub method: Method,
@@ -226,41 +228,41 @@ async fn begin(
 async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<RequestHeader, Trouble> {
     let instance = &upstream.instance;
     let path = question.path_and_query;
-    let mut request = RequestHeader::build_no_case(question.method.clone(), path.as_bytes(), Some(8))?;
+    let mut headers = HeaderMap::with_capacity(8);
     let host = HeaderValue::try_from(question.base.authority()).unwrap_or(HeaderValue::from_static(""));
-    request.insert_header(header::HOST, host)?;
-    request.insert_header(header::ACCEPT, JSON)?;
-    request.insert_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
-    request.insert_header(header::USER_AGENT, concat!("narthex/", env!("CARGO_PKG_VERSION")))?;
+    insert(&mut headers, header::HOST, host)?;
+    insert(&mut headers, header::ACCEPT, JSON)?;
+    insert(&mut headers, header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
+    insert(&mut headers, header::USER_AGENT, USER_AGENT)?;
     for default in instance.provider.headers {
         if let HeaderSource::Fixed(value) = default.value {
-            request.insert_header(HeaderName::from_static(default.name), value)?;
+            insert(&mut headers, HeaderName::from_static(default.name), HeaderValue::from_static(value))?;
         }
     }
     for (name, value) in &question.headers {
-        request.insert_header(name.clone(), value.clone())?;
+        insert(&mut headers, name, value.clone())?;
     }
     let mut signed: &[u8] = b"";
     match &question.body {
         Body::None if question.method.is_safe() => {}
-        Body::None => request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(0))?,
+        Body::None => insert(&mut headers, header::CONTENT_LENGTH, HeaderValue::from(0))?,
         Body::Json(body) => {
             signed = body;
-            request.insert_header(header::CONTENT_TYPE, JSON)?;
-            request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+            insert(&mut headers, header::CONTENT_TYPE, JSON)?;
+            insert(&mut headers, header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
         }
-        Body::Following(Some(length)) => request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(*length))?,
-        Body::Following(None) => request.insert_header(header::TRANSFER_ENCODING, "chunked")?,
+        Body::Following(Some(length)) => insert(&mut headers, header::CONTENT_LENGTH, HeaderValue::from(*length))?,
+        Body::Following(None) => insert(&mut headers, header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?,
     }
     if let Some((name, value)) = instance.credential(question.auth) {
-        request.insert_header(name, value)?;
+        insert(&mut headers, name, value)?;
     }
     for (name, value) in &instance.headers {
-        request.insert_header(name.clone(), value.clone())?;
+        insert(&mut headers, name, value.clone())?;
     }
     if let Some(credentials) = &upstream.credentials {
         let grant = credentials.grant().await?;
-        outbound::authorise(&mut request, path, signed, instance, &grant)?;
+        outbound::authorise(question.method.as_str(), path, &mut headers, signed, instance, &grant)?;
     }
-    Ok(request)
+    Ok(headers::request(question.method.clone(), path.as_bytes(), Version::HTTP_11, headers)?)
 }

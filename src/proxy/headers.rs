@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName, header};
+use http::header::IntoHeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use pingora_core::{ErrorType::InternalError, OrErr, Result};
+
+use super::{RequestHeader, ResponseHeader};
 
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The provider's own id of a request that the client has named otherwise.
@@ -22,6 +26,40 @@ pub const X_NARTHEX_STRICT: HeaderName = HeaderName::from_static("x-narthex-stri
 /// The class of an error, as Amazon's SDKs look for it.
 pub const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 pub const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+
+/// A request's header of these headers. Pingora's own way to put them in one by one reads each name anew.
+pub fn request(method: Method, path: &[u8], version: Version, headers: HeaderMap) -> Result<RequestHeader> {
+    let (mut parts, ()) = http::Request::new(()).into_parts();
+    parts.method = method;
+    parts.version = version;
+    parts.headers = headers;
+    let mut request = RequestHeader::from(parts);
+    request.set_raw_path(path)?;
+    Ok(request)
+}
+
+/// The header of an answer with the status, version and reason of `like`, and these headers.
+pub fn response(like: &ResponseHeader, headers: HeaderMap) -> Result<ResponseHeader> {
+    let (mut parts, ()) = http::Response::new(()).into_parts();
+    parts.status = like.status;
+    parts.version = like.version;
+    parts.headers = headers;
+    let mut response = ResponseHeader::from(parts);
+    response.set_reason_phrase(like.get_reason_phrase())?;
+    Ok(response)
+}
+
+/// Adds a header beside others of its name. Fails where there are tens of thousands.
+pub fn append(headers: &mut HeaderMap, name: impl IntoHeaderName, value: HeaderValue) -> Result<()> {
+    headers.try_append(name, value).or_err(InternalError, TOO_MANY).map(drop)
+}
+
+/// Adds a header in place of others of its name. Fails like [`append`].
+pub fn insert(headers: &mut HeaderMap, name: impl IntoHeaderName, value: HeaderValue) -> Result<()> {
+    headers.try_insert(name, value).or_err(InternalError, TOO_MANY).map(drop)
+}
+
+const TOO_MANY: &str = "there are too many headers";
 
 /// Whether a client's header is passed on when a model is run: those by which a client talks to the provider are. What is
 /// not here stays here; above all the client's credentials and cookies, and whatever proxies before us have added.
@@ -150,7 +188,6 @@ pub fn presented_keys<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> imp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::HeaderValue;
 
     fn map(headers: &[(&'static str, &'static str)]) -> HeaderMap {
         headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()

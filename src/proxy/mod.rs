@@ -113,12 +113,12 @@ impl ProxyHttp for Proxy {
 
     async fn request_body_filter(
         &self,
-        _session: &mut Session,
+        session: &mut Session,
         body: &mut Option<Bytes>,
         end_of_stream: bool,
         ctx: &mut Exchange,
     ) -> Result<()> {
-        outbound::request_body_filter(body, end_of_stream, ctx);
+        outbound::request_body_filter(session, body, end_of_stream, ctx);
         Ok(())
     }
 

@@ -1,15 +1,17 @@
 //! What the provider is sent: our header set in place of the client's, and the body that was made for this attempt.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use pingora_core::protocols::http::compression::ResponseCompressionCtx;
 use pingora_core::{ErrorType::InternalError, OkOrErr, OrErr, Result};
 use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, Lane, Outgoing};
 use super::conversation::conversation;
+use super::headers::{append, insert};
 use super::{RequestHeader, headers};
 use crate::credentials::Grant;
 use crate::credentials::aws::{self, Signable};
@@ -29,15 +31,12 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     let attempt = ctx.attempt.as_ref().or_err(InternalError, "an attempt has been made")?;
     let instance = &attempt.target.upstream.instance;
     let client = session.req_header();
-    let path = attempt.outgoing.path_and_query.as_bytes();
-    let mut outgoing = RequestHeader::build_no_case(client.method.clone(), path, Some(client.headers.len() + 8))?;
-    // Pingora has set the version that the provider speaks.
-    outgoing.set_version(request.version);
+    let mut outgoing = HeaderMap::with_capacity(client.headers.len() + 8);
     let host = match &attempt.outgoing.base {
         None => attempt.target.upstream.host.clone(),
         Some(base) => HeaderValue::try_from(base.authority()).or_err(InternalError, "a host is a header value")?,
     };
-    outgoing.append_header(header::HOST, host)?;
+    append(&mut outgoing, header::HOST, host)?;
     match &ctx.ask {
         Ask::Run(run) => run_headers(client, &run.payload, &attempt.outgoing, &mut outgoing)?,
         ask => {
@@ -48,79 +47,92 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
                 &mut outgoing,
             )?;
             if let Some(body) = &attempt.outgoing.body {
-                outgoing.remove_header(&header::TRANSFER_ENCODING);
-                outgoing.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
+                outgoing.remove(header::TRANSFER_ENCODING);
+                insert(&mut outgoing, header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
             }
         }
     }
-    outgoing.append_header(header::ACCEPT_ENCODING, IDENTITY)?;
+    append(&mut outgoing, header::ACCEPT_ENCODING, IDENTITY)?;
     // The client's own id only where it was fit to be the exchange's.
-    outgoing.insert_header(headers::X_REQUEST_ID, ctx.request_id.value())?;
+    insert(&mut outgoing, headers::X_REQUEST_ID, ctx.request_id.value())?;
     let body =
         attempt.outgoing.body.as_ref().filter(|_| matches!(&ctx.ask, Ask::Run(run) if run.operation.generates()));
     provider_headers(instance, &ctx.gateway.session_id, body, &mut outgoing)?;
     if let Some((name, value)) = attempt.target.upstream.credential(attempt.outgoing.auth) {
-        outgoing.insert_header(name.clone(), value.clone())?;
+        insert(&mut outgoing, name, value.clone())?;
     }
     if let Some(grant) = attempt.grant.as_deref() {
         let Outgoing { path_and_query, body, .. } = &attempt.outgoing;
-        authorise(&mut outgoing, path_and_query, body.as_deref().unwrap_or_default(), instance, grant)?;
+        let body = body.as_deref().unwrap_or_default();
+        authorise(client.method.as_str(), path_and_query, &mut outgoing, body, instance, grant)?;
     }
-    *request = outgoing;
-    // An answer that comes encoded although `identity` was asked for is decoded; only a part of an encoded file cannot be.
-    // This is made anew for each attempt: what it decided for one must not stick to the next.
-    let decodes = !session.req_header().headers.contains_key(header::RANGE);
-    session.upstream_compression = ResponseCompressionCtx::new(0, decodes, false);
+    // Pingora has set the version that the provider speaks.
+    let path = attempt.outgoing.path_and_query.as_bytes();
+    *request = headers::request(client.method.clone(), path, request.version, outgoing)?;
+    session.upstream_compression = ResponseCompressionCtx::new(0, false, false);
+    if attempt.outgoing.body.is_none() {
+        expect_encoded(session);
+    }
     Ok(())
 }
 
 /// Puts a grant on a request. Comes last: nothing that a signature covers may change behind it.
 pub fn authorise(
-    outgoing: &mut RequestHeader,
+    method: &str,
     path_and_query: &str,
+    headers: &mut HeaderMap,
     body: &[u8],
     instance: &Instance,
     grant: &Grant,
 ) -> Result<()> {
     let credentials = match grant {
-        Grant::Bearer(value) => return outgoing.insert_header(header::AUTHORIZATION, value.clone()),
+        Grant::Bearer(value) => return insert(headers, header::AUTHORIZATION, value.clone()),
         Grant::Aws(credentials) => credentials,
     };
-    let method = outgoing.method.as_str();
-    let request = Signable { method, path_and_query, headers: &outgoing.headers, body };
+    let request = Signable { method, path_and_query, headers, body };
     let region = bedrock::region(instance);
     let made =
         aws::sign(&request, credentials, region, SystemTime::now()).or_err(InternalError, "it has no signature")?;
-    made.into_iter().try_for_each(|(name, value)| outgoing.insert_header(name, value))
+    made.into_iter().try_for_each(|(name, value)| insert(headers, name, value))
+}
+
+/// An answer that comes encoded although `identity` was asked for is decoded; only a part of an encoded file cannot be. Pingora's decoder
+/// would read at some length what encodings are asked for, unless it is told to work only after the header has been sent. It is
+/// made anew for each attempt: what it decided for one must not stick to the next.
+pub fn expect_encoded(session: &mut Session) {
+    let decodes = !session.req_header().headers.contains_key(header::RANGE);
+    session.upstream_compression = ResponseCompressionCtx::new(0, decodes, false);
 }
 
 /// Pingora asks for the body with the client's bytes in hand. A body of our own takes their place, whole, at the end.
-pub fn request_body_filter(body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) {
+pub fn request_body_filter(session: &mut Session, body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) {
     let Some(outgoing) = ctx.attempt.as_ref().and_then(|attempt| attempt.outgoing.body.as_ref()) else { return };
     // `None` would end the body.
     *body = Some(if end_of_stream { outgoing.clone() } else { Bytes::new() });
+    if end_of_stream {
+        expect_encoded(session);
+    }
 }
 
-fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgoing: &mut RequestHeader) -> Result<()> {
+fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgoing: &mut HeaderMap) -> Result<()> {
     let nominated = headers::nominated(&client.headers);
     let is_translated = sent.lane.foreign().is_some();
     for (name, value) in client.headers.iter().filter(|(name, _)| headers::is_forwarded(name, &nominated)) {
         if !is_translated || !headers::is_of_a_dialect(name) {
-            outgoing.append_header(name.clone(), value.clone())?;
+            append(outgoing, name, value.clone())?;
         }
     }
     if sent.lane.foreign() == Some(Dialect::Anthropic) {
-        outgoing.append_header(ANTHROPIC_VERSION.0, ANTHROPIC_VERSION.1)?;
+        append(outgoing, ANTHROPIC_VERSION.0, ANTHROPIC_VERSION.1)?;
     }
     if matches!(payload, Payload::Json(_)) || matches!(sent.lane, Lane::Audio(_)) {
-        let is_json =
-            |value: &HeaderValue| value.to_str().is_ok_and(|value| value.to_ascii_lowercase().contains("json"));
-        if !outgoing.headers.get(header::CONTENT_TYPE).is_some_and(is_json) {
-            outgoing.insert_header(header::CONTENT_TYPE, JSON)?;
+        let is_json = |value: &HeaderValue| value.as_bytes().windows(4).any(|word| word.eq_ignore_ascii_case(b"json"));
+        if !outgoing.get(header::CONTENT_TYPE).is_some_and(is_json) {
+            insert(outgoing, header::CONTENT_TYPE, JSON)?;
         }
     }
     let length = sent.body.as_ref().map_or(0, Bytes::len);
-    outgoing.append_header(header::CONTENT_LENGTH, HeaderValue::from(length))?;
+    append(outgoing, header::CONTENT_LENGTH, HeaderValue::from(length))?;
     Ok(())
 }
 
@@ -129,23 +141,23 @@ fn passthrough_headers(
     client: &RequestHeader,
     request: &RequestHeader,
     is_upgrade: bool,
-    outgoing: &mut RequestHeader,
+    outgoing: &mut HeaderMap,
 ) -> Result<()> {
     let nominated = headers::nominated(&client.headers);
     for (name, value) in &client.headers {
         if headers::is_passed_through(name, &nominated) || is_upgrade && name.as_str().starts_with(WEBSOCKET_FAMILY) {
-            outgoing.append_header(name.clone(), value.clone())?;
+            append(outgoing, name, value.clone())?;
         }
     }
     for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {
         if let Some(value) = request.headers.get(&name) {
-            outgoing.insert_header(name, value.clone())?;
+            insert(outgoing, name, value.clone())?;
         }
     }
     if is_upgrade {
         for name in [header::CONNECTION, header::UPGRADE] {
             if let Some(value) = client.headers.get(&name) {
-                outgoing.insert_header(name, value.clone())?;
+                insert(outgoing, name, value.clone())?;
             }
         }
     }
@@ -157,30 +169,26 @@ fn provider_headers(
     instance: &Instance,
     session_id: &str,
     body: Option<&Bytes>,
-    outgoing: &mut RequestHeader,
+    outgoing: &mut HeaderMap,
 ) -> Result<()> {
     for default in instance.provider.headers {
         let name = HeaderName::from_static(default.name);
-        if outgoing.headers.contains_key(&name) {
+        if outgoing.contains_key(&name) {
             continue;
         }
         let value = match default.value {
-            HeaderSource::Fixed(value) => Some(value),
-            HeaderSource::Option(option, otherwise) => instance.option(option).or(otherwise),
-            HeaderSource::Session => Some(session_id),
-            HeaderSource::Conversation => {
-                if let Some(id) = body.and_then(conversation) {
-                    outgoing.insert_header(name, id)?;
-                }
-                continue;
-            }
+            HeaderSource::Fixed(value) => Some(Cow::Borrowed(value)),
+            HeaderSource::Option(option, otherwise) => instance.option(option).or(otherwise).map(Cow::Borrowed),
+            HeaderSource::Session => Some(Cow::Borrowed(session_id)),
+            HeaderSource::Conversation => body.and_then(conversation).map(Cow::Owned),
         };
         if let Some(value) = value {
-            outgoing.insert_header(name, value)?;
+            let value = HeaderValue::try_from(&*value).or_err(InternalError, "a setting is no header value")?;
+            insert(outgoing, name, value)?;
         }
     }
     for (name, value) in &instance.headers {
-        outgoing.insert_header(name.clone(), value.clone())?;
+        insert(outgoing, name, value.clone())?;
     }
     Ok(())
 }
