@@ -29,7 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("store", &["config", "error"]),
     ("telemetry", &["rewrite", "routing"]),
     ("gateway", &["config", "fetch", "routing", "secret", "store", "telemetry"]),
-    ("simulator", &["dialects", "error", "models"]),
+    ("simulator", &["dialects", "error", "json", "models"]),
 ];
 
 /// Words that give away knowledge which a room should not have.

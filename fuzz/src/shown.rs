@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use narthex::dialects::framing::FrameKind;
 use narthex::dialects::ir::{Event, Response};
 use narthex::dialects::{Dialect, Reply};
+use narthex::json::Object;
 use serde_json::value::RawValue;
 
 pub fn assert_json(body: &[u8]) {
@@ -14,7 +15,7 @@ pub fn assert_json(body: &[u8]) {
 }
 
 pub fn replies() -> [Reply; 2] {
-    let echo = Some(Bytes::from_static(br#"{"model":"m","input":"x","reasoning":{"summary":"auto"}}"#));
+    let echo = Object::read(Bytes::from_static(br#"{"model":"m","input":"x","reasoning":{"summary":"auto"}}"#)).ok();
     let rich = Reply {
         model: "m".to_owned(),
         nonce: "n".to_owned(),

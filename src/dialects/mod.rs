@@ -28,6 +28,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 
 use crate::error::{Failure, Garbled, Refusal};
+use crate::json::Object;
 use crate::models::Facts;
 use framing::{Frame, Framing};
 use ir::loss::Loss;
@@ -178,8 +179,8 @@ pub struct Reply {
     pub shows_thoughts: bool,
     /// Gemini without `alt=sse`: a stream is one JSON array.
     pub is_array: bool,
-    /// The client's request body, for answers that repeat it (OpenAI's Responses).
-    pub echo: Option<Bytes>,
+    /// The client's request, for answers that repeat it (OpenAI's Responses). Whoever had it read puts it here.
+    pub echo: Option<Object>,
 }
 
 /// To whom a request is written: what the writer must know of the model and of the provider.

@@ -71,9 +71,11 @@ pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Garbled>
 
 /// Writes a body.
 pub fn write<T: Serialize>(value: &T) -> Bytes {
-    let mut out = BytesMut::with_capacity(512);
-    write_to(&mut out, value);
-    out.freeze()
+    // Into a vector: of the many small pieces that JSON is written in, each costs less than half of what it costs elsewhere.
+    let mut out = Vec::with_capacity(1024);
+    let written = serde_json::to_writer(&mut out, value);
+    debug_assert!(written.is_ok(), "{written:?}");
+    out.into()
 }
 
 /// Writes JSON behind what is there.

@@ -295,8 +295,9 @@ pub fn asked(run: &Run) -> Result<Asked, Refusal> {
     asked.reply.nonce = random_id();
     asked.reply.created = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     asked.reply.is_array = run.is_array;
-    if let Some(remembered) = &run.remembered {
-        asked.reply.echo = Some(remembered.request());
+    if dialect == Dialect::OpenaiResponses {
+        let original = run.remembered.as_ref().map_or(object, |remembered| remembered.request());
+        asked.reply.echo = Some(original.clone());
     }
     Ok(asked)
 }

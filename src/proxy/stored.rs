@@ -33,8 +33,8 @@ pub struct Remembered {
 
 impl Remembered {
     /// The request as the client made it: answers repeat much of it.
-    pub fn request(&self) -> Bytes {
-        self.original.text().to_bytes()
+    pub fn request(&self) -> &Object {
+        &self.original
     }
 }
 
@@ -46,41 +46,24 @@ pub struct Prepared {
     pub pin: Option<String>,
 }
 
+/// What a request continues or names.
+#[derive(Default)]
+struct Past {
+    named: HashMap<String, stored::Json>,
+    /// `None`: nothing has to be put before what the request says itself.
+    before: Option<Vec<stored::Json>>,
+    pin: Option<String>,
+}
+
 /// Looks up what a request continues or names.
 pub async fn prepare(ctx: &Exchange, object: Object) -> Result<Prepared, Refusal> {
     let wishes = Wishes::of(&object);
-    let store = &ctx.gateway.store;
-    let tenant = tenant(ctx);
-    let mut named = HashMap::new();
-    if !wishes.references.is_empty() || wishes.previous.is_some() {
-        store.wait_for_writes(tenant).await;
-    }
-    for id in &wishes.references {
-        if let Some(item) = store.item(tenant, id).await.map_err(|why| unavailable(&why))? {
-            named.insert(id.clone(), item);
-        }
-    }
-    let mut pin = None;
-    let mut before = Vec::new();
-    let mut is_complete = wishes.previous.is_none() && named.is_empty();
-    if let Some(previous) = &wishes.previous {
-        match store.history(tenant, previous).await.map_err(|why| unavailable(&why))? {
-            History::Whole(items) => before = items,
-            History::AtProvider { instance, .. } => {
-                pin = Some(instance);
-                is_complete = true;
-            }
-            // A provider that speaks Responses itself may know it, or says that it does not; others are not asked.
-            History::NotFound | History::Broken => is_complete = true,
-            History::TooLong { turns, bytes } => {
-                let message = format!("The conversation is too long to be continued: {turns} turns, {bytes} bytes.");
-                return Err(Refusal::new(Kind::TooLarge, message).param("previous_response_id"));
-            }
-        }
-    }
-    let payload = match is_complete {
-        true => Payload::Json(object.clone()),
-        false => {
+    let is_alone = wishes.references.is_empty() && wishes.previous.is_none();
+    // Asking the store takes a large future, which most requests need not have.
+    let Past { named, before, pin } = if is_alone { Past::default() } else { Box::pin(look_up(ctx, &wishes)).await? };
+    let payload = match before {
+        None => Payload::Json(object.clone()),
+        Some(before) => {
             let text = stored::complete(&object, &before, &named);
             let completed =
                 Object::read(text).map_err(|why| Refusal::invalid(format!("The input is no JSON: {why}.")))?;
@@ -88,6 +71,32 @@ pub async fn prepare(ctx: &Exchange, object: Object) -> Result<Prepared, Refusal
         }
     };
     Ok(Prepared { payload, remembered: Remembered { wishes, original: object, named }, pin })
+}
+
+async fn look_up(ctx: &Exchange, wishes: &Wishes) -> Result<Past, Refusal> {
+    let (store, tenant) = (&ctx.gateway.store, tenant(ctx));
+    store.wait_for_writes(tenant).await;
+    let mut named = HashMap::new();
+    for id in &wishes.references {
+        if let Some(item) = store.item(tenant, id).await.map_err(|why| unavailable(&why))? {
+            named.insert(id.clone(), item);
+        }
+    }
+    let Some(previous) = &wishes.previous else {
+        let before = (!named.is_empty()).then(Vec::new);
+        return Ok(Past { named, before, pin: None });
+    };
+    let (before, pin) = match store.history(tenant, previous).await.map_err(|why| unavailable(&why))? {
+        History::Whole(items) => (Some(items), None),
+        History::AtProvider { instance, .. } => (None, Some(instance)),
+        // A provider that speaks Responses itself may know it, or says that it does not; others are not asked.
+        History::NotFound | History::Broken => (None, None),
+        History::TooLong { turns, bytes } => {
+            let message = format!("The conversation is too long to be continued: {turns} turns, {bytes} bytes.");
+            return Err(Refusal::new(Kind::TooLarge, message).param("previous_response_id"));
+        }
+    };
+    Ok(Past { named, before, pin })
 }
 
 /// Wraps what answers a request, so that the answer is kept: whole where the provider forgets it, and where several keep theirs, whose

@@ -7,6 +7,7 @@ use narthex::dialects::ir::{Fold, Part, Response, event};
 use narthex::dialects::think_tags::ThinkTags;
 use narthex::dialects::{Dialect, Reply};
 use narthex::error::Failure;
+use narthex::json::Object;
 use narthex::rewrite::{Rewrite, Translate, Translation};
 
 use super::transcript::{Transcript, be_predictable, unframed};
@@ -142,7 +143,7 @@ fn reply() -> Reply {
         counts_stream: true,
         shows_thoughts: true,
         is_array: false,
-        echo: Some(Bytes::from_static(echo)),
+        echo: Object::read(Bytes::from_static(echo)).ok(),
     }
 }
 

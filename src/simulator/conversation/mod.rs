@@ -25,6 +25,7 @@ use super::routes::InPath;
 use super::script;
 use crate::dialects::{Asked, Dialect, Reply, count, ir};
 use crate::error::{Failure, Refusal};
+use crate::json::Object;
 
 /// A conversation that is to go on.
 pub struct Turn {
@@ -45,10 +46,8 @@ impl Turn {
     ) -> Result<Self, Refusal> {
         let rest = rules::without_history(dialect, body);
         let Asked { mut request, mut reply } = dialect.client().read_request(rest.as_ref().unwrap_or(body))?;
-        if rest.is_some() {
-            // What was taken out is repeated all the same.
-            reply.echo = Some(body.clone());
-        }
+        // What was taken out is repeated all the same.
+        reply.echo = Object::read(body.clone()).ok();
         if let Some(InPath { model, stream }) = place {
             request.model = model.clone().into_owned();
             request.stream = *stream;

@@ -58,7 +58,7 @@ pub struct Object<'a> {
     temperature: Or<'a, f64>,
     text: Text<'a>,
     tool_choice: Or<'a, &'static str>,
-    tools: &'a [Box<RawValue>],
+    tools: Or<'a, [(); 0]>,
     top_logprobs: Or<'a, u32>,
     top_p: Or<'a, f64>,
     truncation: Or<'a, &'static str>,
@@ -138,12 +138,13 @@ impl Envelope {
             created_at,
             completed_at: created_at.max(reply.created),
             service_tier: start.service_tier.clone().filter(|tier| SERVICE_TIERS.contains(&tier.as_str())),
-            echo: Echo::read(reply.echo.as_ref()),
+            echo: Echo::of(reply.echo.as_ref()),
         }
     }
 
     pub fn object<'a>(&'a self, state: State, output: &'a [Item], usage: Option<Usage>) -> Object<'a> {
         let echo = &self.echo;
+        let text = echo.text();
         Object {
             id: &self.id,
             object: "response",
@@ -151,7 +152,7 @@ impl Envelope {
             status: state.name(),
             background: false,
             completed_at: (state == State::Completed).then_some(self.completed_at),
-            conversation: echo.conversation.as_deref().map(|raw| match raw.get().starts_with('{') {
+            conversation: echo.get("conversation").map(|raw| match raw.get().starts_with('{') {
                 true => Conversation::Object(raw),
                 false => Conversation::Id { id: raw },
             }),
@@ -160,36 +161,36 @@ impl Envelope {
                 State::Incomplete { reason } => Some(IncompleteDetails { reason }),
                 State::InProgress | State::Completed => None,
             },
-            instructions: echo.instructions.as_deref(),
-            max_output_tokens: echo.max_output_tokens.as_deref(),
-            max_tool_calls: echo.max_tool_calls.as_deref(),
+            instructions: echo.get("instructions"),
+            max_output_tokens: echo.get("max_output_tokens"),
+            max_tool_calls: echo.get("max_tool_calls"),
             model: &self.model,
             output,
-            parallel_tool_calls: or(echo.parallel_tool_calls.as_deref(), true),
-            previous_response_id: echo.previous_response_id.as_deref(),
-            prompt_cache_key: echo.prompt_cache_key.as_deref(),
-            prompt_cache_retention: echo.prompt_cache_retention.as_deref(),
-            reasoning: or(echo.reasoning.as_deref(), NoReasoning { effort: None, summary: None }),
-            safety_identifier: echo.safety_identifier.as_deref(),
+            parallel_tool_calls: or(echo.get("parallel_tool_calls"), true),
+            previous_response_id: echo.get("previous_response_id"),
+            prompt_cache_key: echo.get("prompt_cache_key"),
+            prompt_cache_retention: echo.get("prompt_cache_retention"),
+            reasoning: or(echo.get("reasoning"), NoReasoning { effort: None, summary: None }),
+            safety_identifier: echo.get("safety_identifier"),
             service_tier: match (&self.service_tier, state) {
                 (Some(tier), _) => tier,
                 (None, State::InProgress) => "auto",
                 (None, _) => "default",
             },
-            store: or(echo.store.as_deref(), true),
-            temperature: or(echo.temperature.as_deref(), 1.0),
+            store: or(echo.get("store"), true),
+            temperature: or(echo.get("temperature"), 1.0),
             text: Text {
-                format: or(echo.text.format.as_deref(), PlainFormat { kind: "text" }),
-                verbosity: or(echo.text.verbosity.as_deref(), "medium"),
+                format: or(text.format, PlainFormat { kind: "text" }),
+                verbosity: or(text.verbosity, "medium"),
             },
-            tool_choice: or(echo.tool_choice.as_deref(), "auto"),
-            tools: echo.tools.as_deref().unwrap_or_default(),
-            top_logprobs: or(echo.top_logprobs.as_deref(), 0),
-            top_p: or(echo.top_p.as_deref(), 1.0),
-            truncation: or(echo.truncation.as_deref(), "disabled"),
+            tool_choice: or(echo.get("tool_choice"), "auto"),
+            tools: or(echo.get("tools"), []),
+            top_logprobs: or(echo.get("top_logprobs"), 0),
+            top_p: or(echo.get("top_p"), 1.0),
+            truncation: or(echo.get("truncation"), "disabled"),
             usage: usage.map(WrittenUsage::from),
-            user: echo.user.as_deref(),
-            metadata: or(echo.metadata.as_deref(), Nothing {}),
+            user: echo.get("user"),
+            metadata: or(echo.get("metadata"), Nothing {}),
         }
     }
 }

@@ -15,5 +15,4 @@ mod written;
 
 pub use items::is_served_by_xai;
 pub use read::{input_items, read};
-pub use wire::Body;
 pub use write::write;

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use super::wire::Body;
 use super::{items, settings, tools, wire as shape};
 use crate::dialects::ir::{Json, Logprobs, Message, Part, Request, Role, Text, Unknown};
-use crate::dialects::openai_responses::answer::echo::Echo;
 use crate::dialects::wire::{self, TextOr};
 use crate::dialects::{Asked, Reply};
 use crate::error::Refusal;
@@ -14,7 +13,6 @@ use crate::error::Refusal;
 pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
     let (body, mut unknown) = wire::read_request::<Body>(body)?;
     refuse_what_lives_elsewhere(&body)?;
-    let reply = Reply { echo: Some(Echo::of(&body)?.to_bytes()), ..Reply::default() };
     let mut messages = Vec::new();
     if let Some(instructions) = body.instructions.filter(|text| !text.is_empty()) {
         messages.push(said(Role::System, instructions));
@@ -64,7 +62,7 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
         unknown,
         ..Request::default()
     };
-    Ok(Asked { request, reply: Reply { model, ..reply } })
+    Ok(Asked { request, reply: Reply { model, ..Reply::default() } })
 }
 
 /// The items of a request's `input`, as they were sent but for an `id` where there was none: a text is one message of the user.

@@ -9,6 +9,7 @@ use crate::dialects::ir::{
 };
 use crate::dialects::{ClientDialect, Dialect, ProviderDialect, Reply};
 use crate::error::{Failure, Kind};
+use crate::json::Object;
 
 fn text(text: &str) -> Part {
     Part::Text(Text { text: text.to_owned(), ..Text::default() })
@@ -191,9 +192,8 @@ fn an_answer_repeats_its_request() {
         "reasoning": {"effort": "low", "summary": "auto"}, "text": {"verbosity": "low"}, "truncation": "auto", "store": false,
         "metadata": {"k": "v"}, "user": "u", "prompt_cache_key": "k", "top_logprobs": 2,
     });
-    let asked = read(&body);
-    let reply = Reply { nonce: "n0".to_owned(), ..asked.reply };
-    let object = whole(&answer(), &reply);
+    let request = Object::read(bytes::Bytes::from(body.to_string())).ok();
+    let object = whole(&answer(), &Reply { echo: request, ..reply() });
     for (member, said) in
         body.as_object().expect("an object").iter().filter(|(member, _)| *member != "input" && *member != "model")
     {
@@ -209,7 +209,7 @@ fn an_answer_repeats_its_request() {
     // A whole body, with what was put in its place before it was read, does as well.
     let echo =
         json!({"model": "m", "input": [], "previous_response_id": "resp_9", "conversation": "conv_1"}).to_string();
-    let object = whole(&answer(), &Reply { echo: Some(echo.into_bytes().into()), ..Reply::default() });
+    let object = whole(&answer(), &Reply { echo: Object::read(bytes::Bytes::from(echo)).ok(), ..Reply::default() });
     assert_eq!(object["previous_response_id"], "resp_9");
     assert_eq!(object["conversation"], json!({"id": "conv_1"}));
 }
