@@ -135,14 +135,13 @@ async fn exchange(
             keep(&mut ctx.answer.rewrite, last);
         }
         if header.status.is_success()
+            && !further.is_empty()
             && let Some(rewrite) = &mut ctx.answer.rewrite
         {
-            let mut answers = futures::stream::iter(further).map(|call| also(connector, peer, call)).buffered(AT_ONCE);
-            while let Some(answer) = answers.next().await {
-                match answer.map_err(theirs)? {
-                    Ok(pieces) => pieces.into_iter().for_each(|piece| rest.extend_from_slice(&rewrite.push(piece))),
-                    Err(failure) => return Ok(Collected { header, body: Err(failure) }),
-                }
+            // Their futures are large, and few exchanges have any.
+            match Box::pin(all(connector, peer, further)).await.map_err(theirs)? {
+                Ok(pieces) => pieces.into_iter().for_each(|piece| rest.extend_from_slice(&rewrite.push(piece))),
+                Err(failure) => return Ok(Collected { header, body: Err(failure) }),
             }
         }
         let finished = ctx.answer.rewrite.as_mut().map_or(Ok(Bytes::new()), |rewrite| rewrite.finish());
@@ -175,6 +174,23 @@ fn further(session: &mut Session, ctx: &mut Exchange, peer: &HttpPeer, upstream:
         attempt.outgoing.body = first;
     }
     Ok(calls)
+}
+
+/// Makes further calls, some at once: what their answers say, one after the other, or why there is none.
+async fn all(
+    connector: &Connector,
+    peer: &HttpPeer,
+    calls: Vec<Further>,
+) -> Result<std::result::Result<Vec<Bytes>, Failure>> {
+    let mut answers = futures::stream::iter(calls).map(|call| also(connector, peer, call)).buffered(AT_ONCE);
+    let mut pieces = Vec::new();
+    while let Some(answer) = answers.next().await {
+        match answer? {
+            Ok(told) => pieces.extend(told),
+            Err(failure) => return Ok(Err(failure)),
+        }
+    }
+    Ok(Ok(pieces))
 }
 
 /// Makes a further call: what its answer says, or why there is none. A pooled connection may have been closed just now.
@@ -227,7 +243,7 @@ fn request(
     let is_h2 = matches!(upstream, HttpSession::H2(_));
     request.set_version(if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 });
     outbound::upstream_request_filter(session, &mut request, ctx)?;
-    session.upstream_compression.request_filter(&request);
+    outbound::expect_encoded(session);
     if is_h2 && let Some(host) = request.remove_header(&header::HOST) {
         let path = request.uri.path_and_query().map_or("/", |path| path.as_str());
         let uri = http::Uri::builder()
