@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memmem;
 
 /// Pieces of bytes that stand for their concatenation. Most have one piece.
 #[derive(Debug, Clone, Default)]
@@ -57,6 +58,19 @@ impl Rope {
         }
     }
 
+    /// Whether this occurs somewhere, perhaps where two pieces meet.
+    pub fn contains(&self, wanted: &[u8]) -> bool {
+        let mut behind = 0_usize;
+        self.pieces.iter().any(|piece| {
+            let overlap = wanted.len().saturating_sub(1);
+            let seam = behind.saturating_sub(overlap)..behind + overlap;
+            let is_at_seam = || behind > 0 && memmem::find(&self.slice(&seam), wanted).is_some();
+            let is_here = memmem::find(piece, wanted).is_some() || is_at_seam();
+            behind += piece.len();
+            is_here
+        })
+    }
+
     pub fn copy_to(&self, range: &Range<usize>, out: &mut BytesMut) {
         self.parts(range).for_each(|part| out.put_slice(part));
     }
@@ -93,6 +107,8 @@ mod tests {
                     rope.push(Bytes::from_static(piece));
                 }
                 assert_eq!((rope.len(), rope.to_bytes()), (10, Bytes::from_static(text)));
+                assert!([&b"0123"[..], b"456", b"3456789", b"9", text].iter().all(|part| rope.contains(part)));
+                assert!(!rope.contains(b"46") && !rope.contains(b"90"));
                 for start in 0..=10 {
                     for end in start..=10 {
                         assert_eq!(*rope.slice(&(start..end)), text[start..end], "{cut} {second} {start} {end}");

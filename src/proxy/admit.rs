@@ -9,7 +9,7 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::tries::Tries;
-use super::{Side, batches, body, collect, dispatch, files, headers, listing, local, relay, stored};
+use super::{Side, batches, body, collect, dispatch, files, headers, listing, local, named_files, relay, stored};
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
@@ -201,6 +201,9 @@ async fn run(
         remembered,
     });
     find_targets(ctx, pin.as_deref())?;
+    if named_files::are_there(ctx) {
+        Box::pin(named_files::lead(ctx)).await?;
+    }
     if ctx.tries.is_empty() {
         local::without_provider(session, ctx).await?;
         return Ok(true);

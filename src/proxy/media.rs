@@ -12,7 +12,7 @@ use url::Url;
 use super::context::{Ask, Exchange, Run};
 use super::dispatch;
 use crate::config::MediaFetch;
-use crate::dialects::ir::{Media, MediaKind, Part, Source};
+use crate::dialects::ir::{Media, MediaKind, Source};
 use crate::dialects::{Dialect, gemini};
 use crate::endpoints::Operation;
 use crate::error::Refusal;
@@ -51,7 +51,12 @@ fn wanted<'a>(run: &'a mut Run, target: &Target) -> Vec<&'a mut Media> {
         && let Some(dialect) = fed_dialect(run, target)
         && let Some(asked) = &mut run.asked
     {
-        asked.request.messages.iter_mut().for_each(|message| collect(&mut message.parts, dialect, &mut wanted));
+        wanted = asked.request.media_mut();
+        wanted.retain(|media| match &media.source {
+            Source::Url(url) if dialect == Dialect::Gemini && gemini::reads_by_itself(url) => false,
+            Source::Url(url) => url.starts_with("http://") || url.starts_with("https://"),
+            _ => false,
+        });
     }
     wanted
 }
@@ -61,25 +66,6 @@ fn fed_dialect(run: &Run, target: &Target) -> Option<Dialect> {
     let operation = dispatch::door(run, target)?;
     let fetches = target.upstream.instance.provider.habits.fetches_urls && operation.dialect() != Dialect::Converse;
     (!fetches && operation != run.operation && operation != Operation::Embeddings).then(|| operation.dialect())
-}
-
-fn collect<'a>(parts: &'a mut [Part], dialect: Dialect, wanted: &mut Vec<&'a mut Media>) {
-    for part in parts {
-        match part {
-            Part::Media(media) => {
-                let is_wanted = match &media.source {
-                    Source::Url(url) if dialect == Dialect::Gemini && gemini::reads_by_itself(url) => false,
-                    Source::Url(url) => url.starts_with("http://") || url.starts_with("https://"),
-                    _ => false,
-                };
-                if is_wanted {
-                    wanted.push(media);
-                }
-            }
-            Part::ToolResult(result) => collect(&mut result.content, dialect, wanted),
-            _ => {}
-        }
-    }
 }
 
 /// What a file turned out to be.

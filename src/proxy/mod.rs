@@ -25,6 +25,7 @@ mod inner;
 mod listing;
 mod local;
 mod media;
+mod named_files;
 mod outbound;
 mod record;
 mod refresh;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::admit::Stop;
 use super::context::{Ask, Exchange, Rest};
+use super::desk::unavailable;
 use super::local;
 use super::tries::Tries;
 use crate::dialects::stored::{self, Answered, Wishes};
@@ -211,9 +212,4 @@ pub fn tenant(ctx: &Exchange) -> Option<&str> {
 
 fn not_found(id: &str) -> Refusal {
     Refusal::new(Kind::NotFound, format!("There is no response `{id}`.")).code("previous_response_not_found")
-}
-
-fn unavailable(why: &crate::store::StoreError) -> Refusal {
-    log::error!("{why}");
-    Refusal::from(why)
 }

@@ -39,6 +39,17 @@ impl Tries {
         self.order.is_empty()
     }
 
+    /// All of them, in their order.
+    pub fn targets(&self) -> &[Target] {
+        &self.order
+    }
+
+    /// Whether several instances could be asked.
+    pub fn has_choice(&self) -> bool {
+        let first = self.order.first().map(|target| target.upstream.name());
+        self.order.iter().any(|target| Some(target.upstream.name()) != first)
+    }
+
     pub fn made(&self) -> u32 {
         self.made
     }

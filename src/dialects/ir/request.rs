@@ -2,7 +2,7 @@
 
 use serde_json::Number;
 
-use super::{CacheMark, Json, Opaque, Part};
+use super::{CacheMark, Json, Media, Opaque, Part};
 
 /// A request in canonical form. Writers take it apart member by member: a member that is added here does not compile until
 /// each dialect maps, drops or refuses it.
@@ -54,6 +54,24 @@ pub struct Request {
     pub safety: Option<Json>,
     /// What we have no name for.
     pub unknown: Vec<Unknown>,
+}
+
+impl Request {
+    /// All images, sounds and files of the conversation, those in results of tools as well.
+    pub fn media_mut(&mut self) -> Vec<&mut Media> {
+        fn collect<'a>(parts: &'a mut [Part], media: &mut Vec<&'a mut Media>) {
+            for part in parts {
+                match part {
+                    Part::Media(found) => media.push(found),
+                    Part::ToolResult(result) => collect(&mut result.content, media),
+                    _ => {}
+                }
+            }
+        }
+        let mut media = Vec::new();
+        self.messages.iter_mut().for_each(|message| collect(&mut message.parts, &mut media));
+        media
+    }
 }
 
 /// A member that the reader of a request did not know, or that its dialect alone knows.

@@ -1,6 +1,7 @@
 //! Files: what is sent to whom, what is refused, what is left when something breaks off, and whose they are.
 
 mod broken;
+mod named;
 mod refused;
 mod sent;
 
