@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Audio, Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage, vertex};
+use super::{Audio, Auth, BaseUrl, BatchesApi, Bucket, Doors, Provider, Quirk, StreamUsage, vertex};
 use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::{Dialect, Habits};
 use crate::endpoints::Operation;
@@ -31,6 +31,8 @@ pub struct Instance {
     pub options: BTreeMap<&'static str, String>,
     /// Those that nobody may see.
     pub secrets: BTreeMap<&'static str, Secret>,
+    /// Where its batches are put.
+    pub bucket: Option<Bucket>,
     pub timeouts: Timeouts,
     /// Its share among instances that serve the same model.
     pub weight: u32,
@@ -107,6 +109,11 @@ impl Instance {
     /// Whether it keeps the responses that it gives. What stands in for OpenAI's own servers may not, which only its user knows.
     pub fn keeps_responses(&self) -> bool {
         self.provider.keeps_responses && self.option("keeps_responses") != Some("false")
+    }
+
+    /// How it takes many requests at once, if it does.
+    pub fn batches(&self) -> Option<BatchesApi> {
+        self.provider.batches.filter(|api| !api.needs_bucket() || self.bucket.is_some())
     }
 
     /// How it departs from its dialect where it runs this model.

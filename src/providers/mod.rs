@@ -5,6 +5,7 @@
 mod azure;
 mod base_url;
 pub mod bedrock;
+mod bucket;
 pub mod catalog;
 mod instance;
 pub mod page;
@@ -12,8 +13,9 @@ mod urls;
 mod vertex;
 
 pub use base_url::BaseUrl;
+pub use bucket::Bucket;
 pub use instance::{Instance, ListMode, Timeouts};
-pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments};
+pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments, with_query};
 
 use crate::dialects::Habits;
 use crate::endpoints::Operation;
@@ -120,12 +122,21 @@ pub enum BatchesApi {
     Gemini,
     /// xAI's: a batch is made, then requests are added to it.
     Xai,
+    /// Bedrock's model invocation jobs, for lines in a bucket of S3.
+    Bedrock,
+    /// Vertex AI's batch prediction jobs, for lines in a bucket of Cloud Storage.
+    Vertex,
 }
 
 impl BatchesApi {
     /// Whether the lines are read from a file that the provider keeps, and stand there in OpenAI's form.
     pub fn takes_files(self) -> bool {
         self == Self::Openai
+    }
+
+    /// Whether the lines are read from a bucket, which the user has to name.
+    pub fn needs_bucket(self) -> bool {
+        matches!(self, Self::Bedrock | Self::Vertex)
     }
 }
 

@@ -43,12 +43,18 @@ pub fn target(desk: &Desk, upstream: &Upstream, model: &str) -> Option<Target> {
 
 /// The operation by which an instance is asked for what a line wants, in a batch.
 pub fn door(run: &Run, target: &Target) -> Option<Operation> {
-    let provider = target.upstream.instance.provider;
     let wanted = run.operation;
-    match provider.batches? {
+    match target.upstream.instance.batches()? {
         BatchesApi::Anthropic => wanted.generates().then_some(Operation::Messages),
         BatchesApi::Gemini => wanted.generates().then_some(Operation::GenerateContent),
         BatchesApi::Xai => wanted.generates().then_some(Operation::Chat),
+        BatchesApi::Bedrock => wanted.generates().then_some(Operation::Converse),
+        // By the publisher's own API.
+        BatchesApi::Vertex if !wanted.generates() => None,
+        BatchesApi::Vertex => {
+            let is_own = |door: &Operation| matches!(door, Operation::GenerateContent | Operation::Messages);
+            dispatch::door(run, target).filter(is_own)
+        }
         BatchesApi::Openai => {
             let door = dispatch::door(run, target)?;
             // Its batches know only what OpenAI's paths name.

@@ -5,6 +5,7 @@
 //! `convert` and `send`, and its results into files by `collect`.
 
 mod anthropic;
+mod bedrock;
 mod collect;
 mod convert;
 mod create;
@@ -16,6 +17,7 @@ mod openai;
 mod plan;
 mod see;
 mod send;
+mod vertex;
 mod xai;
 
 use std::sync::Arc;
