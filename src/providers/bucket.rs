@@ -8,7 +8,7 @@ pub struct Bucket {
     pub name: String,
     /// What all of the gateway's objects begin with: empty, or with a slash at its end.
     pub prefix: String,
-    /// Where the storage is asked.
+    /// Where it is asked: of S3 the bucket's own address, of Cloud Storage all of it.
     pub storage: BaseUrl,
 }
 

@@ -93,7 +93,7 @@ impl Instance {
     /// Why no request can be sent to it, where that is so.
     pub fn unsupported(&self) -> Option<&'static str> {
         match self.provider.auth {
-            Auth::Bearer | Auth::Header(_) | Auth::KeyOrEntra(_) | Auth::AwsSignature | Auth::GoogleToken => None,
+            Auth::Bearer | Auth::Header(_) | Auth::KeyOrEntra(_) | Auth::AwsSignature(_) | Auth::GoogleToken => None,
         }
     }
 
@@ -231,7 +231,7 @@ impl Instance {
         let (name, value) = match auth {
             Auth::Bearer => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
             Auth::Header(name) | Auth::KeyOrEntra(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
-            Auth::AwsSignature => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
+            Auth::AwsSignature(_) => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
             Auth::GoogleToken => (HeaderName::from_static("x-goog-api-key"), HeaderValue::from_str(key)),
         };
         // Keys are checked to be valid header values when the configuration is read.

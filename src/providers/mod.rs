@@ -157,12 +157,30 @@ pub enum Auth {
     Bearer,
     /// The key alone in this header.
     Header(&'static str),
-    /// AWS Signature Version 4; with a key, which Bedrock has as well, that as a bearer.
-    AwsSignature,
+    /// AWS Signature Version 4 for this service; with a key, which Bedrock has as well, that as a bearer.
+    AwsSignature(AwsService),
     /// The key alone in this header; without a key, a token of Microsoft Entra ID as a bearer.
     KeyOrEntra(&'static str),
     /// A Google OAuth 2 access token as a bearer; with a key, that in `x-goog-api-key`.
     GoogleToken,
+}
+
+impl Auth {
+    /// The same identity, where it opens the cloud's storage.
+    pub fn at_storage(self) -> Self {
+        match self {
+            Self::AwsSignature(_) => Self::AwsSignature(AwsService::S3),
+            other => other,
+        }
+    }
+}
+
+/// What a signature of AWS is for: each service reads a request in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AwsService {
+    /// Both of Bedrock's: models and their administration.
+    Bedrock,
+    S3,
 }
 
 /// Where an operation is served, when not at its usual path below the base URL.

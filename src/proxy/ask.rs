@@ -15,6 +15,7 @@ use pingora_core::{Error, ErrorType};
 use super::dns::Dns;
 use super::{RequestHeader, outbound};
 use crate::credentials::NoGrant;
+use crate::credentials::aws::Signed;
 use crate::providers::{Auth, BaseUrl, HeaderSource};
 use crate::routing::Upstream;
 
@@ -240,17 +241,22 @@ async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<Request
     for (name, value) in &question.headers {
         request.insert_header(name.clone(), value.clone())?;
     }
-    let mut signed: &[u8] = b"";
+    let mut signed = Signed::Bytes(b"");
     match &question.body {
         Body::None if question.method.is_safe() => {}
         Body::None => request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(0))?,
         Body::Json(body) => {
-            signed = body;
+            signed = Signed::Bytes(body);
             request.insert_header(header::CONTENT_TYPE, JSON)?;
             request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
         }
-        Body::Following(Some(length)) => request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(*length))?,
-        Body::Following(None) => request.insert_header(header::TRANSFER_ENCODING, "chunked")?,
+        Body::Following(length) => {
+            signed = Signed::Unknown;
+            match length {
+                Some(length) => request.insert_header(header::CONTENT_LENGTH, HeaderValue::from(*length))?,
+                None => request.insert_header(header::TRANSFER_ENCODING, "chunked")?,
+            }
+        }
     }
     if let Some((name, value)) = instance.credential(question.auth) {
         request.insert_header(name, value)?;
@@ -260,7 +266,7 @@ async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<Request
     }
     if let Some(credentials) = &upstream.credentials {
         let grant = credentials.grant().await?;
-        outbound::authorise(&mut request, path, signed, instance, &grant)?;
+        outbound::authorise(&mut request, path, signed, instance, question.auth, &grant)?;
     }
     Ok(request)
 }

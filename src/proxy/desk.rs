@@ -52,6 +52,10 @@ impl<'a> Ask<'a> {
         Self { method: Method::POST, body, ..Self::get(path) }
     }
 
+    pub fn put(path: &'a str, body: Body) -> Self {
+        Self { method: Method::PUT, body, ..Self::get(path) }
+    }
+
     pub fn delete(path: &'a str) -> Self {
         Self { method: Method::DELETE, ..Self::get(path) }
     }
@@ -62,7 +66,7 @@ impl<'a> Ask<'a> {
             None => urls.passthrough(&upstream.instance, self.path, self.query),
             Some(base) => Destination {
                 path_and_query: with_query(format!("{}/{}", base.path, self.path), self.query),
-                auth: upstream.instance.provider.auth,
+                auth: upstream.instance.provider.auth.at_storage(),
                 base: Some(base.clone()),
             },
         }

@@ -12,10 +12,10 @@ use super::context::{Ask, Exchange, Lane, Outgoing};
 use super::conversation::conversation;
 use super::{RequestHeader, headers};
 use crate::credentials::Grant;
-use crate::credentials::aws::{self, Signable};
+use crate::credentials::aws::{self, Signable, Signed};
 use crate::dialects::Dialect;
 use crate::payload::Payload;
-use crate::providers::{HeaderSource, Instance, bedrock};
+use crate::providers::{Auth, HeaderSource, Instance, bedrock};
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -63,8 +63,9 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
         outgoing.insert_header(name.clone(), value.clone())?;
     }
     if let Some(grant) = attempt.grant.as_deref() {
-        let Outgoing { path_and_query, body, .. } = &attempt.outgoing;
-        authorise(&mut outgoing, path_and_query, body.as_deref().unwrap_or_default(), instance, grant)?;
+        let Outgoing { path_and_query, auth, body, .. } = &attempt.outgoing;
+        let body = Signed::Bytes(body.as_deref().unwrap_or_default());
+        authorise(&mut outgoing, path_and_query, body, instance, *auth, grant)?;
     }
     *request = outgoing;
     // An answer that comes encoded although `identity` was asked for is decoded; only a part of an encoded file cannot be.
@@ -78,16 +79,18 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
 pub fn authorise(
     outgoing: &mut RequestHeader,
     path_and_query: &str,
-    body: &[u8],
+    body: Signed<'_>,
     instance: &Instance,
+    auth: Auth,
     grant: &Grant,
 ) -> Result<()> {
-    let credentials = match grant {
-        Grant::Bearer(value) => return outgoing.insert_header(header::AUTHORIZATION, value.clone()),
-        Grant::Aws(credentials) => credentials,
+    let (credentials, service) = match (grant, auth) {
+        (Grant::Bearer(value), _) => return outgoing.insert_header(header::AUTHORIZATION, value.clone()),
+        (Grant::Aws(credentials), Auth::AwsSignature(service)) => (credentials, service),
+        (Grant::Aws(_), _) => return Ok(()),
     };
     let method = outgoing.method.as_str();
-    let request = Signable { method, path_and_query, headers: &outgoing.headers, body };
+    let request = Signable { service, method, path_and_query, headers: &outgoing.headers, body };
     let region = bedrock::region(instance);
     let made =
         aws::sign(&request, credentials, region, SystemTime::now()).or_err(InternalError, "it has no signature")?;

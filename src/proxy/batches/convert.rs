@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::batches::{Line, Lines, Numbered, Problem, ResultLine};
+use super::bedrock;
+use crate::batches::{LONGEST_LINE, Line, Lines, Numbered, Problem, ResultLine};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Kind, Refusal};
 use crate::payload::Payload;
@@ -97,6 +98,9 @@ pub fn carry(desk: &Desk, upstream: &Upstream, text: &Bytes, is_strict: bool) ->
         run.asked = Some(Box::new(admit::asked(&run).map_err(refused)?));
     }
     let (body, lane) = dispatch::carry(&mut run, operation, &target).map_err(refused)?;
+    if operation == Operation::Converse {
+        bedrock::check(&body)?;
+    }
     Ok(Carried { line, run, operation, model: target.model, body, lane })
 }
 
@@ -140,7 +144,12 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(source: Source) -> Self {
-        Self { source, lines: Lines::default(), found: Default::default(), is_over: false }
+        Self::up_to(source, LONGEST_LINE)
+    }
+
+    /// Lines of at most so many bytes.
+    pub fn up_to(source: Source, longest: usize) -> Self {
+        Self { source, lines: Lines::up_to(longest), found: Default::default(), is_over: false }
     }
 
     pub async fn next(&mut self) -> Result<Option<(u64, Bytes)>, Failure> {

@@ -113,6 +113,9 @@ impl Flow {
 
     /// Takes away what was put at the provider for this batch alone.
     pub async fn tidy(self, job: &mut Job<'_>) {
+        if self == Self::Native(BatchesApi::Bedrock) {
+            return bedrock::tidy(job).await;
+        }
         let Ok(upstream) = job.upstream() else { return };
         for file in std::mem::take(&mut job.work.uploads) {
             let path = crate::proxy::files::path(&upstream, &file);
