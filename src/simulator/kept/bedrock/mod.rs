@@ -40,5 +40,5 @@ pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answe
 /// Bedrock's conflicts are bad requests by their status.
 fn conflict(call: &Call, message: String) -> Answer {
     let failure = Failure { status: StatusCode::BAD_REQUEST, ..Failure::of_kind(Kind::Conflict, message) };
-    Answer::failed(Dialect::Converse, &failure, call.head.id())
+    Answer::failed(Dialect::Converse, &failure, call.head.id()).with_header("x-amzn-errortype", "ConflictException")
 }

@@ -5,9 +5,9 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::super::answer::{Answer, now};
-use super::super::{Call, time};
 use super::super::file::{Content, File, NewFile, Origin};
 use super::super::stock::{Files, Shelves};
+use super::super::{Call, time};
 use super::VENDOR;
 use crate::error::Failure;
 

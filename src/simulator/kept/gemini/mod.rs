@@ -11,9 +11,9 @@ use http::Method;
 pub use self::create::Details;
 pub use self::upload::Uploads;
 use super::super::answer::{Answer, bad_value};
-use super::{Call, time};
 use super::place::{Place, What};
 use super::stock::Shelves;
+use super::{Call, time};
 use crate::error::{Kind, Refusal};
 
 pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answer, Refusal> {
