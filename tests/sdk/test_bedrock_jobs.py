@@ -201,7 +201,7 @@ def test_boto3_runs_a_job(client):
     manifest = json.loads(read(listed[1]))
     assert (manifest["processedRecordCount"], manifest["errorRecordCount"]) == (3, 2)
     assert manifest["outputTokenCount"] == found["r-1"]["modelOutput"]["usage"]["outputTokens"]
-    with pytest.raises(bedrock.exceptions.ConflictException):
+    with pytest.raises(bedrock.exceptions.ValidationException, match="State was: Completed"):
         bedrock.stop_model_invocation_job(jobIdentifier=arn)
 
 

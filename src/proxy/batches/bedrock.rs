@@ -217,7 +217,13 @@ pub async fn look(job: &mut Job<'_>) -> Result<Progress, Failure> {
             job.batch.enter(Status::Cancelling, now());
             Ok(Progress::Waiting { is_changed })
         }
-        _ => Ok(Progress::Waiting { is_changed }),
+        _ => {
+            // A job that is not in a state to be stopped does not take note of it.
+            if job.batch.cancelling_at.is_some() {
+                cancel(job).await?;
+            }
+            Ok(Progress::Waiting { is_changed })
+        }
     }
 }
 
@@ -242,7 +248,7 @@ pub async fn cancel(job: &mut Job<'_>) -> Result<(), Failure> {
     let path = format!("{}/stop", path(job)?);
     match job.desk.ask(&*job.upstream()?, Ask::post(&path, Body::None)).await {
         Ok(_) => Ok(()),
-        // It has ended meanwhile.
+        // It has ended meanwhile, or cannot be stopped yet.
         Err(failure) if matches!(failure.kind, Kind::InvalidRequest | Kind::Conflict) => Ok(()),
         Err(failure) => Err(failure),
     }

@@ -68,6 +68,10 @@ impl Cloud {
                 self.note(request);
                 Reply::json(200, json!({"jobArn": ARN}).to_string())
             }
+            ("POST", _) if path == format!("{JOB}/stop") => {
+                self.status = "Stopped";
+                Reply::json(200, "{}")
+            }
             ("GET", "/model-invocation-jobs") => {
                 let name = query.split('&').find_map(|pair| pair.strip_prefix("nameContains=")).unwrap_or_default();
                 let found = self.job.iter().filter(|job| job["jobName"].as_str().is_some_and(|own| own.contains(name)));
@@ -280,6 +284,23 @@ async fn every_end_is_told() {
         }
         assert!(cloud.lock().expect("a cloud").objects.is_empty());
     }
+}
+
+/// A job that is being validated cannot be stopped: it is told so again until it can.
+#[tokio::test]
+async fn a_stop_that_comes_too_early_is_repeated() {
+    let refused = || Reply::json(400, r#"{"message":"State was: Validating"}"#);
+    let faults = vec![("POST", "/stop", refused()), ("POST", "/stop", refused())];
+    let (upstream, cloud) = Cloud { faults, ..Cloud::done("Validating", Vec::new()) }.start().await;
+    let gateway = setup(&upstream).start().await;
+    let client = Client::of(&gateway);
+    let id = client.create(&two()).await;
+    let answer = client.ask("POST", &format!("/v1/batches/{id}/cancel"), None).await;
+    assert_eq!(parsed(&answer)["status"], "cancelling");
+    let batch = client.until(&id, "cancelled").await;
+    assert_eq!(client.results(&batch["error_file_id"]).await[1].1["error"]["code"], "batch_cancelled");
+    assert_eq!(sent(&upstream, "POST", "/stop").len(), 3);
+    assert!(cloud.lock().expect("a cloud").objects.is_empty());
 }
 
 /// An answer repeats its request: it may be longer than any request.

@@ -9,7 +9,7 @@ use super::super::page::{limit, page};
 use super::super::stock::{Batches, Shelves};
 use super::super::{not_found, time};
 use super::create::{Asked, Details};
-use super::{conflict, output};
+use super::output;
 use crate::error::Refusal;
 
 #[derive(Serialize)]
@@ -104,12 +104,10 @@ pub fn show(shelves: &mut Shelves, id: &str) -> Result<Answer, Refusal> {
 }
 
 /// Answered with nothing; whether it has stopped, the next look tells.
-pub fn stop(shelves: &mut Shelves, call: &Call, id: &str) -> Result<Answer, Refusal> {
+pub fn stop(shelves: &mut Shelves, id: &str) -> Result<Answer, Refusal> {
     let job = find(&mut shelves.bedrock, id)?;
     if job.state.has_ended() {
-        job.cancels += 1;
-        let message = format!("The job is {} and cannot be stopped.", status(job));
-        return Ok(conflict(call, message));
+        return Err(Refusal::invalid(format!("A job that is done cannot be stopped. State was: {}", status(job))));
     }
     job.cancel();
     Ok(Answer::json(&serde_json::Map::new()))
