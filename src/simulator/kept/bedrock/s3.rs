@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::super::super::answer::{Answer, now};
+use super::super::super::answer::Answer;
 use super::super::file::{Content, File, NewFile, Origin};
 use super::super::stock::{Files, Shelves};
 use super::super::{Call, time};
@@ -139,8 +139,7 @@ fn wrong(status: StatusCode, code: &str, message: &str, more: &str, request_id: 
     let (message, request_id) = (escaped(message), escaped(request_id));
     let text = format!(
         "<Error><Code>{code}</Code><Message>{message}</Message>{more}<RequestId>{request_id}</RequestId>\
-         <HostId>simulator{}</HostId></Error>",
-        now()
+         <HostId>simulator</HostId></Error>"
     );
     xml(status, &text)
 }
