@@ -126,6 +126,7 @@ fn the_example_configuration_is_valid_with_everything_switched_on() {
     let names = [
         "azure",
         "bedrock",
+        "bedrock-jobs",
         "gemini",
         "local",
         "openai",

@@ -11,6 +11,6 @@ mod work;
 pub use line::{Line, endpoint_of, path_of};
 pub use object::{Batch, Counts, LineError, Status, Usage};
 pub use results::{Outcome, ResultLine};
-pub use split::{Lines, Numbered};
+pub use split::{LONGEST_LINE, Lines, Numbered};
 pub use survey::{Problem, Survey, Surveyor};
 pub use work::{Input, Mode, Stage, Work};

@@ -29,6 +29,7 @@ pub fn simulator() -> Instance {
         list_mode: ListMode::Fallback,
         options: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        bucket: None,
         timeouts: TIMEOUTS,
         weight: 1,
         model_info: Arc::default(),
@@ -203,6 +204,10 @@ fn read_instance(
     if list_mode == ListMode::Allowlist && models.is_empty() {
         remarks.push(format!("providers.{name} lists no models, and in allowlist mode it serves no others"));
     }
+    let bucket = provider.urls.bucket(&options, key.is_some()).unwrap_or_else(|why| {
+        entry.problem(why);
+        None
+    });
     entry.finish();
     let base = base?;
     let root = Instance::root_of(provider, &base);
@@ -217,6 +222,7 @@ fn read_instance(
         list_mode,
         options,
         secrets,
+        bucket,
         timeouts,
         weight,
         model_info: Arc::default(),

@@ -73,7 +73,7 @@ pub trait Source: Debug + Send + Sync {
 pub fn of(instance: &Instance, client: &Arc<Client>) -> Option<Arc<Credentials>> {
     match instance.provider.auth {
         _ if instance.key.is_some() => None,
-        Auth::AwsSignature => Some(Credentials::new(aws::Aws::of(instance, client.ca_file()))),
+        Auth::AwsSignature(_) => Some(Credentials::new(aws::Aws::of(instance, client.ca_file()))),
         Auth::GoogleToken => Some(Credentials::new(google::Google::of(instance, client))),
         Auth::KeyOrEntra(_) => Some(match entra::Entra::of(instance, client) {
             Ok(entra) => Credentials::new(entra),

@@ -1,14 +1,14 @@
 //! Amazon Bedrock's hosts and paths: one for each region, one for running models and one for administering them.
 //!
-//! Sources: the service models `bedrock-runtime` 2023-09-30 and `bedrock` 2023-04-20 with their endpoint rules, and the partitions
-//! of AWS, as botocore 1.4x has them.
+//! Sources: the service models `bedrock-runtime` 2023-09-30, `bedrock` 2023-04-20 and `s3` 2006-03-01 with their endpoint rules, and the
+//! partitions of AWS, as botocore 1.4x has them.
 
 use std::collections::BTreeMap;
 
 use percent_encoding::utf8_percent_encode;
 
 use super::urls::{UNRESERVED, destination, with_query};
-use super::{BaseUrl, Call, Destination, Instance, Listing, Provider, Urls};
+use super::{BaseUrl, Bucket, Call, Destination, Instance, Listing, Provider, Urls};
 use crate::endpoints::Operation;
 use crate::secret::Secret;
 
@@ -30,7 +30,9 @@ const RUNTIME: &[&str] = &["async-invoke", "guardrail", "guardrail-checks", "mod
 
 /// The part of a host's name that tells the service.
 const SERVICE: &str = "bedrock-runtime";
+const STORAGE: &str = "s3";
 const FIPS: &str = "-fips";
+const USUAL_REGION: &str = "us-east-1";
 
 /// Parameters of a query that sign it (SigV4 by query). They are the client's own credentials.
 const SIGNATURE: &[&str] = &[
@@ -50,13 +52,13 @@ impl Urls for Bedrock {
             return BaseUrl::parse(text);
         }
         match is_region(text) {
-            true => BaseUrl::parse(&usual(text, is_fips(options))),
+            true => BaseUrl::parse(&usual(SERVICE, text, is_fips(options))),
             false => Err(format!("`{text}` is neither a region, such as us-east-1, nor a URL")),
         }
     }
 
     fn usual_base(&self, provider: &Provider, options: &BTreeMap<&'static str, String>) -> Option<BaseUrl> {
-        let named = options.get("region").map(|region| usual(region, is_fips(options)));
+        let named = options.get("region").map(|region| usual(SERVICE, region, is_fips(options)));
         BaseUrl::parse(named.as_deref().or(provider.base_url)?).ok()
     }
 
@@ -86,6 +88,55 @@ impl Urls for Bedrock {
                 Ok(())
             }
         }
+    }
+
+    /// The bucket's storage is the bucket's own address, below which are its objects.
+    fn bucket(&self, options: &BTreeMap<&'static str, String>, has_key: bool) -> Result<Option<Bucket>, String> {
+        let option = |name: &str| options.get(name).map(String::as_str);
+        let Some(text) = option("batch_bucket") else {
+            let alone = ["batch_role", "storage_url"].into_iter().find(|name| options.contains_key(name));
+            return alone.map_or(Ok(None), |name| Err(format!("{name} is for batches, and batch_bucket is missing")));
+        };
+        if has_key {
+            return Err(
+                "batch_bucket needs AWS credentials: a Bedrock API key (api_key, AWS_BEARER_TOKEN_BEDROCK) opens \
+                        no bucket of S3"
+                    .to_owned(),
+            );
+        }
+        match option("batch_role") {
+            None => {
+                return Err(
+                    "batch_bucket needs a batch_role: the ARN of the role by which Bedrock opens the bucket, such \
+                            as arn:aws:iam::123456789012:role/batches"
+                        .to_owned(),
+                );
+            }
+            Some(role) if !is_role(role) => {
+                return Err(format!(
+                    "batch_role `{role}` is no ARN of a role, such as arn:aws:iam::123456789012:role/batches"
+                ));
+            }
+            Some(_) => {}
+        }
+        let region = option("region").unwrap_or(USUAL_REGION);
+        let storage = match option("storage_url") {
+            Some(url) => BaseUrl::parse(url).map_err(|why| format!("storage_url: {why}"))?,
+            None => BaseUrl::parse(&usual(STORAGE, region, is_fips(options)))?,
+        };
+        let mut bucket = Bucket::parse(text, "s3", storage)?;
+        if !is_bucket(&bucket) {
+            return Err(format!(
+                "batch_bucket `{text}` cannot be told to Bedrock: a bucket's name has 3 to 63 small letters, digits, `-` and \
+                 `.`, and a prefix has letters, digits and `-._`, with a single `/` in between"
+            ));
+        }
+        // Certificates of S3 cover one label before its host's name.
+        match option("storage_url").is_none() && !bucket.name.contains('.') {
+            true => bucket.storage.host = format!("{}.{}", bucket.name, bucket.storage.host),
+            false => bucket.storage.path = format!("{}/{}", bucket.storage.path, bucket.name),
+        }
+        Ok(Some(bucket))
     }
 
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination {
@@ -123,17 +174,38 @@ impl Urls for Bedrock {
 
 /// The region that an instance's requests are signed for.
 pub fn region(instance: &Instance) -> &str {
-    instance.option("region").unwrap_or("us-east-1")
+    instance.option("region").unwrap_or(USUAL_REGION)
+}
+
+/// `RoleArn` in the service model.
+fn is_role(text: &str) -> bool {
+    let mut parts = text.splitn(6, ':');
+    let is_account =
+        |account: &str| account.is_empty() || account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    parts.next() == Some("arn")
+        && parts.next().is_some_and(|partition| partition == "aws" || partition.starts_with("aws-"))
+        && parts.next() == Some("iam")
+        && parts.next() == Some("")
+        && parts.next().is_some_and(is_account)
+        && parts.next().and_then(|rest| rest.strip_prefix("role/")).is_some_and(|name| !name.is_empty())
+}
+
+/// Whether `S3Uri` of the service model has room for it, with what will stand behind it.
+fn is_bucket(bucket: &Bucket) -> bool {
+    let Bucket { name, prefix, .. } = bucket;
+    let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let is_name = name.len() <= 63 && !name.contains('_') && is_end(name.bytes().next()) && is_end(name.bytes().last());
+    is_name && !prefix.contains("//") && !prefix.contains('=') && prefix.len() <= 800
 }
 
 fn is_fips(options: &BTreeMap<&'static str, String>) -> bool {
     options.get("fips").is_some_and(|fips| fips == "true")
 }
 
-fn usual(region: &str, is_fips: bool) -> String {
+fn usual(service: &str, region: &str, is_fips: bool) -> String {
     let domain =
         DOMAINS.iter().find(|(prefix, _)| region.starts_with(prefix)).map_or("amazonaws.com", |(_, domain)| domain);
-    format!("https://{SERVICE}{}.{region}.{domain}", if is_fips { FIPS } else { "" })
+    format!("https://{service}{}.{region}.{domain}", if is_fips { FIPS } else { "" })
 }
 
 /// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`: words in small letters, then a number.
@@ -221,5 +293,48 @@ mod tests {
         );
         assert_eq!(host("http://localhost:1"), None);
         assert_eq!(host("https://vpce-1.bedrock-runtime.eu-west-1.vpce.amazonaws.com"), None);
+    }
+
+    const ROLE: &str = "arn:aws:iam::123456789012:role/service-role/batches";
+
+    fn bucket(given: &[(&'static str, &str)]) -> Result<Option<Bucket>, String> {
+        Bedrock.bucket(&given.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), false)
+    }
+
+    #[test]
+    fn a_bucket_has_an_address_of_its_own() {
+        let at = |name: &str, more: &[(&'static str, &str)]| {
+            let given = [&[("batch_bucket", name), ("batch_role", ROLE)], more].concat();
+            bucket(&given).expect("a bucket").expect("a bucket").storage.to_string()
+        };
+        let region = |name: &'static str| [("region", name)];
+        assert_eq!(at("s3://my-jobs/a", &[]), "https://my-jobs.s3.us-east-1.amazonaws.com");
+        assert_eq!(at("s3://my.jobs/a", &[]), "https://s3.us-east-1.amazonaws.com/my.jobs");
+        assert_eq!(at("s3://my-jobs", &region("cn-north-1")), "https://my-jobs.s3.cn-north-1.amazonaws.com.cn");
+        assert_eq!(at("s3://my-jobs", &region("eusc-de-east-1")), "https://my-jobs.s3.eusc-de-east-1.amazonaws.eu");
+        let fips = [("region", "us-west-2"), ("fips", "true")];
+        assert_eq!(at("s3://my-jobs", &fips), "https://my-jobs.s3-fips.us-west-2.amazonaws.com");
+        assert_eq!(at("s3://my-jobs", &[("storage_url", "http://localhost:9/s3/")]), "http://localhost:9/s3/my-jobs");
+        assert_eq!(bucket(&[]), Ok(None));
+    }
+
+    #[test]
+    fn half_a_setting_is_told() {
+        let wrong = |given: &[(&'static str, &str)]| bucket(given).expect_err("it is wrong");
+        let named = ("batch_bucket", "s3://my-jobs");
+        assert!(wrong(&[("batch_role", ROLE)]).contains("batch_bucket is missing"));
+        assert!(wrong(&[("storage_url", "http://localhost")]).contains("batch_bucket is missing"));
+        assert!(wrong(&[named]).contains("needs a batch_role"));
+        for role in
+            ["batches", "arn:aws:iam::12:role/x", "arn:aws:iam::123456789012:user/x", "arn:aws:iam::123456789012:role/"]
+        {
+            assert!(wrong(&[named, ("batch_role", role)]).contains("no ARN of a role"), "{role}");
+        }
+        assert!(wrong(&[named, ("batch_role", ROLE), ("storage_url", "s3")]).contains("storage_url"));
+        for name in ["s3://-my-jobs", "s3://my_jobs", "s3://my-jobs/a//b", "s3://my-jobs/a=1"] {
+            assert!(wrong(&[("batch_bucket", name), ("batch_role", ROLE)]).contains(name), "{name}");
+        }
+        let keyed = BTreeMap::from([("batch_bucket", "s3://my-jobs".to_owned()), ("batch_role", ROLE.to_owned())]);
+        assert!(Bedrock.bucket(&keyed, true).expect_err("a key").contains("API key"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Audio, Auth, BaseUrl, Doors, Provider, Quirk, StreamUsage, vertex};
+use super::{Audio, Auth, BaseUrl, BatchesApi, Bucket, Doors, Provider, Quirk, StreamUsage, vertex};
 use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::{Dialect, Habits};
 use crate::endpoints::Operation;
@@ -31,6 +31,8 @@ pub struct Instance {
     pub options: BTreeMap<&'static str, String>,
     /// Those that nobody may see.
     pub secrets: BTreeMap<&'static str, Secret>,
+    /// Where its batches are put.
+    pub bucket: Option<Bucket>,
     pub timeouts: Timeouts,
     /// Its share among instances that serve the same model.
     pub weight: u32,
@@ -91,7 +93,7 @@ impl Instance {
     /// Why no request can be sent to it, where that is so.
     pub fn unsupported(&self) -> Option<&'static str> {
         match self.provider.auth {
-            Auth::Bearer | Auth::Header(_) | Auth::KeyOrEntra(_) | Auth::AwsSignature | Auth::GoogleToken => None,
+            Auth::Bearer | Auth::Header(_) | Auth::KeyOrEntra(_) | Auth::AwsSignature(_) | Auth::GoogleToken => None,
         }
     }
 
@@ -107,6 +109,11 @@ impl Instance {
     /// Whether it keeps the responses that it gives. What stands in for OpenAI's own servers may not, which only its user knows.
     pub fn keeps_responses(&self) -> bool {
         self.provider.keeps_responses && self.option("keeps_responses") != Some("false")
+    }
+
+    /// How it takes many requests at once, if it does.
+    pub fn batches(&self) -> Option<BatchesApi> {
+        self.provider.batches.filter(|api| !api.needs_bucket() || self.bucket.is_some())
     }
 
     /// How it departs from its dialect where it runs this model.
@@ -224,7 +231,7 @@ impl Instance {
         let (name, value) = match auth {
             Auth::Bearer => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
             Auth::Header(name) | Auth::KeyOrEntra(name) => (HeaderName::from_static(name), HeaderValue::from_str(key)),
-            Auth::AwsSignature => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
+            Auth::AwsSignature(_) => (http::header::AUTHORIZATION, HeaderValue::try_from(format!("Bearer {key}"))),
             Auth::GoogleToken => (HeaderName::from_static("x-goog-api-key"), HeaderValue::from_str(key)),
         };
         // Keys are checked to be valid header values when the configuration is read.

@@ -5,6 +5,7 @@
 mod azure;
 mod base_url;
 pub mod bedrock;
+mod bucket;
 pub mod catalog;
 mod instance;
 pub mod page;
@@ -12,8 +13,9 @@ mod urls;
 mod vertex;
 
 pub use base_url::BaseUrl;
+pub use bucket::Bucket;
 pub use instance::{Instance, ListMode, Timeouts};
-pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments};
+pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments, with_query};
 
 use crate::dialects::Habits;
 use crate::endpoints::Operation;
@@ -120,12 +122,21 @@ pub enum BatchesApi {
     Gemini,
     /// xAI's: a batch is made, then requests are added to it.
     Xai,
+    /// Bedrock's model invocation jobs, for lines in a bucket of S3.
+    Bedrock,
+    /// Vertex AI's batch prediction jobs, for lines in a bucket of Cloud Storage.
+    Vertex,
 }
 
 impl BatchesApi {
     /// Whether the lines are read from a file that the provider keeps, and stand there in OpenAI's form.
     pub fn takes_files(self) -> bool {
         self == Self::Openai
+    }
+
+    /// Whether the lines are read from a bucket, which the user has to name.
+    pub fn needs_bucket(self) -> bool {
+        matches!(self, Self::Bedrock | Self::Vertex)
     }
 }
 
@@ -146,12 +157,30 @@ pub enum Auth {
     Bearer,
     /// The key alone in this header.
     Header(&'static str),
-    /// AWS Signature Version 4; with a key, which Bedrock has as well, that as a bearer.
-    AwsSignature,
+    /// AWS Signature Version 4 for this service; with a key, which Bedrock has as well, that as a bearer.
+    AwsSignature(AwsService),
     /// The key alone in this header; without a key, a token of Microsoft Entra ID as a bearer.
     KeyOrEntra(&'static str),
     /// A Google OAuth 2 access token as a bearer; with a key, that in `x-goog-api-key`.
     GoogleToken,
+}
+
+impl Auth {
+    /// The same identity, where it opens the cloud's storage.
+    pub fn at_storage(self) -> Self {
+        match self {
+            Self::AwsSignature(_) => Self::AwsSignature(AwsService::S3),
+            other => other,
+        }
+    }
+}
+
+/// What a signature of AWS is for: each service reads a request in its own way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AwsService {
+    /// Both of Bedrock's: models and their administration.
+    Bedrock,
+    S3,
 }
 
 /// Where an operation is served, when not at its usual path below the base URL.

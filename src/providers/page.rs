@@ -177,7 +177,7 @@ fn authentication(auth: Auth) -> String {
     match auth {
         Auth::Bearer => "`Authorization: Bearer …`".to_owned(),
         Auth::Header(name) => format!("`{name}: …`"),
-        Auth::AwsSignature => {
+        Auth::AwsSignature(_) => {
             "a signature by AWS credentials, or a Bedrock API key as `Authorization: Bearer …`".to_owned()
         }
         Auth::KeyOrEntra(name) => format!("`{name}: …`, or a token of Microsoft Entra ID as `Authorization: Bearer …`"),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use super::{Auth, BaseUrl, Instance, Place, Provider};
+use super::{Auth, BaseUrl, Bucket, Instance, Place, Provider};
 use crate::endpoints::{MODEL, Operation};
 use crate::error::Refusal;
 use crate::secret::Secret;
@@ -44,6 +44,11 @@ pub trait Urls: Sync {
         _secrets: &BTreeMap<&'static str, Secret>,
     ) -> Vec<&'static str> {
         Vec::new()
+    }
+
+    /// The bucket for its batches, if one is named. `has_key`: requests bear a key and nothing else. The error says what is wrong.
+    fn bucket(&self, _options: &BTreeMap<&'static str, String>, _has_key: bool) -> Result<Option<Bucket>, String> {
+        Ok(None)
     }
 
     /// Where an operation goes.

@@ -14,8 +14,10 @@ use pingora_core::{Error, ErrorType};
 
 use super::dns::Dns;
 use super::headers::insert;
-use super::{RequestHeader, headers, outbound};
+use super::outbound::{self, Unsigned};
+use super::{RequestHeader, headers};
 use crate::credentials::NoGrant;
+use crate::credentials::aws::Signed;
 use crate::providers::{Auth, BaseUrl, HeaderSource};
 use crate::routing::Upstream;
 
@@ -234,7 +236,9 @@ async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<Request
     insert(&mut headers, header::ACCEPT, JSON)?;
     insert(&mut headers, header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))?;
     insert(&mut headers, header::USER_AGENT, USER_AGENT)?;
-    for default in instance.provider.headers {
+    // What the provider and the user want sent is for the provider, not for a storage elsewhere.
+    let is_storage = instance.bucket.as_ref().is_some_and(|bucket| bucket.storage == *question.base);
+    for default in instance.provider.headers.iter().filter(|_| !is_storage) {
         if let HeaderSource::Fixed(value) = default.value {
             insert(&mut headers, HeaderName::from_static(default.name), HeaderValue::from_static(value))?;
         }
@@ -242,27 +246,34 @@ async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<Request
     for (name, value) in &question.headers {
         insert(&mut headers, name, value.clone())?;
     }
-    let mut signed: &[u8] = b"";
+    let mut signed = Signed::Bytes(b"");
     match &question.body {
         Body::None if question.method.is_safe() => {}
         Body::None => insert(&mut headers, header::CONTENT_LENGTH, HeaderValue::from(0))?,
         Body::Json(body) => {
-            signed = body;
+            signed = Signed::Bytes(body);
             insert(&mut headers, header::CONTENT_TYPE, JSON)?;
             insert(&mut headers, header::CONTENT_LENGTH, HeaderValue::from(body.len()))?;
         }
-        Body::Following(Some(length)) => insert(&mut headers, header::CONTENT_LENGTH, HeaderValue::from(*length))?,
-        Body::Following(None) => insert(&mut headers, header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?,
+        Body::Following(length) => {
+            signed = Signed::Unknown;
+            match length {
+                Some(length) => insert(&mut headers, header::CONTENT_LENGTH, HeaderValue::from(*length))?,
+                None => insert(&mut headers, header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"))?,
+            }
+        }
     }
     if let Some((name, value)) = instance.credential(question.auth) {
         insert(&mut headers, name, value)?;
     }
-    for (name, value) in &instance.headers {
+    for (name, value) in instance.headers.iter().filter(|_| !is_storage) {
         insert(&mut headers, name, value.clone())?;
     }
     if let Some(credentials) = &upstream.credentials {
         let grant = credentials.grant().await?;
-        outbound::authorise(question.method.as_str(), path, &mut headers, signed, instance, &grant)?;
+        let unsigned =
+            Unsigned { method: question.method.as_str(), path_and_query: path, body: signed, auth: question.auth };
+        outbound::authorise(&unsigned, &mut headers, instance, &grant)?;
     }
     Ok(headers::request(question.method.clone(), path.as_bytes(), Version::HTTP_11, headers)?)
 }

@@ -15,7 +15,7 @@ use super::inner::Inner;
 use crate::dialects::Dialect;
 use crate::error::{Failure, Refusal};
 use crate::gateway::{Gateway, random_id};
-use crate::providers::Destination;
+use crate::providers::{BaseUrl, Destination, with_query};
 use crate::routing::Upstream;
 use crate::store::StoreError;
 
@@ -34,6 +34,8 @@ pub struct Desk {
 /// A request to a provider's own API below its base URL.
 pub struct Ask<'a> {
     pub method: Method,
+    /// Another place than the provider's own: its storage.
+    pub at: Option<&'a BaseUrl>,
     /// Below the base URL, or a native root of the provider.
     pub path: &'a str,
     pub query: Option<&'a str>,
@@ -43,11 +45,15 @@ pub struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub fn get(path: &'a str) -> Self {
-        Self { method: Method::GET, path, query: None, headers: Vec::new(), body: Body::None }
+        Self { method: Method::GET, at: None, path, query: None, headers: Vec::new(), body: Body::None }
     }
 
     pub fn post(path: &'a str, body: Body) -> Self {
         Self { method: Method::POST, body, ..Self::get(path) }
+    }
+
+    pub fn put(path: &'a str, body: Body) -> Self {
+        Self { method: Method::PUT, body, ..Self::get(path) }
     }
 
     pub fn delete(path: &'a str) -> Self {
@@ -55,7 +61,15 @@ impl<'a> Ask<'a> {
     }
 
     fn place(&self, upstream: &Upstream) -> Destination {
-        upstream.instance.provider.urls.passthrough(&upstream.instance, self.path, self.query)
+        let urls = upstream.instance.provider.urls;
+        match self.at {
+            None => urls.passthrough(&upstream.instance, self.path, self.query),
+            Some(base) => Destination {
+                path_and_query: with_query(format!("{}/{}", base.path, self.path), self.query),
+                auth: upstream.instance.provider.auth.at_storage(),
+                base: Some(base.clone()),
+            },
+        }
     }
 
     fn question<'q>(self, upstream: &'q Upstream, place: &'q Destination) -> Question<'q> {

@@ -14,10 +14,10 @@ use super::conversation::conversation;
 use super::headers::{append, insert};
 use super::{RequestHeader, headers};
 use crate::credentials::Grant;
-use crate::credentials::aws::{self, Signable};
+use crate::credentials::aws::{self, Signable, Signed};
 use crate::dialects::Dialect;
 use crate::payload::Payload;
-use crate::providers::{HeaderSource, Instance, bedrock};
+use crate::providers::{Auth, HeaderSource, Instance, bedrock};
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -62,9 +62,10 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
         insert(&mut outgoing, name, value.clone())?;
     }
     if let Some(grant) = attempt.grant.as_deref() {
-        let Outgoing { path_and_query, body, .. } = &attempt.outgoing;
-        let body = body.as_deref().unwrap_or_default();
-        authorise(client.method.as_str(), path_and_query, &mut outgoing, body, instance, grant)?;
+        let Outgoing { path_and_query, auth, body, .. } = &attempt.outgoing;
+        let body = Signed::Bytes(body.as_deref().unwrap_or_default());
+        let unsigned = Unsigned { method: client.method.as_str(), path_and_query, body, auth: *auth };
+        authorise(&unsigned, &mut outgoing, instance, grant)?;
     }
     // Pingora has set the version that the provider speaks.
     let path = attempt.outgoing.path_and_query.as_bytes();
@@ -76,20 +77,27 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     Ok(())
 }
 
-/// Puts a grant on a request. Comes last: nothing that a signature covers may change behind it.
+/// A request but for what shows who sends it.
+pub struct Unsigned<'a> {
+    pub method: &'a str,
+    pub path_and_query: &'a str,
+    pub body: Signed<'a>,
+    pub auth: Auth,
+}
+
+/// Puts a grant on the headers of a request. Comes last: nothing that a signature covers may change behind it.
 pub fn authorise(
-    method: &str,
-    path_and_query: &str,
+    &Unsigned { method, path_and_query, body, auth }: &Unsigned<'_>,
     headers: &mut HeaderMap,
-    body: &[u8],
     instance: &Instance,
     grant: &Grant,
 ) -> Result<()> {
-    let credentials = match grant {
-        Grant::Bearer(value) => return insert(headers, header::AUTHORIZATION, value.clone()),
-        Grant::Aws(credentials) => credentials,
+    let (credentials, service) = match (grant, auth) {
+        (Grant::Bearer(value), _) => return insert(headers, header::AUTHORIZATION, value.clone()),
+        (Grant::Aws(credentials), Auth::AwsSignature(service)) => (credentials, service),
+        (Grant::Aws(_), _) => return Ok(()),
     };
-    let request = Signable { method, path_and_query, headers, body };
+    let request = Signable { method, path_and_query, headers, body, service };
     let region = bedrock::region(instance);
     let made =
         aws::sign(&request, credentials, region, SystemTime::now()).or_err(InternalError, "it has no signature")?;

@@ -75,7 +75,7 @@ impl Upstream {
 
     /// Whether its requests carry a signature, which covers their bodies.
     pub fn is_signed(&self) -> bool {
-        self.instance.provider.auth == Auth::AwsSignature && self.credentials.is_some()
+        matches!(self.instance.provider.auth, Auth::AwsSignature(_)) && self.credentials.is_some()
     }
 
     pub fn in_flight(&self) -> u32 {

@@ -20,6 +20,7 @@ pub enum Answer {
     },
     /// Of what is kept: with headers of its own, its type among them. Sent in pieces, so that it can be cut.
     Kept {
+        status: StatusCode,
         headers: Vec<(HeaderName, HeaderValue)>,
         body: Bytes,
     },

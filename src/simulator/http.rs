@@ -211,8 +211,8 @@ pub async fn send(
             }
             send_whole(session, head, body).await
         }
-        Answer::Kept { headers: own, body } => {
-            let mut head = head(StatusCode::OK, "application/json", request, headers)?;
+        Answer::Kept { status, headers: own, body } => {
+            let mut head = head(status, "application/json", request, headers)?;
             for (name, value) in own {
                 head.insert_header(name, value)?;
             }
@@ -240,7 +240,10 @@ async fn send_pieces(
     mut body: Bytes,
     behaviour: &Behaviour,
 ) -> Result<Outcome> {
-    head.insert_header(CONTENT_LENGTH, body.len())?;
+    match head.status {
+        StatusCode::NO_CONTENT => drop(head.remove_header(&CONTENT_TYPE)),
+        _ => head.insert_header(CONTENT_LENGTH, body.len())?,
+    }
     session.write_response_header(Box::new(head)).await?;
     let mut sent = 0;
     while !body.is_empty() {

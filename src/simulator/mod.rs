@@ -114,7 +114,13 @@ impl Simulator {
             Received::Refused(refusal) => Err(refusal),
             Received::Cut => return Ok(Outcome::Cut),
         };
-        let failed = |failure: &Failure| Answer::failed(route.dialect, failure, head.id());
+        let failed = |failure: &Failure| {
+            let own = match &route.operation {
+                Some(Operation::Kept(place)) => kept::failed(place, failure, head.id()),
+                _ => None,
+            };
+            own.unwrap_or_else(|| Answer::failed(route.dialect, failure, head.id()))
+        };
         let refused = |refusal: &Refusal| failed(&refusal.into());
 
         let (answer, behaviour) = match (behaviour, body, &route.operation) {

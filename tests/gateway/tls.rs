@@ -5,7 +5,8 @@ use crate::support::soon;
 use crate::support::upstream::{Reply, Upstream};
 use crate::support::upstream2;
 use crate::support::wire::{TEXT, Told, Wire};
-use narthex::credentials::aws::Signable;
+use narthex::credentials::aws::{Signable, Signed};
+use narthex::providers::AwsService;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -341,10 +342,11 @@ fn assert_signed(request: &upstream2::Received) {
     headers.insert("host", host.parse().expect("a value"));
     headers.insert("content-type", request.headers()["content-type"].clone());
     let signable = Signable {
+        service: AwsService::Bedrock,
         method: request.method().as_str(),
         path_and_query: request.uri().path_and_query().expect("a path").as_str(),
         headers: &headers,
-        body: request.body(),
+        body: Signed::Bytes(request.body()),
     };
     let credentials =
         aws_credential_types::Credentials::new("AKH2", "very-secret", Some("the-token".to_owned()), None, "test");

@@ -2,11 +2,12 @@
 
 import base64
 import binascii
+import hashlib
 import json
 import struct
 from urllib.parse import urlsplit
 
-from botocore.auth import SigV4Auth
+from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.compat import HTTPHeaders
@@ -107,7 +108,8 @@ class Amazon(StandIn):
     def mistake(self, method, path, headers, body):
         """What is wrong with the signature, made anew as botocore makes it, over what has arrived."""
         given = headers.get("authorization", "")
-        scope = f"/{self.region}/bedrock/aws4_request"
+        service = "s3" if path.startswith("/s3/") else "bedrock"
+        scope = f"/{self.region}/{service}/aws4_request"
         if not given.startswith(f"AWS4-HMAC-SHA256 Credential={self.credentials.access_key}/") or scope not in given:
             return f"another credential or scope: {given.split(',')[0]}"
         if headers.get("x-amz-security-token") != self.credentials.token:
@@ -115,6 +117,7 @@ class Amazon(StandIn):
         signed = given.split("SignedHeaders=")[1].split(",")[0].split(";")
         needed = {"host", "x-amz-date"} | ({"content-type"} & set(map(str.lower, headers.keys())))
         needed |= {"x-amz-security-token"} if self.credentials.token else set()
+        needed |= {"x-amz-content-sha256"} if service == "s3" else set()
         if not needed <= set(signed):
             return f"not signed: {needed - set(signed)}"
         request = AWSRequest(method=method, url=f"{self.root}{path}", data=body)
@@ -123,7 +126,12 @@ class Amazon(StandIn):
             for value in headers.get_all(name, []):
                 request.headers.add_header(name, value)
         request.context["timestamp"] = headers["x-amz-date"]
-        auth = SigV4Auth(self.credentials, "bedrock", self.region)
+        auth = (S3SigV4Auth if service == "s3" else SigV4Auth)(self.credentials, service, self.region)
+        if service == "s3":
+            told = headers["x-amz-content-sha256"]
+            if told not in (hashlib.sha256(body).hexdigest(), "UNSIGNED-PAYLOAD"):
+                return "another body"
+            auth.payload = lambda request: told
         auth.headers_to_sign = lambda request: request.headers
         signature = auth.signature(auth.string_to_sign(request, auth.canonical_request(request)), request)
         return None if given.endswith(f"Signature={signature}") else "another signature"

@@ -21,7 +21,15 @@ PROVIDERS = {
     "xai": "/xai/v1",
     "anthropic": "/v1",
     "gemini": "/v1beta/openai",
+    "bedrock": "",
     "ollama": "/v1",
+}
+# How those show who they are that have no key, and what else they need; `{root}` is the simulator.
+SETTINGS = {
+    "bedrock": (
+        "access_key_id: AKIDEXAMPLE, secret_access_key: a-secret, region: us-east-1, batch_bucket: 's3://jobs/of-narthex',"
+        " batch_role: 'arn:aws:iam::123456789012:role/batches', storage_url: '{root}/s3'"
+    )
 }
 OVER = ("completed", "failed", "cancelled", "expired")
 # One of them fails.
@@ -65,7 +73,8 @@ class Kept:
         batches = f"poll: 20ms, concurrency: {self.concurrency}, emulate: {str(self.emulate).lower()}"
         lines += [f"batches: {{{batches}}}", self.more, "providers:"]
         for name, path in self.providers.items():
-            lines.append(f"  {name}: {{api_key: key, base_url: '{self.simulator.root}{path}', models: [{MODEL}]}}")
+            own = SETTINGS.get(name, "api_key: key").replace("{root}", self.simulator.root)
+            lines.append(f"  {name}: {{{own}, base_url: '{self.simulator.root}{path}', models: [{MODEL}]}}")
         self.gateway = Gateway("\n".join(lines) + "\n", NARTHEX_MASTER_KEY=KEY, NARTHEX_RETRIES="0")
         try:
             self.gateway.__enter__()

@@ -25,7 +25,7 @@ use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use once_cell::sync::Lazy;
 
 pub use region::of_profile;
-pub use sign::{Signable, sign};
+pub use sign::{Signable, Signed, sign};
 
 use super::{Fetched, Grant, NoGrant, Source};
 use crate::providers::Instance;

@@ -9,7 +9,7 @@ use crate::endpoints::Operation::{
 use crate::providers::azure::Azure;
 use crate::providers::bedrock::Bedrock;
 use crate::providers::vertex::Vertex;
-use crate::providers::{Auth, BatchesApi, Borrowed, Doors, FilesApi, Key, Native, Provider, Quirk};
+use crate::providers::{Auth, AwsService, BatchesApi, Borrowed, Doors, FilesApi, Key, Native, Provider, Quirk};
 
 /// Who says by a setting who it is does not want to be somebody else by the environment.
 const IDENTITY: &[&str] = &["access_key_id", "api_key", "profile"];
@@ -88,12 +88,23 @@ pub const BEDROCK: Provider = Provider {
     title: "Amazon Bedrock",
     base_url: Some("https://bedrock-runtime.us-east-1.amazonaws.com"),
     key: Key::Optional,
-    auth: Auth::AwsSignature,
+    auth: Auth::AwsSignature(AwsService::Bedrock),
     operations: &[Converse, CountConverse, Embeddings],
     quirks: &[Quirk::EmbedsByInvoke],
     model_list: Some("/foundation-models"),
-    native: Native { roots: &[], auth: Auth::AwsSignature },
-    options: &["access_key_id", "fips", "profile", "region", "secret_access_key", "session_token"],
+    native: Native { roots: &[], auth: Auth::AwsSignature(AwsService::Bedrock) },
+    options: &[
+        "access_key_id",
+        "batch_bucket",
+        "batch_role",
+        "fips",
+        "profile",
+        "region",
+        "secret_access_key",
+        "session_token",
+        "storage_url",
+    ],
+    batches: Some(BatchesApi::Bedrock),
     borrowed: AMAZONS,
     urls: &Bedrock,
     example: "anthropic.claude-3-5-haiku-20241022-v1:0",

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-use crate::batches::{Line, Lines, Numbered, Problem, ResultLine};
+use super::bedrock;
+use crate::batches::{LONGEST_LINE, Line, Lines, Numbered, Problem, ResultLine};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Kind, Refusal};
 use crate::payload::Payload;
@@ -43,12 +44,18 @@ pub fn target(desk: &Desk, upstream: &Upstream, model: &str) -> Option<Target> {
 
 /// The operation by which an instance is asked for what a line wants, in a batch.
 pub fn door(run: &Run, target: &Target) -> Option<Operation> {
-    let provider = target.upstream.instance.provider;
     let wanted = run.operation;
-    match provider.batches? {
+    match target.upstream.instance.batches()? {
         BatchesApi::Anthropic => wanted.generates().then_some(Operation::Messages),
         BatchesApi::Gemini => wanted.generates().then_some(Operation::GenerateContent),
         BatchesApi::Xai => wanted.generates().then_some(Operation::Chat),
+        BatchesApi::Bedrock => wanted.generates().then_some(Operation::Converse),
+        // By the publisher's own API.
+        BatchesApi::Vertex if !wanted.generates() => None,
+        BatchesApi::Vertex => {
+            let is_own = |door: &Operation| matches!(door, Operation::GenerateContent | Operation::Messages);
+            dispatch::door(run, target).filter(is_own)
+        }
         BatchesApi::Openai => {
             let door = dispatch::door(run, target)?;
             // Its batches know only what OpenAI's paths name.
@@ -91,6 +98,9 @@ pub fn carry(desk: &Desk, upstream: &Upstream, text: &Bytes, is_strict: bool) ->
         run.asked = Some(Box::new(admit::asked(&run).map_err(refused)?));
     }
     let (body, lane) = dispatch::carry(&mut run, operation, &target).map_err(refused)?;
+    if operation == Operation::Converse {
+        bedrock::check(&body)?;
+    }
     Ok(Carried { line, run, operation, model: target.model, body, lane })
 }
 
@@ -134,7 +144,12 @@ pub struct Reader {
 
 impl Reader {
     pub fn new(source: Source) -> Self {
-        Self { source, lines: Lines::default(), found: Default::default(), is_over: false }
+        Self::up_to(source, LONGEST_LINE)
+    }
+
+    /// Lines of at most so many bytes.
+    pub fn up_to(source: Source, longest: usize) -> Self {
+        Self { source, lines: Lines::up_to(longest), found: Default::default(), is_over: false }
     }
 
     pub async fn next(&mut self) -> Result<Option<(u64, Bytes)>, Failure> {

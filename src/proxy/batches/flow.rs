@@ -1,7 +1,7 @@
 //! The ways in which batches are carried out, one for each kind of API.
 
 use super::job::Job;
-use super::{anthropic, emulated, gemini, openai, xai};
+use super::{anthropic, bedrock, emulated, gemini, openai, vertex, xai};
 use crate::error::{Failure, Kind};
 use crate::providers::BatchesApi;
 
@@ -34,19 +34,28 @@ impl Flow {
             Self::Native(BatchesApi::Anthropic) => "anthropic",
             Self::Native(BatchesApi::Gemini) => "gemini",
             Self::Native(BatchesApi::Xai) => "xai",
+            Self::Native(BatchesApi::Bedrock) => "bedrock",
+            Self::Native(BatchesApi::Vertex) => "vertex",
             Self::Emulated => EMULATED,
         }
     }
 
     pub fn by_name(name: &str) -> Option<Self> {
-        let all = [BatchesApi::Openai, BatchesApi::Anthropic, BatchesApi::Gemini, BatchesApi::Xai];
+        let all = [
+            BatchesApi::Openai,
+            BatchesApi::Anthropic,
+            BatchesApi::Gemini,
+            BatchesApi::Xai,
+            BatchesApi::Bedrock,
+            BatchesApi::Vertex,
+        ];
         let native = all.into_iter().map(Self::Native).find(|flow| flow.name() == name);
         native.or_else(|| (name == EMULATED).then_some(Self::Emulated))
     }
 
     /// Whether all requests of a batch must be for one model.
     pub fn takes_one_model(self) -> bool {
-        self == Self::Native(BatchesApi::Gemini)
+        matches!(self, Self::Native(BatchesApi::Gemini | BatchesApi::Bedrock | BatchesApi::Vertex))
     }
 
     /// Hands it to the provider. It may have been handed over before, by a process that died before it could write that down: whoever
@@ -57,6 +66,8 @@ impl Flow {
             Self::Native(BatchesApi::Anthropic) => anthropic::submit(job).await,
             Self::Native(BatchesApi::Gemini) => gemini::submit(job).await,
             Self::Native(BatchesApi::Xai) => xai::submit(job).await,
+            Self::Native(BatchesApi::Bedrock) => bedrock::submit(job).await,
+            Self::Native(BatchesApi::Vertex) => vertex::submit(job).await,
             Self::Emulated => Ok(()),
         }
     }
@@ -68,6 +79,8 @@ impl Flow {
             Self::Native(BatchesApi::Anthropic) => anthropic::look(job).await,
             Self::Native(BatchesApi::Gemini) => gemini::look(job).await,
             Self::Native(BatchesApi::Xai) => xai::look(job).await,
+            Self::Native(BatchesApi::Bedrock) => bedrock::look(job).await,
+            Self::Native(BatchesApi::Vertex) => vertex::look(job).await,
             Self::Emulated => emulated::work(job).await,
         }
     }
@@ -79,6 +92,8 @@ impl Flow {
             Self::Native(BatchesApi::Anthropic) => anthropic::cancel(job).await,
             Self::Native(BatchesApi::Gemini) => gemini::cancel(job).await,
             Self::Native(BatchesApi::Xai) => xai::cancel(job).await,
+            Self::Native(BatchesApi::Bedrock) => bedrock::cancel(job).await,
+            Self::Native(BatchesApi::Vertex) => vertex::cancel(job).await,
             Self::Emulated => Ok(()),
         }
     }
@@ -90,12 +105,17 @@ impl Flow {
             Self::Native(BatchesApi::Anthropic) => anthropic::results(job).await,
             Self::Native(BatchesApi::Gemini) => gemini::results(job).await,
             Self::Native(BatchesApi::Xai) => xai::results(job).await,
+            Self::Native(BatchesApi::Bedrock) => bedrock::results(job).await,
+            Self::Native(BatchesApi::Vertex) => vertex::results(job).await,
             Self::Emulated => Ok(()),
         }
     }
 
     /// Takes away what was put at the provider for this batch alone.
     pub async fn tidy(self, job: &mut Job<'_>) {
+        if self == Self::Native(BatchesApi::Bedrock) {
+            return bedrock::tidy(job).await;
+        }
         let Ok(upstream) = job.upstream() else { return };
         for file in std::mem::take(&mut job.work.uploads) {
             let path = crate::proxy::files::path(&upstream, &file);

@@ -1,10 +1,11 @@
 //! Batches: many requests at once, answered when it suits the provider.
 //!
 //! `create` makes one of lines by a `plan`, `job` has it in hand, `see` takes it from step to step, in the background as well, by the `flow` of its
-//! provider (`openai`, `anthropic`, `gemini`, `xai`) or without one (`emulated`). Lines are made into what the provider reads by
+//! provider (`openai`, `anthropic`, `gemini`, `xai`, `bedrock` by way of `s3`) or without one (`emulated`). Lines are made into what the provider reads by
 //! `convert` and `send`, and its results into files by `collect`.
 
 mod anthropic;
+mod bedrock;
 mod collect;
 mod convert;
 mod create;
@@ -14,8 +15,10 @@ mod gemini;
 mod job;
 mod openai;
 mod plan;
+mod s3;
 mod see;
 mod send;
+mod vertex;
 mod xai;
 
 use std::sync::Arc;

@@ -60,7 +60,7 @@ pub fn plan(
         });
     }
     let able = able.unwrap_or_default();
-    let has_batches = |upstream: &&Arc<Upstream>| upstream.instance.provider.batches.is_some();
+    let has_batches = |upstream: &&Arc<Upstream>| upstream.instance.batches().is_some();
     let is_meant = |upstream: &&Arc<Upstream>| meant.as_ref().is_none_or(|meant| meant.name() == upstream.name());
     if let Some(upstream) = able.iter().filter(is_meant).find(has_batches) {
         return native(desk, upstream, file, survey);
@@ -73,7 +73,7 @@ pub fn plan(
 }
 
 fn native(desk: &Desk, upstream: &Arc<Upstream>, file: &StoredFile, survey: &Survey) -> Result<Plan, Refusal> {
-    let Some(api) = upstream.instance.provider.batches else { return Err(Refusal::invalid("It has no batches.")) };
+    let Some(api) = upstream.instance.batches() else { return Err(Refusal::invalid("It has no batches.")) };
     let flow = Flow::Native(api);
     let mut names: Vec<_> = Vec::new();
     let mut is_renamed = file.place == Place::Here;

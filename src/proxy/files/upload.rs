@@ -87,8 +87,8 @@ fn goal(session: &Session, desk: &Desk, form: &Form, purpose: Option<&str>) -> R
     let wanted = wanted_instance(session).or_else(|| form.field(PROVIDER).map(str::to_owned));
     let is_batch = purpose == Some("batch");
     let can_keep = |upstream: &Upstream| {
-        let provider = upstream.instance.provider;
-        provider.files.is_some() || (purpose.is_none_or(|_| is_batch) && provider.batches.is_some())
+        upstream.instance.provider.files.is_some()
+            || (purpose.is_none_or(|_| is_batch) && upstream.instance.batches().is_some())
     };
     let emulates = desk.gateway.config.batches.emulate;
     let upstream = match wanted {
@@ -127,8 +127,7 @@ fn goal(session: &Session, desk: &Desk, form: &Form, purpose: Option<&str>) -> R
         }
     };
     // Requests of a batch go to those only that read them from files of their own.
-    let provider = upstream.instance.provider;
-    let reads_lines = provider.batches.is_some_and(|api| api.takes_files());
+    let reads_lines = upstream.instance.batches().is_some_and(|api| api.takes_files());
     Ok(match native(&upstream) {
         _ if is_batch && !reads_lines => Goal::Here(Some(upstream)),
         // Google wants to know the length before the file.

@@ -53,7 +53,8 @@ impl Line {
     pub fn run(&mut self, behaviour: &Behaviour) {
         self.runs += 1;
         let (status, body) = match self.answer(behaviour) {
-            Answer::Whole { body, .. } | Answer::Kept { body, .. } => (StatusCode::OK, body),
+            Answer::Whole { body, .. } => (StatusCode::OK, body),
+            Answer::Kept { status, body, .. } => (status, body),
             Answer::Failed { head, body } => (head.status, body),
             Answer::Stream { .. } => {
                 let refusal = Refusal::invalid("A line of a batch cannot be streamed.").param("stream");

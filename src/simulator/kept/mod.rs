@@ -7,6 +7,7 @@
 
 mod anthropic;
 mod batch;
+mod bedrock;
 mod file;
 mod form;
 mod gemini;
@@ -18,9 +19,10 @@ mod stock;
 mod xai;
 
 use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Deserialize;
 
 pub use self::batch::Ending;
@@ -31,7 +33,7 @@ use super::Behaviour;
 use super::answer::Answer;
 use super::discard::Discarded;
 use super::http::Head;
-use crate::error::{Kind, Refusal};
+use crate::error::{Failure, Kind, Refusal};
 
 /// One request for what is kept.
 pub struct Call<'c> {
@@ -50,7 +52,13 @@ pub fn answer(stock: &Stock, place: &Place, call: &Call) -> Result<Answer, Refus
         Vendor::Anthropic => anthropic::answer(&mut shelves, place, call),
         Vendor::Gemini => gemini::answer(&mut shelves, place, call),
         Vendor::Xai => xai::answer(&mut shelves, place, call),
+        Vendor::Bedrock => bedrock::answer(&mut shelves, place, call),
     }
+}
+
+/// A failure in the envelope of a place, if that is not its vendor's usual one.
+pub fn failed(place: &Place, failure: &Failure, request_id: &str) -> Option<Answer> {
+    place.is_storage().then(|| bedrock::s3::failed(failure, request_id))
 }
 
 /// `GET /__log`: what was done how often.
@@ -94,7 +102,13 @@ impl<'c> Call<'c> {
 fn download(content_type: &str, body: Bytes) -> Answer {
     let content_type =
         HeaderValue::try_from(content_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
-    Answer::Kept { headers: vec![(HeaderName::from_static("content-type"), content_type)], body }
+    let headers = vec![(HeaderName::from_static("content-type"), content_type)];
+    Answer::Kept { status: StatusCode::OK, headers, body }
+}
+
+/// `seconds` since 1970, as RFC 3339 has it.
+fn time(seconds: u64) -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }
 
 fn not_found(what: &str, id: &str) -> Refusal {

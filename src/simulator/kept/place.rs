@@ -15,6 +15,8 @@ pub enum Vendor {
     Anthropic,
     Gemini,
     Xai,
+    /// Amazon: Bedrock's jobs, and the objects of S3 that they read and write.
+    Bedrock,
 }
 
 impl Vendor {
@@ -23,6 +25,7 @@ impl Vendor {
             Self::Openai | Self::Xai => Dialect::OpenaiChat,
             Self::Anthropic => Dialect::Anthropic,
             Self::Gemini => Dialect::Gemini,
+            Self::Bedrock => Dialect::Converse,
         }
     }
 }
@@ -54,12 +57,23 @@ pub enum What<'p> {
     /// The requests of a batch, each on its own.
     Requests(Cow<'p, str>),
     Results(Cow<'p, str>),
+    /// Where batches are made, if not where they are listed.
+    NewBatch,
+    /// The objects of a bucket.
+    Objects(Cow<'p, str>),
+    Object {
+        bucket: Cow<'p, str>,
+        key: Cow<'p, str>,
+    },
 }
 
 impl<'p> Place<'p> {
     /// `path` is without the prefix by which a client says whose paths they are; `vendor` is whom it, or else its headers,
     /// named.
     pub fn of(path: &'p str, vendor: Vendor) -> Option<Self> {
+        if let Some(what) = amazon(path) {
+            return Some(Self { vendor: Vendor::Bedrock, what });
+        }
         if let Some(what) = gemini(path, vendor) {
             return Some(Self { vendor: Vendor::Gemini, what });
         }
@@ -76,18 +90,47 @@ impl<'p> Place<'p> {
         (!place.methods().is_empty()).then_some(place)
     }
 
+    /// Whether it is a cloud's storage, which has an envelope of its own for what goes wrong.
+    pub fn is_storage(&self) -> bool {
+        matches!(self.what, What::Objects(_) | What::Object { .. })
+    }
+
     /// The methods that it takes; none where the vendor has no such thing.
     pub fn methods(&self) -> &'static [Method] {
         match (&self.what, self.vendor) {
-            (What::Files, Vendor::Gemini) | (What::Batches, Vendor::Gemini) => &[Method::GET],
+            (What::Files | What::Batches, Vendor::Gemini) | (What::Batches, Vendor::Bedrock) => &[Method::GET],
             (What::Files | What::Batches, _) => &[Method::GET, Method::POST],
             (What::File(_), _) | (What::Batch(_), Vendor::Anthropic | Vendor::Gemini) => &[Method::GET, Method::DELETE],
             (What::Batch(_) | What::Content(_), _) => &[Method::GET],
-            (What::Cancel(_) | What::Upload | What::ModelBatches { .. }, _) => &[Method::POST],
+            (What::Cancel(_) | What::Upload | What::ModelBatches { .. } | What::NewBatch, _) => &[Method::POST],
+            // It says itself what it does not take.
+            (What::Objects(_) | What::Object { .. }, _) => {
+                &[Method::GET, Method::PUT, Method::DELETE, Method::HEAD, Method::POST]
+            }
             (What::Requests(_), Vendor::Xai) => &[Method::GET, Method::POST],
             (What::Results(_), Vendor::Xai | Vendor::Anthropic) => &[Method::GET],
             (What::Requests(_) | What::Results(_), _) => &[],
         }
+    }
+}
+
+/// Bedrock's jobs; S3 is below a path of its own, with the bucket in the path.
+fn amazon(path: &str) -> Option<What<'_>> {
+    if let Some(rest) = path.strip_prefix("/s3/") {
+        let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+        return match id(key) {
+            None => id(bucket).map(What::Objects),
+            Some(key) => id(bucket).map(|bucket| What::Object { bucket, key }),
+        };
+    }
+    match path.strip_prefix("/model-invocation-job")? {
+        "" => Some(What::NewBatch),
+        "s" => Some(What::Batches),
+        rest => match rest.strip_prefix('/')?.split_once('/') {
+            None => id(rest.strip_prefix('/')?).map(What::Batch),
+            Some((job, "stop")) => id(job).map(What::Cancel),
+            Some(_) => None,
+        },
     }
 }
 
@@ -167,7 +210,7 @@ mod tests {
 
     #[test]
     fn every_vendor_has_its_paths() {
-        use Vendor::{Anthropic, Gemini, Openai, Xai};
+        use Vendor::{Anthropic, Bedrock, Gemini, Openai, Xai};
         let model = |embeds| What::ModelBatches { model: "m".into(), embeds };
         for (path, client, vendor, what) in [
             ("/v1/files", Openai, Openai, What::Files),
@@ -190,6 +233,12 @@ mod tests {
             ("/upload/v1/files", Openai, Gemini, What::Upload),
             ("/download/v1/files/f:download", Openai, Gemini, What::Content("f".into())),
             ("/v1beta/models/m:asyncBatchEmbedContent", Openai, Gemini, model(true)),
+            ("/model-invocation-job", Openai, Bedrock, What::NewBatch),
+            ("/model-invocation-jobs", Openai, Bedrock, What::Batches),
+            ("/model-invocation-job/arn%3Aa%2Fb", Openai, Bedrock, What::Batch("arn:a/b".into())),
+            ("/model-invocation-job/b/stop", Openai, Bedrock, What::Cancel("b".into())),
+            ("/s3/my-jobs/", Openai, Bedrock, What::Objects("my-jobs".into())),
+            ("/s3/b/a%20c/d", Openai, Bedrock, What::Object { bucket: "b".into(), key: "a c/d".into() }),
         ] {
             assert_eq!(Place::of(path, client), Some(Place { vendor, what }), "{path}");
         }

@@ -1,5 +1,6 @@
 //! Batches: what is sent to whom and when, what is refused, whose they are, and what a restart or a second gateway changes.
 
+mod bedrock;
 mod emulated;
 mod looks;
 mod refused;

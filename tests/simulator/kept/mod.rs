@@ -4,6 +4,7 @@ use super::*;
 use serde_json::json;
 
 mod anthropic;
+mod bedrock;
 mod gemini;
 mod openai;
 mod xai;

@@ -6,16 +6,14 @@ mod files;
 mod operation;
 mod upload;
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use http::Method;
 
 pub use self::create::Details;
 pub use self::upload::Uploads;
 use super::super::answer::{Answer, bad_value};
-use super::Call;
 use super::place::{Place, What};
 use super::stock::Shelves;
+use super::{Call, time};
 use crate::error::{Kind, Refusal};
 
 pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answer, Refusal> {
@@ -30,7 +28,7 @@ pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answe
         (What::Batch(id), &Method::DELETE) => batches::delete(shelves, id),
         (What::Batch(id), _) => batches::show(shelves, id),
         (What::Cancel(id), _) => batches::cancel(shelves, id),
-        (What::Requests(_) | What::Results(_), _) => Err(Refusal::new(Kind::NotFound, "Gemini has no such thing.")),
+        _ => Err(Refusal::new(Kind::NotFound, "Gemini has no such thing.")),
     }
 }
 
@@ -41,9 +39,4 @@ fn page_size(call: &Call, usual: usize, most: usize) -> Result<usize, Refusal> {
         Some(Ok(size)) => Ok(most.min(size)),
         Some(Err(_)) => Err(bad_value("pageSize", "is not a whole number")),
     }
-}
-
-/// `seconds` since 1970.
-fn time(seconds: u64) -> String {
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
 }

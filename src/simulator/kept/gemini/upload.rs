@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -209,5 +209,5 @@ fn told(headers: &[(&'static str, &str)], body: Bytes) -> Answer {
     let header = |(name, value): &(&'static str, &str)| {
         Some((HeaderName::from_static(name), HeaderValue::try_from(*value).ok()?))
     };
-    Answer::Kept { headers: headers.iter().filter_map(header).collect(), body }
+    Answer::Kept { status: StatusCode::OK, headers: headers.iter().filter_map(header).collect(), body }
 }
