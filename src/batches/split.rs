@@ -6,18 +6,30 @@ use memchr::memchr;
 /// The longest line that is kept whole, in bytes. No vendor takes longer ones.
 pub const LONGEST_LINE: usize = 16 << 20;
 
-/// A line: its number, counted from 1, and its text without the break. `None`: it is longer than 16 MiB.
+/// A line: its number, counted from 1, and its text without the break. `None`: it is too long.
 pub type Numbered = (u64, Option<Bytes>);
 
 /// Finds the lines of a text that comes in pieces. Empty lines count, but are not told.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lines {
+    longest: usize,
     rest: BytesMut,
     number: u64,
     is_too_long: bool,
 }
 
+impl Default for Lines {
+    fn default() -> Self {
+        Self::up_to(LONGEST_LINE)
+    }
+}
+
 impl Lines {
+    /// Keeps lines of so many bytes whole.
+    pub fn up_to(longest: usize) -> Self {
+        Self { longest, rest: BytesMut::new(), number: 0, is_too_long: false }
+    }
+
     /// Takes a piece, and tells the lines that end in it.
     pub fn push(&mut self, piece: &[u8], mut tell: impl FnMut(Numbered)) {
         let mut piece = piece;
@@ -38,7 +50,7 @@ impl Lines {
     }
 
     fn keep(&mut self, part: &[u8]) {
-        if self.rest.len() + part.len() > LONGEST_LINE {
+        if self.rest.len() + part.len() > self.longest {
             self.is_too_long = true;
             self.rest.clear();
         }

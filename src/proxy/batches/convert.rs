@@ -143,6 +143,11 @@ impl Reader {
         Self { source, lines: Lines::default(), found: Default::default(), is_over: false }
     }
 
+    /// Of results that repeat the requests, and are longer than these may be: up to so many bytes.
+    pub fn of_longer_lines(source: Source, longest: usize) -> Self {
+        Self { lines: Lines::up_to(longest), ..Self::new(source) }
+    }
+
     pub async fn next(&mut self) -> Result<Option<(u64, Bytes)>, Failure> {
         loop {
             match self.found.pop_front() {
