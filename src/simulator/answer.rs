@@ -23,6 +23,8 @@ pub enum Answer {
         headers: Vec<(HeaderName, HeaderValue)>,
         body: Bytes,
     },
+    /// It is done, and there is nothing to say (204).
+    Nothing,
     Failed {
         head: FailureHead,
         body: Bytes,

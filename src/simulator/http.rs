@@ -201,6 +201,14 @@ pub async fn send(
             let head = head(StatusCode::OK, content_type, request, headers)?;
             send_whole(session, head, body).await
         }
+        Answer::Nothing => {
+            let mut head = ResponseHeader::build_no_case(StatusCode::NO_CONTENT, Some(headers.constant.len()))?;
+            for (name, value) in headers.constant {
+                head.insert_header(*name, HeaderValue::from_static(value))?;
+            }
+            session.write_response_header(Box::new(head)).await?;
+            Ok(Outcome::Answered)
+        }
         Answer::Failed { head: failure, body } => {
             let mut head = head(failure.status, "application/json", request, headers)?;
             if let Some(after) = failure.retry_after {

@@ -21,6 +21,7 @@ PROVIDERS = {
     "xai": "/xai/v1",
     "anthropic": "/v1",
     "gemini": "/v1beta/openai",
+    "vertex": "",
     "ollama": "/v1",
 }
 OVER = ("completed", "failed", "cancelled", "expired")
@@ -65,7 +66,8 @@ class Kept:
         batches = f"poll: 20ms, concurrency: {self.concurrency}, emulate: {str(self.emulate).lower()}"
         lines += [f"batches: {{{batches}}}", self.more, "providers:"]
         for name, path in self.providers.items():
-            lines.append(f"  {name}: {{api_key: key, base_url: '{self.simulator.root}{path}', models: [{MODEL}]}}")
+            identity = self.identity(name)
+            lines.append(f"  {name}: {{{identity}, base_url: '{self.simulator.root}{path}', models: [{MODEL}]}}")
         self.gateway = Gateway("\n".join(lines) + "\n", NARTHEX_MASTER_KEY=KEY, NARTHEX_RETRIES="0")
         try:
             self.gateway.__enter__()
@@ -77,6 +79,15 @@ class Kept:
     def __exit__(self, *_):
         self.gateway.__exit__()
         self.simulator.__exit__()
+
+    def identity(self, name):
+        """Clouds want an account in place of a key, and a bucket for their jobs; the simulator is their storage too."""
+        root = self.simulator.root
+        match name.partition("-")[0]:
+            case "vertex":
+                place = "project: p-1, location: us-central1, batch_bucket: gs://jobs/of/narthex"
+                return f"{place}, storage_url: '{root}', metadata_host: '{root.partition('://')[2]}'"
+        return "api_key: key"
 
     def openai(self, **options):
         import openai

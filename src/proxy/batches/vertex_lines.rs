@@ -26,21 +26,38 @@ const BLOCK: u64 = 500;
 
 /// A line for this request, with the break at its end. `name`: what no other line is called.
 pub fn write(name: &str, number: u64, carried: &Carried) -> String {
-    let labelled = (carried.operation == Operation::GenerateContent).then(|| labelled(&carried.body, number));
-    let body = labelled.flatten().unwrap_or_else(|| carried.body.clone());
-    let request = String::from_utf8_lossy(&body).replace(['\n', '\r'], " ");
+    let request = match carried.operation {
+        Operation::GenerateContent => importable(&labelled(&carried.body, number)),
+        _ => String::from_utf8_lossy(&carried.body).into_owned(),
+    };
+    let request = request.replace(['\n', '\r'], " ");
     format!("{{\"custom_id\":\"{name}\",\"request\":{request}}}\n")
 }
 
-/// The request with its number among its labels; those of the client stay. `None`: it is no object.
-fn labelled(body: &Bytes, number: u64) -> Option<Bytes> {
-    let object = Object::read(body.clone()).ok()?;
+/// The request with its number among its labels; those of the client stay.
+fn labelled(body: &Bytes, number: u64) -> Bytes {
+    let Ok(object) = Object::read(body.clone()) else { return body.clone() };
     let mut labels: Map<String, Value> = object.parse("labels").unwrap_or_default();
     labels.insert(BLOCK_LABEL.to_owned(), format!("b{}", number / BLOCK).into());
     labels.insert(LINE_LABEL.to_owned(), format!("l{}", number % BLOCK).into());
     let mut edits = Edits::default();
     edits.set(&object, "labels", Value::Object(labels).to_string());
-    Some(edits.apply(&object))
+    edits.apply(&object)
+}
+
+/// Members without content mean the same when they are not there.
+const EMPTY: &[&str] = &["\"args\":{}", "\"generationConfig\":{}", "\"properties\":{}"];
+/// A tool without settings is one all the same: this setting means nothing (googleapis/python-genai, issue 2123).
+const SEARCH: (&str, &str) = ("\"googleSearch\":{}", "\"googleSearch\":{\"timeRangeFilter\":null}");
+
+/// The request without objects that have no members: no table can hold them, and one fails the whole job ("Cannot store struct … with no
+/// fields"). These texts can stand nowhere but where members do: within a string their quotes would be escaped.
+fn importable(request: &[u8]) -> String {
+    let mut text = String::from_utf8_lossy(request).replace(SEARCH.0, SEARCH.1);
+    for member in EMPTY.iter().filter(|member| memchr::memmem::find(request, member.as_bytes()).is_some()) {
+        text = text.replace(&format!(",{member}"), "").replace(&format!("{member},"), "").replace(member, "");
+    }
+    text
 }
 
 #[derive(Deserialize)]
@@ -120,7 +137,7 @@ mod tests {
     }
 
     fn labels(body: &'static str, number: u64) -> Value {
-        let labelled = labelled(&Bytes::from_static(body.as_bytes()), number).expect("an object");
+        let labelled = labelled(&Bytes::from_static(body.as_bytes()), number);
         serde_json::from_slice::<Value>(&labelled).expect("JSON")["labels"].clone()
     }
 
@@ -132,6 +149,19 @@ mod tests {
         for number in [1, 499, 500, 501, 99_999, 100_000] {
             let labels = labels("{}", number);
             assert_eq!(by_labels(labels.as_object().expect("an object")), Some(number));
+        }
+    }
+
+    #[test]
+    fn nothing_empty_is_imported() {
+        for (request, expected) in [
+            (r#"{"functionCall":{"args":{},"name":"f"}}"#, r#"{"functionCall":{"name":"f"}}"#),
+            (r#"{"functionCall":{"name":"f","args":{}}}"#, r#"{"functionCall":{"name":"f"}}"#),
+            (r#"{"parameters":{"type":"object","properties":{},"x":1}}"#, r#"{"parameters":{"type":"object","x":1}}"#),
+            (r#"{"tools":[{"googleSearch":{}}]}"#, r#"{"tools":[{"googleSearch":{"timeRangeFilter":null}}]}"#),
+            (r#"{"text":"\"args\":{}, \"properties\":{}"}"#, r#"{"text":"\"args\":{}, \"properties\":{}"}"#),
+        ] {
+            assert_eq!(importable(request.as_bytes()), expected);
         }
     }
 

@@ -54,6 +54,7 @@ impl Line {
         self.runs += 1;
         let (status, body) = match self.answer(behaviour) {
             Answer::Whole { body, .. } | Answer::Kept { body, .. } => (StatusCode::OK, body),
+            Answer::Nothing => (StatusCode::NO_CONTENT, Bytes::new()),
             Answer::Failed { head, body } => (head.status, body),
             Answer::Stream { .. } => {
                 let refusal = Refusal::invalid("A line of a batch cannot be streamed.").param("stream");

@@ -15,6 +15,7 @@ mod openai;
 mod page;
 mod place;
 mod stock;
+mod vertex;
 mod xai;
 
 use std::fmt::Write as _;
@@ -50,6 +51,10 @@ pub fn answer(stock: &Stock, place: &Place, call: &Call) -> Result<Answer, Refus
         Vendor::Anthropic => anthropic::answer(&mut shelves, place, call),
         Vendor::Gemini => gemini::answer(&mut shelves, place, call),
         Vendor::Xai => xai::answer(&mut shelves, place, call),
+        Vendor::Vertex => match &place.what {
+            place::What::Vertex(what) => vertex::answer(&mut shelves, what, call),
+            _ => Err(Refusal::new(Kind::NotFound, "Vertex AI has no such thing.")),
+        },
     }
 }
 

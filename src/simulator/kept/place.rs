@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
+use super::vertex;
 use crate::dialects::Dialect;
 
 /// Whose shapes are meant.
@@ -15,6 +16,7 @@ pub enum Vendor {
     Anthropic,
     Gemini,
     Xai,
+    Vertex,
 }
 
 impl Vendor {
@@ -22,7 +24,7 @@ impl Vendor {
         match self {
             Self::Openai | Self::Xai => Dialect::OpenaiChat,
             Self::Anthropic => Dialect::Anthropic,
-            Self::Gemini => Dialect::Gemini,
+            Self::Gemini | Self::Vertex => Dialect::Gemini,
         }
     }
 }
@@ -54,12 +56,17 @@ pub enum What<'p> {
     /// The requests of a batch, each on its own.
     Requests(Cow<'p, str>),
     Results(Cow<'p, str>),
+    /// Vertex AI's, and its storage's.
+    Vertex(vertex::What<'p>),
 }
 
 impl<'p> Place<'p> {
     /// `path` is without the prefix by which a client says whose paths they are; `vendor` is whom it, or else its headers,
     /// named.
     pub fn of(path: &'p str, vendor: Vendor) -> Option<Self> {
+        if let Some(what) = vertex::What::of(path) {
+            return Some(Self { vendor: Vendor::Vertex, what: What::Vertex(what) });
+        }
         if let Some(what) = gemini(path, vendor) {
             return Some(Self { vendor: Vendor::Gemini, what });
         }
@@ -79,6 +86,7 @@ impl<'p> Place<'p> {
     /// The methods that it takes; none where the vendor has no such thing.
     pub fn methods(&self) -> &'static [Method] {
         match (&self.what, self.vendor) {
+            (What::Vertex(what), _) => what.methods(),
             (What::Files, Vendor::Gemini) | (What::Batches, Vendor::Gemini) => &[Method::GET],
             (What::Files | What::Batches, _) => &[Method::GET, Method::POST],
             (What::File(_), _) | (What::Batch(_), Vendor::Anthropic | Vendor::Gemini) => &[Method::GET, Method::DELETE],

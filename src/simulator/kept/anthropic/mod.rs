@@ -29,9 +29,7 @@ pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answe
         (What::Batch(id), _) => batches::show(shelves, call, id),
         (What::Cancel(id), _) => batches::cancel(shelves, call, id),
         (What::Results(id), _) => batches::results(shelves, id),
-        (What::Upload | What::ModelBatches { .. } | What::Requests(_), _) => {
-            Err(Refusal::new(Kind::NotFound, "Anthropic has no such thing."))
-        }
+        _ => Err(Refusal::new(Kind::NotFound, "Anthropic has no such thing.")),
     }
 }
 

@@ -30,7 +30,7 @@ pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answe
         (What::Batch(id), &Method::DELETE) => batches::delete(shelves, id),
         (What::Batch(id), _) => batches::show(shelves, id),
         (What::Cancel(id), _) => batches::cancel(shelves, id),
-        (What::Requests(_) | What::Results(_), _) => Err(Refusal::new(Kind::NotFound, "Gemini has no such thing.")),
+        _ => Err(Refusal::new(Kind::NotFound, "Gemini has no such thing.")),
     }
 }
 

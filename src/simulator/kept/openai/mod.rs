@@ -29,9 +29,7 @@ pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answe
         (What::Batches, _) => batches::list(shelves, call),
         (What::Batch(id), _) => batches::show(shelves, id),
         (What::Cancel(id), _) => batches::cancel(shelves, id),
-        (What::Upload | What::ModelBatches { .. } | What::Requests(_) | What::Results(_), _) => {
-            Err(Refusal::new(Kind::NotFound, "OpenAI has no such thing."))
-        }
+        _ => Err(Refusal::new(Kind::NotFound, "OpenAI has no such thing.")),
     }
 }
 

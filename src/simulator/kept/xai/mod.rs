@@ -29,7 +29,7 @@ pub fn answer(shelves: &mut Shelves, place: &Place, call: &Call) -> Result<Answe
         (What::Requests(id), &Method::POST) => requests::add(shelves, call, id),
         (What::Requests(id), _) => requests::list(shelves, call, id),
         (What::Results(id), _) => requests::results(shelves, call, id),
-        (What::Upload | What::ModelBatches { .. }, _) => Err(Refusal::new(Kind::NotFound, "xAI has no such thing.")),
+        _ => Err(Refusal::new(Kind::NotFound, "xAI has no such thing.")),
     };
     Ok(answer.unwrap_or_else(|refusal| refused(refusal.status(), &refusal.message)))
 }
