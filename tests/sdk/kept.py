@@ -66,8 +66,9 @@ class Kept:
         batches = f"poll: 20ms, concurrency: {self.concurrency}, emulate: {str(self.emulate).lower()}"
         lines += [f"batches: {{{batches}}}", self.more, "providers:"]
         for name, path in self.providers.items():
-            identity = self.identity(name)
-            lines.append(f"  {name}: {{{identity}, base_url: '{self.simulator.root}{path}', models: [{MODEL}]}}")
+            models = f"{MODEL}, anthropic/{MODEL}" if name == "vertex" else MODEL
+            url = f"base_url: '{self.simulator.root}{path}'"
+            lines.append(f"  {name}: {{{self.identity(name)}, {url}, models: [{models}]}}")
         self.gateway = Gateway("\n".join(lines) + "\n", NARTHEX_MASTER_KEY=KEY, NARTHEX_RETRIES="0")
         try:
             self.gateway.__enter__()
@@ -83,7 +84,7 @@ class Kept:
     def identity(self, name):
         """Clouds want an account in place of a key, and a bucket for their jobs; the simulator is their storage too."""
         root = self.simulator.root
-        match name.partition("-")[0]:
+        match name:
             case "vertex":
                 place = "project: p-1, location: us-central1, batch_bucket: gs://jobs/of/narthex"
                 return f"{place}, storage_url: '{root}', metadata_host: '{root.partition('://')[2]}'"

@@ -6,7 +6,7 @@ from kept import MODEL, ended
 
 anthropic = pytest.importorskip("anthropic")
 
-PROVIDERS = ["openai", "azure", "xai", "anthropic", "gemini", "ollama"]
+PROVIDERS = ["openai", "azure", "xai", "anthropic", "gemini", "vertex", "ollama"]
 
 
 @pytest.fixture

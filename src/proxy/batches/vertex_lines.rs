@@ -27,10 +27,9 @@ const BLOCK: u64 = 500;
 /// A line for this request, with the break at its end. `name`: what no other line is called.
 pub fn write(name: &str, number: u64, carried: &Carried) -> String {
     let request = match carried.operation {
-        Operation::GenerateContent => importable(&labelled(&carried.body, number)),
-        _ => String::from_utf8_lossy(&carried.body).into_owned(),
+        Operation::GenerateContent => importable(compact(&labelled(&carried.body, number))),
+        _ => compact(&carried.body),
     };
-    let request = request.replace(['\n', '\r'], " ");
     format!("{{\"custom_id\":\"{name}\",\"request\":{request}}}\n")
 }
 
@@ -50,11 +49,31 @@ const EMPTY: &[&str] = &["\"args\":{}", "\"generationConfig\":{}", "\"properties
 /// A tool without settings is one all the same: this setting means nothing (googleapis/python-genai, issue 2123).
 const SEARCH: (&str, &str) = ("\"googleSearch\":{}", "\"googleSearch\":{\"timeRangeFilter\":null}");
 
+/// A text of JSON without what separates nothing: in one line, whoever wrote it.
+fn compact(json: &[u8]) -> String {
+    let mut out = Vec::with_capacity(json.len());
+    let (mut is_in_string, mut is_escaped) = (false, false);
+    for byte in json {
+        if !is_in_string && byte.is_ascii_whitespace() {
+            continue;
+        }
+        if *byte == b'"' && !is_escaped {
+            is_in_string = !is_in_string;
+        }
+        is_escaped = is_in_string && *byte == b'\\' && !is_escaped;
+        out.push(*byte);
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
 /// The request without objects that have no members: no table can hold them, and one fails the whole job ("Cannot store struct … with no
 /// fields"). These texts can stand nowhere but where members do: within a string their quotes would be escaped.
-fn importable(request: &[u8]) -> String {
-    let mut text = String::from_utf8_lossy(request).replace(SEARCH.0, SEARCH.1);
-    for member in EMPTY.iter().filter(|member| memchr::memmem::find(request, member.as_bytes()).is_some()) {
+fn importable(request: String) -> String {
+    let mut text = if request.contains(SEARCH.0) { request.replace(SEARCH.0, SEARCH.1) } else { request };
+    for member in EMPTY {
+        if !text.contains(member) {
+            continue;
+        }
         text = text.replace(&format!(",{member}"), "").replace(&format!("{member},"), "").replace(member, "");
     }
     text
@@ -157,11 +176,14 @@ mod tests {
         for (request, expected) in [
             (r#"{"functionCall":{"args":{},"name":"f"}}"#, r#"{"functionCall":{"name":"f"}}"#),
             (r#"{"functionCall":{"name":"f","args":{}}}"#, r#"{"functionCall":{"name":"f"}}"#),
-            (r#"{"parameters":{"type":"object","properties":{},"x":1}}"#, r#"{"parameters":{"type":"object","x":1}}"#),
+            (
+                "{\"parameters\": {\"type\":\"object\", \"properties\" : { },\n\"x\":1}}",
+                r#"{"parameters":{"type":"object","x":1}}"#,
+            ),
             (r#"{"tools":[{"googleSearch":{}}]}"#, r#"{"tools":[{"googleSearch":{"timeRangeFilter":null}}]}"#),
-            (r#"{"text":"\"args\":{}, \"properties\":{}"}"#, r#"{"text":"\"args\":{}, \"properties\":{}"}"#),
+            (r#"{"text":"\"args\":{},\\ \"properties\":{}"}"#, r#"{"text":"\"args\":{},\\ \"properties\":{}"}"#),
         ] {
-            assert_eq!(importable(request.as_bytes()), expected);
+            assert_eq!(importable(compact(request.as_bytes())), expected);
         }
     }
 

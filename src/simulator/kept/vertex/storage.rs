@@ -104,9 +104,9 @@ pub fn upload(shelves: &mut Shelves, call: &Call, bucket: &str) -> Result<Answer
         Some("multipart") => {
             let malformed =
                 || Refusal::invalid("The body must be multipart/related: the object's metadata, and its bytes.");
-            let (metadata, content) = related(said, call.body).ok_or_else(malformed)?;
+            let Related { metadata, mime, content } = related(said, call.body).ok_or_else(malformed)?;
             let said: Said = serde_json::from_slice(&metadata).map_err(|_| malformed())?;
-            (said.name.or_else(|| call.parameter("name")), said.content_type, content)
+            (said.name.or_else(|| call.parameter("name")), said.content_type.or(mime), content)
         }
         Some(_) => return Err(bad_value("uploadType", "is neither media nor multipart: the simulator knows no other")),
         None => return Err(missing("uploadType")),
@@ -158,8 +158,14 @@ fn none(bucket: &str, name: &str) -> Refusal {
     Refusal::new(Kind::NotFound, format!("No such object: {bucket}/{name}"))
 }
 
-/// The two parts of `multipart/related`, without their headers.
-fn related(content_type: Option<&HeaderValue>, body: &Bytes) -> Option<(Bytes, Bytes)> {
+/// What comes as `multipart/related`: an object's metadata, and its bytes with their type.
+struct Related {
+    metadata: Bytes,
+    mime: Option<String>,
+    content: Bytes,
+}
+
+fn related(content_type: Option<&HeaderValue>, body: &Bytes) -> Option<Related> {
     let content_type = content_type?.to_str().ok()?;
     let parameters = content_type.strip_prefix("multipart/related")?;
     let (_, boundary) = parameters.split_once("boundary=")?;
@@ -168,11 +174,16 @@ fn related(content_type: Option<&HeaderValue>, body: &Bytes) -> Option<(Bytes, B
     let mut ends = memmem::find_iter(body, delimiter.as_bytes());
     let (first, second, last) = (ends.next()?, ends.next()?, ends.next()?);
     let part = |from: usize, to: usize| {
-        let part = body.get(from + delimiter.len()..to)?;
-        let content = part.get(memmem::find(part, b"\r\n\r\n")? + 4..)?;
-        Some(body.slice_ref(content.strip_suffix(b"\r\n")?))
+        let part = body.get(from + delimiter.len()..to)?.strip_suffix(b"\r\n")?;
+        let (head, content) = part.split_at_checked(memmem::find(part, b"\r\n\r\n")? + 4)?;
+        Some((String::from_utf8_lossy(head).into_owned(), body.slice_ref(content)))
     };
-    Some((part(first, second)?, part(second, last)?))
+    let ((_, metadata), (head, content)) = (part(first, second)?, part(second, last)?);
+    let fields = head.lines().filter_map(|line| line.split_once(':'));
+    let mime = fields
+        .map(|(name, value)| (name.trim(), value.trim()))
+        .find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+    Some(Related { metadata, mime: mime.map(|(_, mime)| mime.to_owned()), content })
 }
 
 #[cfg(test)]
@@ -184,8 +195,9 @@ mod tests {
         let kind = HeaderValue::from_static("multipart/related; boundary=\"==b==\"");
         let body = "--==b==\r\ncontent-type: application/json\r\n\r\n{\"name\":\"a\"}\r\n\
                     --==b==\r\ncontent-type: text/plain\r\n\r\nline\r\n\r\nend\r\n--==b==--";
-        let parts = related(Some(&kind), &Bytes::from(body));
-        assert_eq!(parts, Some((Bytes::from("{\"name\":\"a\"}"), Bytes::from("line\r\n\r\nend"))));
-        assert_eq!(related(Some(&kind), &Bytes::from("--==b==--")), None);
+        let parts = related(Some(&kind), &Bytes::from(body)).expect("two parts");
+        assert_eq!((&parts.metadata[..], &parts.content[..]), (&b"{\"name\":\"a\"}"[..], &b"line\r\n\r\nend"[..]));
+        assert_eq!(parts.mime.as_deref(), Some("text/plain"));
+        assert!(related(Some(&kind), &Bytes::from("--==b==--")).is_none());
     }
 }
