@@ -103,7 +103,7 @@ async fn goes_on_in(variable: &str, place: &str, signal: Signal) {
 }
 
 /// What a dead process holds is free after a while; this is that while.
-async fn free(place: &str) {
+pub async fn free(place: &str) {
     const FREE: &str = "UPDATE batches SET leased_until = 0";
     match place.strip_prefix("postgres") {
         Some(_) => {

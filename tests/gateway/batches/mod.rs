@@ -1,9 +1,11 @@
 //! Batches: what is sent to whom and when, what is refused, whose they are, and what a restart or a second gateway changes.
 
 mod emulated;
+mod google;
 mod looks;
 mod refused;
 mod sent;
+mod vertex;
 
 use crate::support::gateway::{Gateway, JSON, Setup};
 use crate::support::http::{Answer, Body};
