@@ -17,7 +17,7 @@ use super::gemini;
 use super::job::Job;
 use super::send::{Form, measure};
 use super::vertex_lines;
-use crate::batches::{Counts, Status};
+use crate::batches::{Counts, Stage, Status};
 use crate::error::{Failure, Garbled, Kind};
 use crate::providers::{UNRESERVED, vertex};
 use crate::proxy::ask::Body;
@@ -261,9 +261,14 @@ async fn rest(job: &Job<'_>, theirs: &Theirs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Takes away all that this batch has in the bucket.
+/// Takes away all that this batch has in the bucket. Answers that could not be fetched stay: they are paid for.
 pub async fn tidy(job: &mut Job<'_>) {
+    let is_unread = job.work.stage == Stage::Collecting;
     for folder in std::mem::take(&mut job.work.uploads) {
+        if is_unread {
+            log::warn!("{}: the answers to {} could not be read, and stay in {folder}", job.stored.instance, job.id());
+            continue;
+        }
         if let Err(why) = remove_all(job, &folder).await {
             log::warn!("{}: objects of {} are left behind: {}", job.stored.instance, job.id(), why.message);
         }

@@ -193,6 +193,35 @@ async fn a_storage_in_trouble_is_borne() {
     assert_eq!(cloud.objects().len(), 1, "the rest is gone all the same");
 }
 
+/// Nothing is left behind of a job that is not made; answers that cannot be had stay where their owner can have them.
+#[tokio::test]
+async fn what_is_paid_for_stays() {
+    let body = json!({"endpoint": CHAT, "requests": [line("a", "vertex/google/m")]});
+    let unknown = |request: &Received, _: usize| {
+        let error = r#"{"error":{"code":404,"message":"The PublisherModel m does not exist.","status":"NOT_FOUND"}}"#;
+        (request.method == "POST" && request.path == JOBS).then(|| Reply::json(404, error))
+    };
+    let cloud = Cloud::start(succeeded, unknown).await;
+    let gateway = cloud.setup().start().await;
+    let answer = Client::of(&gateway).ask("POST", "/v1/batches", Some(&body)).await;
+    assert_eq!((told(&answer).0, told(&answer).2.as_str()), (404, "The PublisherModel m does not exist."));
+    assert_eq!((cloud.uploads().len(), cloud.objects()), (1, Vec::new()));
+
+    let unreadable = |request: &Received, _: usize| {
+        let is_download = request.method == "GET" && request.path.contains("alt=media");
+        is_download.then(|| Reply::whole(403, "text/html", "gw@p-1.iam does not have storage.objects.get access."))
+    };
+    let cloud = Cloud::start(succeeded, unreadable).await;
+    let gateway = cloud.setup().start().await;
+    let client = Client::of(&gateway);
+    let id = client.create(&[line("a", "vertex/google/m")]).await;
+    let batch = client.until(&id, "failed").await;
+    let why = batch["errors"]["data"][0]["message"].as_str().expect("a reason").to_owned();
+    assert!(why.starts_with("Cloud Storage refuses storage.objects.get for gs://jobs/of/narthex-"), "{why}");
+    assert_eq!(cloud.objects().len(), 2);
+    gateway.says("could not be read, and stay in of/narthex-").await;
+}
+
 /// A gateway dies while it hands a batch over. The next one finds what is there already: the lines, and the job if it was made.
 #[tokio::test]
 async fn a_crash_doubles_nothing() {
