@@ -123,6 +123,15 @@ pub fn resource(model: &str) -> String {
     format!("publishers/{publisher}/models/{id}")
 }
 
+/// The operation by which a publisher's own API is asked: what stands in the lines of a job, whatever `api_mode` says.
+pub fn own_door(model: &str) -> Option<Operation> {
+    match publisher(model).0 {
+        GOOGLE => Some(Operation::GenerateContent),
+        ANTHROPIC => Some(Operation::Messages),
+        _ => None,
+    }
+}
+
 /// Who made a model, and the model's own id. Ids of models that everybody knows may come without.
 fn publisher(model: &str) -> (&str, &str) {
     match model.split_once('/') {
@@ -186,6 +195,8 @@ mod tests {
             ("claude-sonnet-4-5@20250929", "publishers/anthropic/models/claude-sonnet-4-5@20250929"),
         ] {
             assert_eq!(resource(model), resource_name);
+            assert!(own_door(model).is_some());
         }
+        assert_eq!(own_door("meta/llama-4"), None);
     }
 }

@@ -9,7 +9,7 @@ use crate::batches::{Line, Lines, Numbered, Problem, ResultLine};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Kind, Refusal};
 use crate::payload::Payload;
-use crate::providers::BatchesApi;
+use crate::providers::{BatchesApi, vertex};
 use crate::proxy::context::{Lane, Run};
 use crate::proxy::desk::Desk;
 use crate::proxy::files::Source;
@@ -49,12 +49,7 @@ pub fn door(run: &Run, target: &Target) -> Option<Operation> {
         BatchesApi::Gemini => wanted.generates().then_some(Operation::GenerateContent),
         BatchesApi::Xai => wanted.generates().then_some(Operation::Chat),
         BatchesApi::Bedrock => wanted.generates().then_some(Operation::Converse),
-        // By the publisher's own API.
-        BatchesApi::Vertex if !wanted.generates() => None,
-        BatchesApi::Vertex => {
-            let is_own = |door: &Operation| matches!(door, Operation::GenerateContent | Operation::Messages);
-            dispatch::door(run, target).filter(is_own)
-        }
+        BatchesApi::Vertex => wanted.generates().then(|| vertex::own_door(&target.model)).flatten(),
         BatchesApi::Openai => {
             let door = dispatch::door(run, target)?;
             // Its batches know only what OpenAI's paths name.
