@@ -10,7 +10,7 @@ pub mod catalog;
 mod instance;
 pub mod page;
 mod urls;
-mod vertex;
+pub mod vertex;
 
 pub use base_url::BaseUrl;
 pub use bucket::Bucket;

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use percent_encoding::utf8_percent_encode;
 
 use super::urls::{UNRESERVED, destination, with_query};
-use super::{BaseUrl, Call, Destination, Instance, Provider, Urls};
+use super::{BaseUrl, Bucket, Call, Destination, Instance, Provider, Urls};
 use crate::endpoints::Operation;
 use crate::secret::Secret;
 
@@ -18,6 +18,7 @@ pub struct Vertex;
 
 const GOOGLE: &str = "google";
 const ANTHROPIC: &str = "anthropic";
+const STORAGE: &str = "https://storage.googleapis.com";
 /// The version whose `generateContent` has everything, as Google's own SDK takes it.
 const BETA: &str = "v1beta1";
 
@@ -42,6 +43,19 @@ impl Urls for Vertex {
             Some(location) => Err(format!("location `{location}` is not the name of a location, such as us-central1")),
             None => Ok(()),
         }
+    }
+
+    /// A bucket of Cloud Storage. A key of express mode stands for Gemini alone: it has no project for jobs, and opens no storage.
+    fn bucket(&self, options: &BTreeMap<&'static str, String>, has_key: bool) -> Result<Option<Bucket>, String> {
+        let Some(text) = options.get("batch_bucket") else { return Ok(None) };
+        if has_key {
+            return Err("batch_bucket cannot be used with an api_key, which opens no storage: leave the key out, and give `project`, \
+                        `location` and Google credentials"
+                .to_owned());
+        }
+        let storage = options.get("storage_url").map_or(STORAGE, String::as_str);
+        let storage = BaseUrl::parse(storage).map_err(|why| format!("storage_url {why}"))?;
+        Bucket::parse(text, "gs", storage).map(Some)
     }
 
     fn model<'a>(&self, _instance: &'a Instance, operation: Operation, model: &'a str) -> Cow<'a, str> {
@@ -103,6 +117,21 @@ pub fn door(instance: &Instance, wanted: Operation, model: &str) -> Option<Opera
     }
 }
 
+/// What jobs call a model: `publishers/{publisher}/models/{id}` (REST reference, `BatchPredictionJob.model`).
+pub fn resource(model: &str) -> String {
+    let (publisher, id) = publisher(model);
+    format!("publishers/{publisher}/models/{id}")
+}
+
+/// The operation by which a publisher's own API is asked: what stands in the lines of a job, whatever `api_mode` says.
+pub fn own_door(model: &str) -> Option<Operation> {
+    match publisher(model).0 {
+        GOOGLE => Some(Operation::GenerateContent),
+        ANTHROPIC => Some(Operation::Messages),
+        _ => None,
+    }
+}
+
 /// Who made a model, and the model's own id. Ids of models that everybody knows may come without.
 fn publisher(model: &str) -> (&str, &str) {
     match model.split_once('/') {
@@ -129,4 +158,45 @@ fn place(instance: &Instance, version: &str) -> String {
 fn root(instance: &Instance) -> &str {
     let path = instance.base.path.as_str();
     ["/v1", "/v1beta1"].iter().find_map(|version| path.strip_suffix(version)).unwrap_or(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_is_for_whoever_has_a_project() {
+        let bucket = |pairs: &[(&'static str, &str)], has_key| {
+            let options = pairs.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+            Vertex.bucket(&options, has_key)
+        };
+        assert_eq!(bucket(&[], true), Ok(None));
+        let found = bucket(&[("batch_bucket", "gs://jobs/a")], false).expect("a bucket").expect("one");
+        assert_eq!((found.name.as_str(), found.prefix.as_str()), ("jobs", "a/"));
+        assert_eq!(found.storage.to_string(), STORAGE);
+        let elsewhere = [("batch_bucket", "gs://jobs"), ("storage_url", "http://localhost:9/x")];
+        let found = bucket(&elsewhere, false).expect("a bucket").expect("one");
+        assert_eq!(found.storage.to_string(), "http://localhost:9/x");
+        for (options, has_key, why) in [
+            (&[("batch_bucket", "gs://jobs")][..], true, "api_key"),
+            (&[("batch_bucket", "s3://jobs")], false, "gs://name/prefix"),
+            (&[("batch_bucket", "gs://jobs"), ("storage_url", "localhost")], false, "storage_url"),
+        ] {
+            let told = bucket(options, has_key).expect_err(why);
+            assert!(told.contains(why), "{told}");
+        }
+    }
+
+    #[test]
+    fn jobs_name_models_by_their_publishers() {
+        for (model, resource_name) in [
+            ("google/gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"),
+            ("gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"),
+            ("claude-sonnet-4-5@20250929", "publishers/anthropic/models/claude-sonnet-4-5@20250929"),
+        ] {
+            assert_eq!(resource(model), resource_name);
+            assert!(own_door(model).is_some());
+        }
+        assert_eq!(own_door("meta/llama-4"), None);
+    }
 }

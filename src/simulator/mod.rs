@@ -170,6 +170,7 @@ impl Simulator {
                 kept::answer(&self.stock, place, &call).map_err(|refusal| Failure::from(&refusal))
             }
             Operation::Log => Ok(kept::log(&self.stock)),
+            Operation::Token => Ok(Answer::json(&Token::default())),
             _ => {
                 if let Some(status) = kept::ordered_failure(&body.bytes).filter(|_| operation.can_fail()) {
                     return Err(planned(&Fault { status, retry_after: None, after: None, first: None, key: "" }));
@@ -192,6 +193,20 @@ impl Simulator {
             *count += 1;
         }
         Some(planned(&fault))
+    }
+}
+
+/// Any token will do here: this one is as good as any other.
+#[derive(serde::Serialize)]
+struct Token {
+    access_token: &'static str,
+    expires_in: u32,
+    token_type: &'static str,
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self { access_token: "simulated", expires_in: 3600, token_type: "Bearer" }
     }
 }
 

@@ -45,7 +45,9 @@ pub fn perform(
         Operation::Moderation => openai::moderations::answer(body, &nonce),
         Operation::Models => Ok(models::list(dialect, behaviour)),
         Operation::Model(id) => models::one(dialect, id, behaviour),
-        Operation::Kept(_) | Operation::Log => Err(Refusal::new(Kind::NotFound, "A batch runs models only.")),
+        Operation::Kept(_) | Operation::Log | Operation::Token => {
+            Err(Refusal::new(Kind::NotFound, "A batch runs models only."))
+        }
     };
     answer.map_err(|refusal| Failure::from(&refusal))
 }

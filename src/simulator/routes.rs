@@ -35,6 +35,8 @@ pub enum Operation<'p> {
     Kept(Place<'p>),
     /// What was done with them.
     Log,
+    /// A token, as machines of Google's cloud get it.
+    Token,
 }
 
 /// What other dialects say in the body.
@@ -75,6 +77,7 @@ impl<'p> Route<'p> {
             "/moderations" => (Dialect::OpenaiChat, Operation::Moderation),
             "/models" => (client, Operation::Models),
             "/__log" => (client, Operation::Log),
+            "/computeMetadata/v1/instance/service-accounts/default/token" => (Dialect::Gemini, Operation::Token),
             below => {
                 return in_path(path).unwrap_or_else(|| Self { dialect: client, operation: model(below) });
             }
@@ -87,13 +90,13 @@ impl Operation<'_> {
     /// Whether it fails when failures are ordered. Listing models does not: a gateway that looks around must not use up
     /// `fail-first`.
     pub fn can_fail(&self) -> bool {
-        !matches!(self, Self::Models | Self::Model(_) | Self::Log)
+        !matches!(self, Self::Models | Self::Model(_) | Self::Log | Self::Token)
     }
 
     /// The methods that it takes.
     pub fn methods(&self) -> &'static [Method] {
         match self {
-            Self::Models | Self::Model(_) | Self::Log => &[Method::GET],
+            Self::Models | Self::Model(_) | Self::Log | Self::Token => &[Method::GET],
             Self::Kept(place) => place.methods(),
             _ => &[Method::POST],
         }

@@ -22,14 +22,18 @@ PROVIDERS = {
     "anthropic": "/v1",
     "gemini": "/v1beta/openai",
     "bedrock": "",
+    "vertex": "",
     "ollama": "/v1",
 }
-# How those show who they are that have no key, and what else they need; `{root}` is the simulator.
+# How those show who they are that have no key, and what else they need; `{root}` is the simulator, which is their storage too.
 SETTINGS = {
     "bedrock": (
         "access_key_id: AKIDEXAMPLE, secret_access_key: a-secret, region: us-east-1, batch_bucket: 's3://jobs/of-narthex',"
         " batch_role: 'arn:aws:iam::123456789012:role/batches', storage_url: '{root}/s3'"
-    )
+    ),
+    "vertex": (
+        "project: p-1, location: us-central1, batch_bucket: 'gs://jobs/of/narthex', storage_url: '{root}', metadata_host: '{host}'"
+    ),
 }
 OVER = ("completed", "failed", "cancelled", "expired")
 # One of them fails.
@@ -73,8 +77,10 @@ class Kept:
         batches = f"poll: 20ms, concurrency: {self.concurrency}, emulate: {str(self.emulate).lower()}"
         lines += [f"batches: {{{batches}}}", self.more, "providers:"]
         for name, path in self.providers.items():
+            models = f"{MODEL}, anthropic/{MODEL}" if name == "vertex" else MODEL
             own = SETTINGS.get(name, "api_key: key").replace("{root}", self.simulator.root)
-            lines.append(f"  {name}: {{{own}, base_url: '{self.simulator.root}{path}', models: [{MODEL}]}}")
+            own = own.replace("{host}", self.simulator.root.partition("://")[2])
+            lines.append(f"  {name}: {{{own}, base_url: '{self.simulator.root}{path}', models: [{models}]}}")
         self.gateway = Gateway("\n".join(lines) + "\n", NARTHEX_MASTER_KEY=KEY, NARTHEX_RETRIES="0")
         try:
             self.gateway.__enter__()

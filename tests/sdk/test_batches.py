@@ -133,7 +133,7 @@ def test_a_batch_can_be_cancelled(slow, provider, looks):
 
 @pytest.mark.parametrize("ending", ["failed", "expired", "cancelled"])
 def test_providers_may_end_a_batch_otherwise(store, ending):
-    providers = {name: PROVIDERS[name] for name in ("openai", "anthropic", "gemini", "xai", "bedrock")}
+    providers = {name: PROVIDERS[name] for name in ("openai", "anthropic", "gemini", "xai", "bedrock", "vertex")}
     with Kept(store, providers, flags=["--batch-fail", ending]) as kept, kept.openai() as client:
         for provider in providers:
             batch = over(client, create(client, provider, lines(f"{provider}/{MODEL}", words=["a", "b", "c", "d"])))

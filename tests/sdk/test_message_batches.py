@@ -6,7 +6,7 @@ from kept import MODEL, ended
 
 anthropic = pytest.importorskip("anthropic")
 
-PROVIDERS = ["openai", "azure", "xai", "anthropic", "gemini", "bedrock", "ollama"]
+PROVIDERS = ["openai", "azure", "xai", "anthropic", "gemini", "bedrock", "vertex", "ollama"]
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ PROVIDERS = {
     "anthropic": "/v1",
     "gemini": "/v1beta/openai",
     "xai": "/xai/v1",
+    "vertex": "",
     "ollama": "/v1",
 }
 
@@ -27,6 +28,12 @@ def free_port():
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def cloud(root):
+    """A cloud wants an account and a bucket; the simulator is its storage too."""
+    host = root.partition("://")[2]
+    return f"project: p-1, location: l, metadata_host: '{host}', batch_bucket: gs://jobs, storage_url: '{root}'"
 
 
 class Simulator:
@@ -54,7 +61,8 @@ class Gateway:
         lines = ["inventory: {mode: allowlist}", f"batches: {{{settings}}}", "providers:"]
         for name, root in roots.items():
             base = f"{root}{PROVIDERS.get(name, '/v1')}"
-            lines.append(f"  {name}: {{api_key: key, base_url: '{base}', models: [{MODEL}]}}")
+            identity = cloud(root) if name == "vertex" else "api_key: key"
+            lines.append(f"  {name}: {{{identity}, base_url: '{base}', models: [{MODEL}]}}")
         if store:
             lines.insert(0, f"store: {{url: '{store}'}}")
         (self.folder / "config.yaml").write_text("\n".join(lines) + "\n")

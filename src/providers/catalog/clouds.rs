@@ -139,12 +139,14 @@ pub const VERTEX: Provider = Provider {
     options: &[
         "api_mode",
         "auth_type",
+        "batch_bucket",
         "credentials_file",
         "location",
         "metadata_host",
         "project",
         "service_account_file",
         "service_account_json",
+        "storage_url",
     ],
     choices: &[("api_mode", &["native", "openai"]), ("auth_type", &["gcp_adc", "gcp_service_account"])],
     needs: &["project", "location"],
@@ -156,6 +158,7 @@ pub const VERTEX: Provider = Provider {
         Borrowed::Variables { unless: &["metadata_host"], variables: &[("GCE_METADATA_HOST", "metadata_host")] },
     ],
     urls: &Vertex,
+    batches: Some(BatchesApi::Vertex),
     example: "google/gemini-2.5-flash",
     note: "Gemini by its native API, Claude (`anthropic/…`) by its own, others by the compatible one; list its models yourself.",
     ..OPENAI_COMPATIBLE

@@ -195,7 +195,7 @@ pub async fn results(job: &Job<'_>) -> Result<(), Failure> {
 }
 
 /// The status that goes with an error's type (docs.claude.com/en/api/errors).
-fn errored(error: &Value) -> Ended {
+pub fn errored(error: &Value) -> Ended {
     let kind = error.pointer("/error/type").and_then(Value::as_str).unwrap_or_default();
     let status = match kind {
         "invalid_request_error" => 400,

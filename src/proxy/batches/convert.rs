@@ -10,7 +10,7 @@ use crate::batches::{LONGEST_LINE, Line, Lines, Numbered, Problem, ResultLine};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Kind, Refusal};
 use crate::payload::Payload;
-use crate::providers::BatchesApi;
+use crate::providers::{BatchesApi, vertex};
 use crate::proxy::context::{Lane, Run};
 use crate::proxy::desk::Desk;
 use crate::proxy::files::Source;
@@ -50,12 +50,7 @@ pub fn door(run: &Run, target: &Target) -> Option<Operation> {
         BatchesApi::Gemini => wanted.generates().then_some(Operation::GenerateContent),
         BatchesApi::Xai => wanted.generates().then_some(Operation::Chat),
         BatchesApi::Bedrock => wanted.generates().then_some(Operation::Converse),
-        // By the publisher's own API.
-        BatchesApi::Vertex if !wanted.generates() => None,
-        BatchesApi::Vertex => {
-            let is_own = |door: &Operation| matches!(door, Operation::GenerateContent | Operation::Messages);
-            dispatch::door(run, target).filter(is_own)
-        }
+        BatchesApi::Vertex => wanted.generates().then(|| vertex::own_door(&target.model)).flatten(),
         BatchesApi::Openai => {
             let door = dispatch::door(run, target)?;
             // Its batches know only what OpenAI's paths name.
@@ -147,7 +142,7 @@ impl Reader {
         Self::up_to(source, LONGEST_LINE)
     }
 
-    /// Lines of at most so many bytes.
+    /// Lines of at most so many bytes: results that repeat the requests are longer than these may be.
     pub fn up_to(source: Source, longest: usize) -> Self {
         Self { source, lines: Lines::up_to(longest), found: Default::default(), is_over: false }
     }

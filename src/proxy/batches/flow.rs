@@ -113,9 +113,14 @@ impl Flow {
 
     /// Takes away what was put at the provider for this batch alone.
     pub async fn tidy(self, job: &mut Job<'_>) {
-        if self == Self::Native(BatchesApi::Bedrock) {
-            return bedrock::tidy(job).await;
+        match self {
+            Self::Native(BatchesApi::Bedrock) => bedrock::tidy(job).await,
+            Self::Native(BatchesApi::Vertex) => vertex::tidy(job).await,
+            _ => Self::tidy_files(job).await,
         }
+    }
+
+    async fn tidy_files(job: &mut Job<'_>) {
         let Ok(upstream) = job.upstream() else { return };
         for file in std::mem::take(&mut job.work.uploads) {
             let path = crate::proxy::files::path(&upstream, &file);

@@ -111,7 +111,8 @@ impl Operation {
     }
 }
 
-fn count(value: &Value) -> u64 {
+/// A number of 64 bits, which Google writes as a text.
+pub fn count(value: &Value) -> u64 {
     value.as_u64().or_else(|| value.as_str()?.parse().ok()).unwrap_or_default()
 }
 
@@ -229,7 +230,7 @@ async fn expired(job: &Job<'_>, state: &str) -> Result<(), Failure> {
 }
 
 /// `google.rpc.Status`; its codes are gRPC's (github.com/googleapis/googleapis, google/rpc/code.proto).
-fn errored(error: Value) -> Ended {
+pub fn errored(error: Value) -> Ended {
     let status = match error.get("code").and_then(Value::as_u64).unwrap_or_default() {
         status @ 400..600 => u16::try_from(status).unwrap_or(500),
         3 | 9 | 11 => 400,

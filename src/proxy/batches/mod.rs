@@ -1,11 +1,13 @@
 //! Batches: many requests at once, answered when it suits the provider.
 //!
 //! `create` makes one of lines by a `plan`, `job` has it in hand, `see` takes it from step to step, in the background as well, by the `flow` of its
-//! provider (`openai`, `anthropic`, `gemini`, `xai`, `bedrock` by way of `s3`) or without one (`emulated`). Lines are made into what the provider reads by
+//! provider (`openai`, `anthropic`, `gemini`, `xai`, `bedrock` by way of `s3`, `vertex` with `vertex_lines` by way of `cloud_storage`) or without
+//! one (`emulated`). Lines are made into what the provider reads by
 //! `convert` and `send`, and its results into files by `collect`.
 
 mod anthropic;
 mod bedrock;
+mod cloud_storage;
 mod collect;
 mod convert;
 mod create;
@@ -19,6 +21,7 @@ mod s3;
 mod see;
 mod send;
 mod vertex;
+mod vertex_lines;
 mod xai;
 
 use std::sync::Arc;

@@ -16,6 +16,7 @@ mod openai;
 mod page;
 mod place;
 mod stock;
+mod vertex;
 mod xai;
 
 use std::fmt::Write as _;
@@ -53,6 +54,10 @@ pub fn answer(stock: &Stock, place: &Place, call: &Call) -> Result<Answer, Refus
         Vendor::Gemini => gemini::answer(&mut shelves, place, call),
         Vendor::Xai => xai::answer(&mut shelves, place, call),
         Vendor::Bedrock => bedrock::answer(&mut shelves, place, call),
+        Vendor::Vertex => match &place.what {
+            place::What::Vertex(what) => vertex::answer(&mut shelves, what, call),
+            _ => Err(Refusal::new(Kind::NotFound, "Vertex AI has no such thing.")),
+        },
     }
 }
 
@@ -104,6 +109,11 @@ fn download(content_type: &str, body: Bytes) -> Answer {
         HeaderValue::try_from(content_type).unwrap_or(HeaderValue::from_static("application/octet-stream"));
     let headers = vec![(HeaderName::from_static("content-type"), content_type)];
     Answer::Kept { status: StatusCode::OK, headers, body }
+}
+
+/// It is done, and there is nothing to say.
+fn nothing() -> Answer {
+    Answer::Kept { status: StatusCode::NO_CONTENT, headers: Vec::new(), body: Bytes::new() }
 }
 
 /// `seconds` since 1970, as RFC 3339 has it.

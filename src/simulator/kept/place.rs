@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::Method;
 use percent_encoding::percent_decode_str;
 
+use super::vertex;
 use crate::dialects::Dialect;
 
 /// Whose shapes are meant.
@@ -17,6 +18,7 @@ pub enum Vendor {
     Xai,
     /// Amazon: Bedrock's jobs, and the objects of S3 that they read and write.
     Bedrock,
+    Vertex,
 }
 
 impl Vendor {
@@ -24,7 +26,7 @@ impl Vendor {
         match self {
             Self::Openai | Self::Xai => Dialect::OpenaiChat,
             Self::Anthropic => Dialect::Anthropic,
-            Self::Gemini => Dialect::Gemini,
+            Self::Gemini | Self::Vertex => Dialect::Gemini,
             Self::Bedrock => Dialect::Converse,
         }
     }
@@ -65,6 +67,8 @@ pub enum What<'p> {
         bucket: Cow<'p, str>,
         key: Cow<'p, str>,
     },
+    /// Vertex AI's, and its storage's.
+    Vertex(vertex::What<'p>),
 }
 
 impl<'p> Place<'p> {
@@ -73,6 +77,9 @@ impl<'p> Place<'p> {
     pub fn of(path: &'p str, vendor: Vendor) -> Option<Self> {
         if let Some(what) = amazon(path) {
             return Some(Self { vendor: Vendor::Bedrock, what });
+        }
+        if let Some(what) = vertex::What::of(path) {
+            return Some(Self { vendor: Vendor::Vertex, what: What::Vertex(what) });
         }
         if let Some(what) = gemini(path, vendor) {
             return Some(Self { vendor: Vendor::Gemini, what });
@@ -98,6 +105,7 @@ impl<'p> Place<'p> {
     /// The methods that it takes; none where the vendor has no such thing.
     pub fn methods(&self) -> &'static [Method] {
         match (&self.what, self.vendor) {
+            (What::Vertex(what), _) => what.methods(),
             (What::Files | What::Batches, Vendor::Gemini) | (What::Batches, Vendor::Bedrock) => &[Method::GET],
             (What::Files | What::Batches, _) => &[Method::GET, Method::POST],
             (What::File(_), _) | (What::Batch(_), Vendor::Anthropic | Vendor::Gemini) => &[Method::GET, Method::DELETE],

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::batch::Batch;
 use super::file::{File, NewFile};
 use super::place::Vendor;
-use super::{anthropic, bedrock, digest, gemini, openai, xai};
+use super::{anthropic, bedrock, digest, gemini, openai, vertex, xai};
 
 const MOST_FILES: usize = 10_000;
 const MOST_BATCHES: usize = 1000;
@@ -34,6 +34,7 @@ pub struct Shelves {
     pub gemini: Batches<gemini::Details>,
     pub xai: Batches<xai::Details>,
     pub bedrock: Batches<bedrock::Details>,
+    pub vertex: Batches<vertex::Details>,
     /// Files that are still coming.
     pub uploads: gemini::Uploads,
     pub ledger: Ledger,
@@ -191,7 +192,12 @@ impl Shelves {
         };
         Log {
             files_made: self.files.made,
-            batches_made: self.openai.made + self.anthropic.made + self.gemini.made + self.xai.made + self.bedrock.made,
+            batches_made: self.openai.made
+                + self.anthropic.made
+                + self.gemini.made
+                + self.xai.made
+                + self.bedrock.made
+                + self.vertex.made,
             runs: &self.ledger.runs,
             files: self.files.all.iter().map(file).collect(),
             batches: (self.openai.log(Vendor::Openai))
@@ -199,6 +205,7 @@ impl Shelves {
                 .chain(self.gemini.log(Vendor::Gemini))
                 .chain(self.xai.log(Vendor::Xai))
                 .chain(self.bedrock.log(Vendor::Bedrock))
+                .chain(self.vertex.log(Vendor::Vertex))
                 .collect(),
         }
     }

@@ -2,9 +2,11 @@
 
 mod bedrock;
 mod emulated;
+mod google;
 mod looks;
 mod refused;
 mod sent;
+mod vertex;
 
 use crate::support::gateway::{Gateway, JSON, Setup};
 use crate::support::http::{Answer, Body};
