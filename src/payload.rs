@@ -40,7 +40,7 @@ impl Payload {
     /// The model that is asked for.
     pub fn model(&self) -> Result<Cow<'_, str>, Refusal> {
         let (count, model) = match self {
-            Self::Json(object) => (object.count("model"), object.parse("model").map(Cow::Owned)),
+            Self::Json(object) => (object.count("model"), object.text_of("model")),
             Self::Form(form) => (form.count("model"), form.get("model").map(Cow::Borrowed)),
         };
         let refuse = |message: &str| Err(Refusal::invalid(message).param("model"));

@@ -87,6 +87,17 @@ impl Object {
         serde_json::from_slice(&self.get(key)?).ok()
     }
 
+    /// A member that is a text, read; borrowed where it stands so in the object.
+    pub fn text_of(&self, key: &str) -> Option<Cow<'_, str>> {
+        let raw = self.get(key)?;
+        if let Cow::Borrowed([b'"', text @ .., b'"']) = raw
+            && !text.iter().any(|byte| *byte == b'\\' || *byte < b' ')
+        {
+            return std::str::from_utf8(text).ok().map(Cow::Borrowed);
+        }
+        serde_json::from_slice(&raw).ok().map(Cow::Owned)
+    }
+
     /// The members in their order: names, and values as raw text.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, [u8]>)> {
         self.members.iter().map(|member| {
@@ -148,6 +159,17 @@ mod tests {
         assert_eq!(raw(&object, "b").as_deref(), Some(r#""\\\"""#));
         assert_eq!(raw(&object, "c").as_deref(), Some(r#"["\\",{"d":"\\\\\""}]"#));
         assert_eq!(raw(&object, "e").as_deref(), Some(r#""\n\t\u0022""#));
+    }
+
+    #[test]
+    fn texts_are_read_as_parsers_read_them() {
+        let object = read(r#"{"a":"plain ü","b":"\u0061\"","c":5,"d":"","e":null}"#);
+        for name in ["a", "b", "c", "d", "e", "f"] {
+            assert_eq!(object.text_of(name).map(Cow::into_owned), object.parse::<String>(name), "{name}");
+        }
+        assert!(matches!(object.text_of("a"), Some(Cow::Borrowed("plain ü"))));
+        let odd = Object::read(Bytes::from_static(b"{\"a\":\"\xff\",\"b\":\"a\nb\"}")).expect("an object");
+        assert_eq!((odd.text_of("a"), odd.text_of("b")), (None, None));
     }
 
     #[test]

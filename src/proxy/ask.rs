@@ -275,5 +275,5 @@ async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<Request
             Unsigned { method: question.method.as_str(), path_and_query: path, body: signed, auth: question.auth };
         outbound::authorise(&unsigned, &mut headers, instance, &grant)?;
     }
-    Ok(headers::request(question.method.clone(), path.as_bytes(), Version::HTTP_11, headers)?)
+    Ok(headers::request(question.method.clone(), path, Version::HTTP_11, headers)?)
 }

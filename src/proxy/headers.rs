@@ -3,7 +3,8 @@
 use std::borrow::Cow;
 
 use http::header::IntoHeaderName;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header};
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, header};
 use pingora_core::{ErrorType::InternalError, OrErr, Result};
 
 use super::{RequestHeader, ResponseHeader};
@@ -28,13 +29,18 @@ pub const X_AMZN_ERRORTYPE: HeaderName = HeaderName::from_static("x-amzn-errorty
 pub const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// A request's header of these headers. Pingora's own way to put them in one by one reads each name anew.
-pub fn request(method: Method, path: &[u8], version: Version, headers: HeaderMap) -> Result<RequestHeader> {
+pub fn request(method: Method, path: &str, version: Version, headers: HeaderMap) -> Result<RequestHeader> {
     let (mut parts, ()) = http::Request::new(()).into_parts();
     parts.method = method;
     parts.version = version;
     parts.headers = headers;
+    let usual = PathAndQuery::try_from(path).ok().filter(|_| path.starts_with('/'));
+    let is_usual = usual.is_some();
+    parts.uri = usual.map(Uri::from).unwrap_or_default();
     let mut request = RequestHeader::from(parts);
-    request.set_raw_path(path)?;
+    if !is_usual {
+        request.set_raw_path(path.as_bytes())?;
+    }
     Ok(request)
 }
 

@@ -68,7 +68,7 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
         authorise(&unsigned, &mut outgoing, instance, grant)?;
     }
     // Pingora has set the version that the provider speaks.
-    let path = attempt.outgoing.path_and_query.as_bytes();
+    let path = &attempt.outgoing.path_and_query;
     *request = headers::request(client.method.clone(), path, request.version, outgoing)?;
     session.upstream_compression = ResponseCompressionCtx::new(0, false, false);
     if attempt.outgoing.body.is_none() {
