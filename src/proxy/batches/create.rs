@@ -21,7 +21,7 @@ use crate::config::Tenant;
 use crate::endpoints::Operation;
 use crate::error::{Kind, Refusal};
 use crate::files::{FileObject, Shape};
-use crate::gateway::random_id;
+use crate::gateway::ordered_id;
 use crate::proxy::admit::Stop;
 use crate::proxy::body;
 use crate::proxy::context::Exchange;
@@ -167,7 +167,7 @@ fn window(text: &str) -> Result<u64, Refusal> {
 fn id(session: &Session, ctx: &Exchange, is_message_batch: bool) -> String {
     let prefix = if is_message_batch { "msgbatch" } else { "batch" };
     let key = session.req_header().headers.get("idempotency-key").filter(|key| !key.is_empty());
-    let Some(key) = key else { return format!("{prefix}_{}", random_id()) };
+    let Some(key) = key else { return format!("{prefix}_{}", ordered_id()) };
     let mut digest = Sha256::new();
     for part in [tenant(ctx).unwrap_or_default().as_bytes(), b"\0", key.as_bytes()] {
         digest.update(part);
@@ -205,7 +205,7 @@ async fn of_lines(
     wanted: &Wanted,
 ) -> Result<(StoredFile, Survey), Stop> {
     let mut file = StoredFile {
-        id: format!("file-{}", random_id()),
+        id: format!("file-{}", ordered_id()),
         tenant: tenant(ctx).map(str::to_owned),
         place: Place::Here,
         purpose: "batch".to_owned(),

@@ -11,7 +11,7 @@ use super::{Stop, json, keepers, named, native, nothing, push, remember, shown, 
 use crate::batches::Surveyor;
 use crate::error::{Kind, Refusal};
 use crate::files::{FileObject, Part, Shape, Splitter, read_file};
-use crate::gateway::random_id;
+use crate::gateway::ordered_id;
 use crate::multipart::BadForm;
 use crate::proxy::ask::Body;
 use crate::proxy::context::Exchange;
@@ -239,7 +239,7 @@ async fn keep(
     mut form: Form,
     upstream: Option<&Upstream>,
 ) -> Result<(), Stop> {
-    let mut file = StoredFile { created: now(), ..blank(ctx, &format!("file-{}", random_id())) };
+    let mut file = StoredFile { created: now(), ..blank(ctx, &format!("file-{}", ordered_id())) };
     let mut survey = Survey::of(&form);
     let mut mime_type = None;
     let mut writer = Writer::begin(&desk.gateway.store, file.clone()).await.map_err(|why| unavailable(&why))?;
