@@ -1,7 +1,5 @@
 //! A usage object of any dialect, read liberally and brought to normal form.
 
-use std::borrow::Cow;
-
 use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -95,48 +93,31 @@ impl<'de> Deserialize<'de> for Counts {
 
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Counts, A::Error> {
                 let mut counts = Counts::default();
-                while let Some(name) = members.next_key::<Cow<'de, str>>()? {
-                    let place = match &*name {
-                        "prompt_tokens" | "promptTokenCount" | "input_tokens" | "inputTokens" => &mut counts.input,
-                        "completion_tokens" | "candidatesTokenCount" | "output_tokens" | "outputTokens" => {
-                            &mut counts.output
-                        }
-                        "total_tokens" | "totalTokenCount" | "totalTokens" => &mut counts.total,
-                        // DeepSeek's, Moonshot's, Gemini's.
-                        "prompt_cache_hit_tokens" | "cached_tokens" | "cachedContentTokenCount" => &mut counts.cached,
-                        // Perplexity's.
-                        "reasoning_tokens" => &mut counts.reasoning,
-                        "cache_read_input_tokens" | "cacheReadInputTokens" => &mut counts.cached,
-                        "cache_creation_input_tokens" | "cacheWriteInputTokens" => &mut counts.cache_write,
-                        "thoughtsTokenCount" => &mut counts.thoughts,
-                        "toolUsePromptTokenCount" => &mut counts.tool_prompt,
-                        "prompt_tokens_details" | "input_tokens_details" => {
+                while let Some(name) = members.next_key::<Name>()? {
+                    let place = match name {
+                        Name::Prompt | Name::Input => &mut counts.input,
+                        Name::Output => &mut counts.output,
+                        Name::Total => &mut counts.total,
+                        Name::Cached | Name::CachedBeside => &mut counts.cached,
+                        Name::CacheWriteBeside => &mut counts.cache_write,
+                        Name::Reasoning => &mut counts.reasoning,
+                        Name::Thoughts => &mut counts.thoughts,
+                        Name::ToolPrompt => &mut counts.tool_prompt,
+                        Name::InputDetails | Name::OutputDetails => {
                             let details = members.next_value::<Option<Details>>()?;
-                            counts.take_details(true, details.unwrap_or_default());
+                            counts.take_details(matches!(name, Name::InputDetails), details.unwrap_or_default());
                             continue;
                         }
-                        "completion_tokens_details" | "output_tokens_details" => {
-                            let details = members.next_value::<Option<Details>>()?;
-                            counts.take_details(false, details.unwrap_or_default());
-                            continue;
-                        }
-                        _ => {
+                        Name::Other => {
                             members.next_value::<IgnoredAny>()?;
                             continue;
                         }
                     };
                     // Some send a count under two names.
                     *place = members.next_value::<Count>()?.0.or(*place);
-                    let is_beside = matches!(
-                        &*name,
-                        "cache_read_input_tokens"
-                            | "cacheReadInputTokens"
-                            | "cache_creation_input_tokens"
-                            | "cacheWriteInputTokens"
-                    );
-                    counts.is_cache_beside |= is_beside;
+                    counts.is_cache_beside |= matches!(name, Name::CachedBeside | Name::CacheWriteBeside);
                     // A gateway that speaks OpenAI's dialect may repeat Anthropic's counts, which it has included.
-                    counts.has_prompt |= name == "prompt_tokens";
+                    counts.has_prompt |= matches!(name, Name::Prompt);
                 }
                 counts.is_cache_beside &= !counts.has_prompt;
                 Ok(counts)
@@ -145,6 +126,46 @@ impl<'de> Deserialize<'de> for Counts {
 
         deserializer.deserialize_map(Members)
     }
+}
+
+/// What the members of usage objects are called.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(field_identifier)]
+enum Name {
+    #[serde(rename = "prompt_tokens")]
+    Prompt,
+    #[serde(rename = "input_tokens", alias = "inputTokens", alias = "promptTokenCount")]
+    Input,
+    #[serde(
+        rename = "completion_tokens",
+        alias = "output_tokens",
+        alias = "outputTokens",
+        alias = "candidatesTokenCount"
+    )]
+    Output,
+    #[serde(rename = "total_tokens", alias = "totalTokens", alias = "totalTokenCount")]
+    Total,
+    /// DeepSeek's, Moonshot's, Gemini's.
+    #[serde(rename = "prompt_cache_hit_tokens", alias = "cached_tokens", alias = "cachedContentTokenCount")]
+    Cached,
+    /// Anthropic's, Bedrock's.
+    #[serde(rename = "cache_read_input_tokens", alias = "cacheReadInputTokens")]
+    CachedBeside,
+    #[serde(rename = "cache_creation_input_tokens", alias = "cacheWriteInputTokens")]
+    CacheWriteBeside,
+    /// Perplexity's.
+    #[serde(rename = "reasoning_tokens")]
+    Reasoning,
+    #[serde(rename = "thoughtsTokenCount")]
+    Thoughts,
+    #[serde(rename = "toolUsePromptTokenCount")]
+    ToolPrompt,
+    #[serde(rename = "prompt_tokens_details", alias = "input_tokens_details")]
+    InputDetails,
+    #[serde(rename = "completion_tokens_details", alias = "output_tokens_details")]
+    OutputDetails,
+    #[serde(other)]
+    Other,
 }
 
 #[derive(Default, Deserialize)]
