@@ -12,11 +12,11 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::collect;
-use super::convert::{Carried, Ended, Reader, carry};
+use super::convert::{Carried, Ended, Reader};
 use super::flow::Progress;
 use super::job::Job;
 use super::s3::Storage;
-use super::send::{Form, Pieces, measure};
+use super::send::{Form, Pieces, measure, only_model};
 use crate::batches::{Counts, LONGEST_LINE, Problem, Status};
 use crate::error::{Failure, Garbled, Kind};
 use crate::json::Object;
@@ -64,9 +64,7 @@ pub async fn submit(job: &mut Job<'_>) -> Result<(), Failure> {
     };
     let form = Form { start: "", between: "", end: "", write: &write };
     let bytes = measure(job, &upstream, &form).await?;
-    let first = Reader::new(job.input().await?).next().await?;
-    let carried = first.and_then(|(_, text)| carry(job.desk, &upstream, &text, false).ok());
-    let model = carried.map(|carried| carried.model).ok_or_else(|| Garbled::new("the batch has no requests"))?;
+    let model = only_model(job, &upstream).await?;
     let folder = folder(job, &storage);
     if !job.work.uploads.contains(&storage.uri(&folder)) {
         job.work.uploads.push(storage.uri(&folder));

@@ -10,7 +10,7 @@ use super::collect;
 use super::convert::{Carried, Ended, Reader};
 use super::flow::Progress;
 use super::job::Job;
-use super::send::{Form, Pieces, measure};
+use super::send::{Form, Pieces, measure, only_model};
 use crate::batches::Counts;
 use crate::error::{Failure, Garbled, Kind};
 use crate::files::FileObject;
@@ -30,9 +30,7 @@ pub async fn submit(job: &mut Job<'_>) -> Result<(), Failure> {
     };
     let form = Form { start: "", between: "", end: "", write: &write };
     let bytes = measure(job, &upstream, &form).await?;
-    let first = Reader::new(job.input().await?).next().await?;
-    let carried = first.and_then(|(_, text)| super::convert::carry(job.desk, &upstream, &text, false).ok());
-    let model = carried.map(|carried| carried.model).ok_or_else(|| Garbled::new("the batch has no requests"))?;
+    let model = only_model(job, &upstream).await?;
     if job.is_asked_again().await?
         && let Some(name) = found(job).await?
     {

@@ -10,7 +10,7 @@ use super::collect;
 use super::convert::{Carried, Ended, Reader};
 use super::flow::Progress;
 use super::job::Job;
-use super::send::{Form, Pieces, measure};
+use super::send::{Form, Pieces, first, measure};
 use crate::batches::{Batch, Counts, Input, Mode, ResultLine, Status, Usage, path_of};
 use crate::error::{Failure, Garbled, Kind};
 use crate::files::{FileObject, Next, read_file, read_list};
@@ -135,9 +135,9 @@ async fn endpoint_there(job: &Job<'_>, upstream: &Upstream) -> Result<String, Fa
     if job.work.mode != Mode::Translated {
         return Ok(job.batch.endpoint.clone());
     }
-    let first = Reader::new(job.input().await?).next().await?;
-    let carried = first.and_then(|(_, text)| super::convert::carry(job.desk, upstream, &text, false).ok());
-    Ok(carried.map_or_else(|| job.batch.endpoint.clone(), |carried| path_of(carried.operation).to_owned()))
+    Ok(first(job, upstream)
+        .await?
+        .map_or_else(|| job.batch.endpoint.clone(), |carried| path_of(carried.operation).to_owned()))
 }
 
 /// The same file, if it was uploaded before.

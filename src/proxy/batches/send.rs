@@ -1,12 +1,14 @@
 //! The lines of a batch as one body, of a length that is known before it is sent. They are converted twice, once to be measured: held in
 //! memory they would be as large as the file.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::convert::{Carried, Reader, carry};
 use super::job::Job;
 use crate::batches::Problem;
-use crate::error::{Failure, Kind, Refusal};
+use crate::error::{Failure, Garbled, Kind, Refusal};
 use crate::routing::Upstream;
 
 /// The most problems that are told at once.
@@ -42,6 +44,18 @@ pub async fn measure(job: &Job<'_>, upstream: &Upstream, form: &Form<'_>) -> Res
     }
     length += form.between.len() * count.saturating_sub(1);
     if problems.is_empty() { Ok(u64::try_from(length).unwrap_or(u64::MAX)) } else { Err(refused(&problems)) }
+}
+
+/// What the first line becomes, where it can be carried.
+pub async fn first(job: &Job<'_>, upstream: &Upstream) -> Result<Option<Carried>, Failure> {
+    let line = Reader::new(job.input().await?).next().await?;
+    Ok(line.and_then(|(_, text)| carry(job.desk, upstream, &text, false).ok()))
+}
+
+/// What the provider calls the model of a batch whose requests are all for one.
+pub async fn only_model(job: &Job<'_>, upstream: &Upstream) -> Result<Arc<str>, Failure> {
+    let model = first(job, upstream).await?.map(|carried| carried.model);
+    model.ok_or_else(|| Garbled::new("the batch has no requests").into())
 }
 
 /// The body in pieces.

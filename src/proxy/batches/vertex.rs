@@ -11,11 +11,11 @@ use serde_json::{Value, json};
 
 use super::cloud_storage::Storage;
 use super::collect;
-use super::convert::{Carried, Ended, Reader, carry};
+use super::convert::{Carried, Ended, Reader};
 use super::flow::Progress;
 use super::gemini;
 use super::job::Job;
-use super::send::{Form, measure};
+use super::send::{Form, measure, only_model};
 use super::vertex_lines;
 use crate::batches::{Counts, Stage, Status};
 use crate::error::{Failure, Garbled, Kind};
@@ -78,9 +78,7 @@ pub async fn submit(job: &mut Job<'_>) -> Result<(), Failure> {
     let write = move |number: u64, carried: &Carried| vertex_lines::write(&format!("{mark}-{number}"), number, carried);
     let form = Form { start: "", between: "", end: "", write: &write };
     let bytes = measure(job, &upstream, &form).await?;
-    let first = Reader::new(job.input().await?).next().await?;
-    let carried = first.and_then(|(_, text)| carry(job.desk, &upstream, &text, false).ok());
-    let model = carried.map(|carried| carried.model).ok_or_else(|| Garbled::new("the batch has no requests"))?;
+    let model = only_model(job, &upstream).await?;
     let folder = folder(job, &storage);
     if !job.work.uploads.contains(&folder) {
         job.work.uploads.push(folder.clone());

@@ -46,7 +46,7 @@ fn labelled(body: &Bytes, number: u64) -> Bytes {
 
 /// Members without content mean the same when they are not there.
 const EMPTY: &[&str] = &["\"args\":{}", "\"generationConfig\":{}", "\"properties\":{}"];
-/// A tool without settings is one all the same: this setting means nothing (googleapis/python-genai, issue 2123).
+/// A tool without settings is one all the same: this setting means nothing (as users of google-genai report).
 const SEARCH: (&str, &str) = ("\"googleSearch\":{}", "\"googleSearch\":{\"timeRangeFilter\":null}");
 
 /// A text of JSON without what separates nothing: in one line, whoever wrote it.
