@@ -7,5 +7,5 @@ mod named;
 mod object;
 
 pub use form::{Part, Splitter};
-pub use named::{TELLTALE, named};
+pub use named::{MOST_NAMED, TELLTALE, named};
 pub use object::{FileObject, Next, Shape, deleted, page_of, read_file, read_list, rfc3339, seconds};

@@ -1,7 +1,7 @@
 //! The files that a request names.
 
-/// More than any request has a use for.
-const MOST: usize = 100;
+/// More than any request has a use for. Further files are for the provider to find.
+pub const MOST_NAMED: usize = 100;
 
 /// What a request that names files holds, in whatever dialect.
 pub const TELLTALE: &[u8] = b"\"file_id";
@@ -18,7 +18,7 @@ pub fn named(json: &[u8]) -> Vec<String> {
             _ => None,
         };
         for id in found.unwrap_or_default() {
-            if ids.len() < MOST && !ids.contains(&id) {
+            if ids.len() < MOST_NAMED && !ids.contains(&id) {
                 ids.push(id);
             }
         }

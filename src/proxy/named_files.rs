@@ -29,11 +29,15 @@ pub fn are_there(ctx: &mut Exchange) -> bool {
 /// If no target has all of them.
 pub async fn lead(ctx: &mut Exchange) -> Result<(), Refusal> {
     let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
-    let ids = match (&run.asked, &run.payload) {
+    let mut ids = match (&run.asked, &run.payload) {
         (Some(_), _) => in_asked(run),
         (None, Payload::Json(object)) => files::named(&object.text().to_bytes()),
         (None, Payload::Form(_)) => return Ok(()),
     };
+    ids.sort_unstable();
+    ids.dedup();
+    // Each is looked up: nobody shall make us look for thousands.
+    ids.truncate(files::MOST_NAMED);
     let mut found = Vec::new();
     for id in ids {
         let known = ctx.gateway.store.file(tenant(ctx), &id).await.map_err(|why| unavailable(&why))?;
