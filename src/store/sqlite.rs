@@ -5,7 +5,7 @@
 
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlx::Connection;
 use sqlx::sqlite::{
@@ -16,6 +16,7 @@ use super::error::Trouble;
 use super::sql::Transaction;
 
 const READERS: u32 = 4;
+const NEXT_TRY: Duration = Duration::from_millis(5);
 /// So many pages of 4 KiB are given back at once, since nobody else writes meanwhile; and so often until the next sweep.
 const GIVE_BACK: &str = "PRAGMA incremental_vacuum(2048)";
 const MOST_GIVEN: usize = 256;
@@ -45,7 +46,7 @@ impl Sqlite {
             // Must be known before the first table is made; later it would be a write, which a full disk refuses.
             writing = writing.auto_vacuum(SqliteAutoVacuum::Incremental);
         }
-        let writer = pool(1, patience).connect_with(writing).await.map_err(Trouble::of)?;
+        let writer = writer(writing, patience).await?;
         let reading = options.pragma("query_only", "ON");
         Ok(Self { writer, readers: pool(READERS, patience).connect_lazy_with(reading) })
     }
@@ -82,7 +83,7 @@ impl Sqlite {
     }
 }
 
-/// The class of one of SQLite's result codes (sqlite.org/rescode.html), which their low byte names.
+/// What one of SQLite's result codes (sqlite.org/rescode.html) means: their low byte names the class.
 pub fn trouble(code: &str, why: sqlx::Error) -> Trouble {
     match code.parse::<u32>().map(|code| code & 0xff) {
         Ok(5 | 6) => Trouble::Busy,
@@ -99,6 +100,18 @@ fn options(patience: Duration) -> SqliteConnectOptions {
         .busy_timeout(patience)
         // Deleted texts are overwritten where that costs no further page.
         .pragma("secure_delete", "FAST")
+}
+
+/// SQLite waits for whoever writes, but not for whoever makes a new file keep a write-ahead log, as each who opens it does: of
+/// two that do so at once, one is told right away that the file is busy.
+async fn writer(options: SqliteConnectOptions, patience: Duration) -> Result<SqlitePool, Trouble> {
+    let until = Instant::now() + patience;
+    loop {
+        match pool(1, patience).connect_with(options.clone()).await.map_err(Trouble::of) {
+            Err(Trouble::Busy) if Instant::now() < until => tokio::time::sleep(NEXT_TRY).await,
+            writer => return writer,
+        }
+    }
 }
 
 /// Makes the file if it is not there, for its owner's eyes alone: what it will hold is what people have said. If that cannot be,

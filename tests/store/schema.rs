@@ -59,6 +59,22 @@ async fn many_may_make_the_tables_at_once() {
     .await;
 }
 
+/// Which of them make the file, and keep another from it, is a matter of a moment: it takes many tries to hit it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_new_file_may_be_made_by_several_at_once() {
+    for _ in 0..100 {
+        let folder = tempfile::tempdir().unwrap();
+        let place = StorePlace::File(folder.path().join("narthex.db"));
+        let tasks = (0..4).map(|n| {
+            let kept = placed(&place);
+            tokio::spawn(async move { kept.put_response(&response(&n.to_string())).await })
+        });
+        for task in tasks.collect::<Vec<_>>() {
+            task.await.unwrap().unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn other_tables_in_a_database_are_left_alone() {
     let foreign = postgres::shared().database().await;
