@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use memchr::memmem::Finder;
+use once_cell::sync::Lazy;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -23,6 +25,9 @@ pub struct Wishes {
     pub references: Vec<String>,
 }
 
+/// A searcher that is made once.
+static ITEM_REFERENCE: Lazy<Finder<'_>> = Lazy::new(|| Finder::new("item_reference"));
+
 impl Wishes {
     pub fn of(request: &Object) -> Self {
         #[derive(Deserialize)]
@@ -31,7 +36,7 @@ impl Wishes {
             id: Option<String>,
         }
         let input = request.get("input").unwrap_or_default();
-        let is_likely = memchr::memmem::find(&input, b"item_reference").is_some();
+        let is_likely = ITEM_REFERENCE.find(&input).is_some();
         let items: Vec<Item> = if is_likely { request.parse("input").unwrap_or_default() } else { Vec::new() };
         let references = items.into_iter().filter(|item| item.r#type.as_deref() == Some("item_reference"));
         Self {

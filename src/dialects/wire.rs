@@ -71,11 +71,16 @@ pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Garbled>
 
 /// Writes a body.
 pub fn write<T: Serialize>(value: &T) -> Bytes {
+    vec(value, 0).into()
+}
+
+/// Writes a body that something is to come behind: of `more` bytes, roughly.
+pub fn vec<T: Serialize>(value: &T, more: usize) -> Vec<u8> {
     // Into a vector: of the many small pieces that JSON is written in, each costs less than half of what it costs elsewhere.
-    let mut out = Vec::with_capacity(1024);
+    let mut out = Vec::with_capacity(1024 + more);
     let written = serde_json::to_writer(&mut out, value);
     debug_assert!(written.is_ok(), "{written:?}");
-    out.into()
+    out
 }
 
 /// Writes JSON behind what is there.
@@ -103,13 +108,17 @@ pub fn write_event<T: Serialize>(out: &mut BytesMut, name: Option<&str>, data: &
     out.put_slice(b"data: ");
     let start = out.len();
     write_to(out, data);
-    // Raw JSON keeps its line breaks; they stand outside of strings, where a space means the same, and would end the line.
-    for byte in out.get_mut(start..).unwrap_or_default() {
+    in_one_line(out.get_mut(start..).unwrap_or_default());
+    out.put_slice(b"\n\n");
+}
+
+/// Raw JSON keeps its line breaks; they stand outside of strings, where a space means the same, and would end the line of an event.
+pub fn in_one_line(json: &mut [u8]) {
+    for byte in json {
         if matches!(*byte, b'\n' | b'\r') {
             *byte = b' ';
         }
     }
-    out.put_slice(b"\n\n");
 }
 
 /// A document of plain text where texts have no titles.

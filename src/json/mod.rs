@@ -63,11 +63,6 @@ impl Object {
         &self.text
     }
 
-    /// The same object, whose text is in one piece: what is got of it is borrowed.
-    pub fn in_one_piece(&self) -> Self {
-        Self { text: self.text.to_bytes().into(), start: self.start, members: self.members.clone() }
-    }
-
     pub fn is_empty(&self) -> bool {
         self.members.is_empty()
     }
@@ -100,12 +95,19 @@ impl Object {
 
     /// The members in their order: names, and values as raw text.
     pub fn members(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, [u8]>)> {
-        self.members.iter().map(|member| {
-            let raw = self.text.slice(&member.key);
-            let quoted = self.text.slice(&(member.key.start - 1..member.key.end + 1));
-            let name = serde_json::from_slice(&quoted).unwrap_or_else(|_| String::from_utf8_lossy(&raw).into_owned());
-            (Cow::Owned(name), self.text.slice(&member.value))
-        })
+        self.members.iter().map(|member| (self.name(member), self.text.slice(&member.value)))
+    }
+
+    fn name(&self, member: &Member) -> Cow<'_, str> {
+        let raw = self.text.slice(&member.key);
+        match raw {
+            Cow::Borrowed(raw) if !member.is_escaped => String::from_utf8_lossy(raw),
+            raw => {
+                let quoted = self.text.slice(&(member.key.start - 1..member.key.end + 1));
+                let name = serde_json::from_slice(&quoted);
+                Cow::Owned(name.unwrap_or_else(|_| String::from_utf8_lossy(&raw).into_owned()))
+            }
+        }
     }
 
     fn find(&self, key: &str) -> Option<&Member> {

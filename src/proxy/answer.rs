@@ -66,7 +66,10 @@ pub fn judge(status: StatusCode, headers: &HeaderMap, failure: Option<&Failure>,
         }
     }
     let remedy = remedy(status, headers, failure.map(|failure| failure.kind));
-    let requested = failure.and_then(|failure| failure.retry_after).or_else(|| retry_after(headers));
+    let requested = match remedy {
+        Remedy::None => None,
+        _ => failure.and_then(|failure| failure.retry_after).or_else(|| retry_after(headers)),
+    };
     match remedy {
         Remedy::Again => upstream.health.note_failure(requested),
         Remedy::Elsewhere => upstream.health.note_exhausted(),

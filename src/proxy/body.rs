@@ -31,7 +31,7 @@ pub async fn read(session: &mut Session, limit: usize) -> Result<Read, Stop> {
     permit(session).await?;
     let mut body = Rope::default();
     let mut buffered = false;
-    loop {
+    while !session.is_body_done() {
         let rest = declared.map(|length| length.saturating_sub(body.len()));
         let is_tail = rest.is_none_or(|rest| rest <= RETRY_BUFFER);
         if is_tail {
@@ -43,12 +43,11 @@ pub async fn read(session: &mut Session, limit: usize) -> Result<Read, Stop> {
                 buffered |= is_tail && !chunk.is_empty();
                 body.push(chunk);
             }
-            None => {
-                let earns_callback = session.is_body_empty() || buffered && !session.retry_buffer_truncated();
-                return Ok(Read { body, earns_callback });
-            }
+            None => break,
         }
     }
+    let earns_callback = session.is_body_empty() || buffered && !session.retry_buffer_truncated();
+    Ok(Read { body, earns_callback })
 }
 
 /// Tells a client that waits for it (RFC 9110 §10.1.1) to send its body. It is not the provider's to say: nothing has been sent there yet,

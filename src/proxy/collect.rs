@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
-use http::{HeaderValue, Method, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Version, header};
 use once_cell::sync::Lazy;
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::connectors::http::Connector;
@@ -20,7 +20,8 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, Lane};
 use super::dns::Dns;
-use super::{RequestHeader, ResponseHeader, answer, dispatch, failure, local, outbound};
+use super::gathered::gathered;
+use super::{RequestHeader, ResponseHeader, answer, dispatch, failure, headers, local, outbound};
 use crate::dialects::{Dialect, invoke};
 use crate::error::Failure;
 use crate::rewrite::Rewrite;
@@ -59,7 +60,7 @@ pub async fn run(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>, coll
             Err(error) => break error,
         };
         let (mut upstream, is_reused) = match collector.connector.get_http_session(&*peer).await {
-            Ok(connected) => connected,
+            Ok((session, is_reused)) => (gathered(session, &peer), is_reused),
             Err(error) => {
                 let error = failure::fail_to_connect(&peer, ctx, error.into_up(), dns);
                 if error.retry() {
@@ -200,7 +201,8 @@ async fn also(
     (header, body): Further,
 ) -> Result<std::result::Result<[Bytes; 2], Failure>> {
     loop {
-        let (mut upstream, is_reused) = connector.get_http_session(peer).await?;
+        let (session, is_reused) = connector.get_http_session(peer).await?;
+        let mut upstream = gathered(session, peer);
         upstream.set_read_timeout(peer.options.read_timeout);
         upstream.set_write_timeout(peer.options.write_timeout);
         match call(&mut upstream, header.clone(), body.clone()).await {
@@ -239,9 +241,9 @@ fn request(
     peer: &HttpPeer,
     upstream: &HttpSession,
 ) -> Result<Box<RequestHeader>> {
-    let mut request = RequestHeader::build(Method::POST, b"/", None)?;
     let is_h2 = matches!(upstream, HttpSession::H2(_));
-    request.set_version(if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 });
+    let version = if is_h2 { Version::HTTP_2 } else { Version::HTTP_11 };
+    let mut request = headers::request(Method::POST, "/", version, HeaderMap::new())?;
     outbound::upstream_request_filter(session, &mut request, ctx)?;
     outbound::expect_encoded(session);
     if is_h2 && let Some(host) = request.remove_header(&header::HOST) {

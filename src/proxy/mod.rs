@@ -20,6 +20,7 @@ mod dns;
 mod doctor;
 mod failure;
 mod files;
+mod gathered;
 mod headers;
 mod inner;
 mod listing;

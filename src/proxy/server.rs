@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use pingora_core::apps::{HttpServerApp, HttpServerOptions};
 use pingora_core::connectors::ConnectorOptions;
+use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{Fds, ListenFds, RunArgs, Server, ShutdownSignal, ShutdownSignalWatch, ShutdownWatch};
 use pingora_core::services::Service;
@@ -34,6 +35,10 @@ use crate::store::Store;
 const MOST_TRIES: usize = 64;
 /// Connections that are kept open to providers while nobody uses them.
 const POOLED_CONNECTIONS: usize = 512;
+
+/// What an answer's header may wait in until its body comes, in bytes, so that most answers leave in one piece. Events of streams
+/// do not wait in it.
+const WRITE_BUFFER: usize = 16 << 10;
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -188,7 +193,8 @@ impl Socket {
 
     /// A service that listens on this socket.
     fn carry<A: HttpServerApp + Send + Sync + 'static>(self, mut service: ListeningService<A>) -> OnSocket<A> {
-        service.add_tcp(&self.address.to_string());
+        let buffers = L4BufferSettings::default().write(WRITE_BUFFER);
+        service.add_listener(ListenerConfig::tcp(self.address.to_string()).l4_buffer(buffers));
         OnSocket { service, socket: Some(self) }
     }
 }

@@ -15,6 +15,8 @@ use crate::rewrite::Usage;
 /// What a reader that has stopped reading may cost us in memory, in bytes. Later lines are counted, not kept.
 const MOST_WAITING: usize = 4 << 20;
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
+/// So many bytes are written without waiting for more: they are still in the processor's cache then.
+const ENOUGH: usize = 64 << 10;
 
 /// What is told of one exchange. Members that are `None` are left out: a request without a model has no target.
 #[derive(Debug)]
@@ -150,8 +152,9 @@ impl AccessLog {
             waiting.dropped += 1;
             return;
         }
-        let wake = waiting.lines.is_empty();
+        let before = waiting.lines.len();
         line.write_to(&mut waiting.lines);
+        let wake = before == 0 || before < ENOUGH && waiting.lines.len() >= ENOUGH;
         drop(waiting);
         if wake {
             shared.arrived.notify_one();
@@ -166,14 +169,15 @@ impl Shared {
     }
 
     fn write_to(&self, mut out: impl Write) {
+        // Two buffers take turns: memory that was just used costs less than new memory.
+        let mut lines = Vec::new();
         loop {
-            let (lines, dropped, is_closed) = {
-                let mut waiting = self.lock();
-                while waiting.lines.is_empty() && !waiting.is_closed {
-                    waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-                }
-                (std::mem::take(&mut waiting.lines), std::mem::take(&mut waiting.dropped), waiting.is_closed)
-            };
+            let waiting =
+                self.arrived.wait_while(self.lock(), |waiting| waiting.lines.is_empty() && !waiting.is_closed);
+            let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            std::mem::swap(&mut lines, &mut waiting.lines);
+            let (dropped, is_closed) = (std::mem::take(&mut waiting.dropped), waiting.is_closed);
+            drop(waiting);
             if dropped > 0 {
                 log::warn!("{dropped} access lines were dropped: standard output is not being read fast enough");
             }
@@ -183,8 +187,11 @@ impl Shared {
             if is_closed {
                 return;
             }
+            lines.clear();
+            lines.shrink_to(2 * ENOUGH);
             // Lines that arrive close together are written together.
-            std::thread::sleep(FLUSH_EVERY);
+            let few = |waiting: &mut Waiting| waiting.lines.len() < ENOUGH && !waiting.is_closed;
+            drop(self.arrived.wait_timeout_while(self.lock(), FLUSH_EVERY, few));
         }
     }
 }

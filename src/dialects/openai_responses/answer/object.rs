@@ -1,12 +1,11 @@
 //! The response object: what an answer is as a whole, and what several events of a stream hold.
 
 use serde::Serialize;
-use serde_json::value::RawValue;
 
 use super::echo::Echo;
 use super::item::Item;
-use crate::dialects::Reply;
 use crate::dialects::ir::{Finish, Reason, Start, Usage};
+use crate::dialects::{Reply, wire};
 
 const SERVICE_TIERS: &[&str] = &["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"];
 
@@ -29,84 +28,28 @@ pub enum State {
     Incomplete { reason: &'static str },
 }
 
-/// `openai.types.responses.Response`. All that its types demand is there, and what OpenAI always sends beside.
+/// What an answer says by itself. With what it repeats of its request that is all that `openai.types.responses.Response` demands,
+/// and what OpenAI always sends beside.
 #[derive(Debug, Serialize)]
-pub struct Object<'a> {
+struct Told<'a> {
     id: &'a str,
     object: &'static str,
     created_at: u64,
     status: &'static str,
     background: bool,
     completed_at: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    conversation: Option<Conversation<'a>>,
     error: Option<()>,
     incomplete_details: Option<IncompleteDetails>,
-    instructions: Option<&'a RawValue>,
-    max_output_tokens: Option<&'a RawValue>,
-    max_tool_calls: Option<&'a RawValue>,
     model: &'a str,
     output: &'a [Item],
-    parallel_tool_calls: Or<'a, bool>,
-    previous_response_id: Option<&'a RawValue>,
-    prompt_cache_key: Option<&'a RawValue>,
-    prompt_cache_retention: Option<&'a RawValue>,
-    reasoning: Or<'a, NoReasoning>,
-    safety_identifier: Option<&'a RawValue>,
     service_tier: &'a str,
-    store: Or<'a, bool>,
-    temperature: Or<'a, f64>,
-    text: Text<'a>,
-    tool_choice: Or<'a, &'static str>,
-    tools: Or<'a, [(); 0]>,
-    top_logprobs: Or<'a, u32>,
-    top_p: Or<'a, f64>,
-    truncation: Or<'a, &'static str>,
     usage: Option<WrittenUsage>,
-    user: Option<&'a RawValue>,
-    metadata: Or<'a, Nothing>,
-}
-
-/// As the client said, or what holds if it said nothing.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Or<'a, T> {
-    Said(&'a RawValue),
-    Default(T),
-}
-
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-enum Conversation<'a> {
-    Object(&'a RawValue),
-    Id { id: &'a RawValue },
 }
 
 #[derive(Debug, Serialize)]
 struct IncompleteDetails {
     reason: &'static str,
 }
-
-#[derive(Debug, Serialize)]
-struct NoReasoning {
-    effort: Option<()>,
-    summary: Option<()>,
-}
-
-#[derive(Debug, Serialize)]
-struct Text<'a> {
-    format: Or<'a, PlainFormat>,
-    verbosity: Or<'a, &'static str>,
-}
-
-#[derive(Debug, Serialize)]
-struct PlainFormat {
-    #[serde(rename = "type")]
-    kind: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct Nothing {}
 
 #[derive(Debug, Serialize)]
 struct WrittenUsage {
@@ -142,61 +85,36 @@ impl Envelope {
         }
     }
 
-    pub fn object<'a>(&'a self, state: State, output: &'a [Item], usage: Option<Usage>) -> Object<'a> {
-        let echo = &self.echo;
-        let text = echo.text();
-        Object {
+    /// The response as it stands.
+    pub fn write(&self, state: State, output: &[Item], usage: Option<Usage>) -> Vec<u8> {
+        let told = Told {
             id: &self.id,
             object: "response",
             created_at: self.created_at,
             status: state.name(),
             background: false,
             completed_at: (state == State::Completed).then_some(self.completed_at),
-            conversation: echo.get("conversation").map(|raw| match raw.get().starts_with('{') {
-                true => Conversation::Object(raw),
-                false => Conversation::Id { id: raw },
-            }),
             error: None,
             incomplete_details: match state {
                 State::Incomplete { reason } => Some(IncompleteDetails { reason }),
                 State::InProgress | State::Completed => None,
             },
-            instructions: echo.get("instructions"),
-            max_output_tokens: echo.get("max_output_tokens"),
-            max_tool_calls: echo.get("max_tool_calls"),
             model: &self.model,
             output,
-            parallel_tool_calls: or(echo.get("parallel_tool_calls"), true),
-            previous_response_id: echo.get("previous_response_id"),
-            prompt_cache_key: echo.get("prompt_cache_key"),
-            prompt_cache_retention: echo.get("prompt_cache_retention"),
-            reasoning: or(echo.get("reasoning"), NoReasoning { effort: None, summary: None }),
-            safety_identifier: echo.get("safety_identifier"),
             service_tier: match (&self.service_tier, state) {
                 (Some(tier), _) => tier,
                 (None, State::InProgress) => "auto",
                 (None, _) => "default",
             },
-            store: or(echo.get("store"), true),
-            temperature: or(echo.get("temperature"), 1.0),
-            text: Text {
-                format: or(text.format, PlainFormat { kind: "text" }),
-                verbosity: or(text.verbosity, "medium"),
-            },
-            tool_choice: or(echo.get("tool_choice"), "auto"),
-            tools: or(echo.get("tools"), []),
-            top_logprobs: or(echo.get("top_logprobs"), 0),
-            top_p: or(echo.get("top_p"), 1.0),
-            truncation: or(echo.get("truncation"), "disabled"),
             usage: usage.map(WrittenUsage::from),
-            user: echo.get("user"),
-            metadata: or(echo.get("metadata"), Nothing {}),
-        }
+        };
+        let mut out = wire::vec(&told, self.echo.members.len());
+        // In the place of the brace that closes it.
+        out.pop();
+        out.extend_from_slice(self.echo.members.as_bytes());
+        out.push(b'}');
+        out
     }
-}
-
-fn or<T>(said: Option<&RawValue>, default: T) -> Or<'_, T> {
-    said.map_or(Or::Default(default), Or::Said)
 }
 
 impl State {

@@ -5,12 +5,12 @@ use bytes::Bytes;
 use super::item::{Content, Item, Naming, Status, logprobs, source};
 use super::object::{Envelope, State};
 use crate::dialects::ir::{MediaKind, Part, Response, Source, ToolCall};
-use crate::dialects::{Dialect, Reply, wire};
+use crate::dialects::{Dialect, Reply};
 
 /// Writes a response object. The dialect has one answer to a question: of alternatives the first is written.
 pub fn write(response: &Response, reply: &Reply) -> Bytes {
     let envelope = Envelope::new(&response.start, reply);
-    let naming = Naming { nonce: &reply.nonce, wants_summaries: envelope.echo.wants_summaries() };
+    let naming = Naming { nonce: &reply.nonce, wants_summaries: envelope.echo.wants_summaries };
     let choice = response.choices.first();
     let state = choice.map_or(State::Completed, |choice| State::of(&choice.finish));
     let mut output = Vec::new();
@@ -22,7 +22,7 @@ pub fn write(response: &Response, reply: &Reply) -> Bytes {
         let is_cut = at + 1 == count && state != State::Completed && matches!(item, Item::Message { .. });
         item.finish(if is_cut { Status::Incomplete } else { Status::Completed });
     }
-    wire::write(&envelope.object(state, &output, response.usage))
+    envelope.write(state, &output, response.usage).into()
 }
 
 /// Texts in a row are the parts of one message.

@@ -3,7 +3,7 @@
 use bytes::{BufMut, BytesMut};
 use serde_json::Value;
 
-use super::written::{Broken, Lifecycle, Piece, Whole};
+use super::written::{Broken, Piece, Whole};
 use crate::dialects::ir::{Annotation, Json, Usage};
 use crate::dialects::openai_responses::answer::item::{self, Content, Item, Status};
 use crate::dialects::openai_responses::answer::object::{Envelope, State};
@@ -38,8 +38,12 @@ impl Emitter {
         out: &mut BytesMut,
     ) {
         let output = if state == State::InProgress { &[] } else { self.output.as_slice() };
-        let response = envelope.object(state, output, usage);
-        wire::write_event(out, Some(kind), &Lifecycle { kind, sequence_number: self.sequence, response });
+        let mut response = envelope.write(state, output, usage);
+        wire::in_one_line(&mut response);
+        self.begin(kind, out);
+        out.put_slice(b",\"response\":");
+        out.put_slice(&response);
+        out.put_slice(b"}\n\n");
         self.sequence += 1;
     }
 
@@ -213,10 +217,7 @@ impl Emitter {
 
     /// More text of the last item, or of its part at this place: what most of a stream consists of, hence written by hand.
     fn delta(&mut self, kind: &str, part: Option<(&str, usize)>, text: &str, behind: &str, out: &mut BytesMut) {
-        for part in ["event: ", kind, "\ndata: {\"type\":\"", kind, "\""] {
-            out.put_slice(part.as_bytes());
-        }
-        wire::write_member(out, "sequence_number", &self.sequence);
+        self.begin(kind, out);
         wire::write_member(out, "item_id", &self.output.last().map(Item::id).unwrap_or_default());
         wire::write_member(out, "output_index", &self.output.len().saturating_sub(1));
         if let Some((place, index)) = part {
@@ -226,6 +227,14 @@ impl Emitter {
         out.put_slice(behind.as_bytes());
         out.put_slice(b"}\n\n");
         self.sequence += 1;
+    }
+
+    /// What every event begins with.
+    fn begin(&self, kind: &str, out: &mut BytesMut) {
+        for part in ["event: ", kind, "\ndata: {\"type\":\"", kind, "\""] {
+            out.put_slice(part.as_bytes());
+        }
+        wire::write_member(out, "sequence_number", &self.sequence);
     }
 
     /// An event about the last item.

@@ -72,7 +72,7 @@ impl Writer {
 
     fn start(&mut self, start: &Start, out: &mut BytesMut) {
         let envelope = Envelope::new(start, &self.reply);
-        self.wants_summaries = envelope.echo.wants_summaries();
+        self.wants_summaries = envelope.echo.wants_summaries;
         self.usage = start.usage;
         for kind in ["response.created", "response.in_progress"] {
             self.emitter.lifecycle(kind, &envelope, State::InProgress, None, out);

@@ -4,16 +4,6 @@ use serde::Serialize;
 
 use crate::dialects::ir::Json;
 use crate::dialects::openai_responses::answer::item::{Content, Item, Source};
-use crate::dialects::openai_responses::answer::object::Object;
-
-/// An event about the whole answer.
-#[derive(Debug, Serialize)]
-pub struct Lifecycle<'a> {
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    pub sequence_number: u64,
-    pub response: Object<'a>,
-}
 
 /// An item has begun, or is complete.
 #[derive(Debug, Serialize)]

@@ -1,0 +1,216 @@
+//! Connections on which a request leaves in one piece.
+//!
+//! Pingora sends the header of a request before it looks at the body. For a small request that is a packet, a TLS record and a
+//! wake-up of whoever receives it too many, which together cost more than reading and writing its JSON. Here what is written waits
+//! until the answer is read, which is when it must be on its way.
+
+use std::io::{ErrorKind, Result};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_core::protocols::http::v1::client::HttpSession as Http1;
+use pingora_core::protocols::raw_connect::ProxyDigest;
+use pingora_core::protocols::tls::SslDigest;
+use pingora_core::protocols::{
+    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
+    UniqueID, UniqueIDType,
+};
+use pingora_core::upstreams::peer::HttpPeer;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What waits at most, in bytes: as much as fits into a TLS record (RFC 8446 §5.1).
+const MOST: usize = 16 << 10;
+
+/// A connection over which one side speaks, then the other one.
+#[derive(Debug)]
+struct Gathered {
+    connection: Stream,
+    waiting: Vec<u8>,
+    /// So many bytes of what waits have been sent already.
+    sent: usize,
+    /// Something was written since the last answer was read.
+    is_due: bool,
+}
+
+/// The same session, on such a connection. HTTP/2 gathers its frames itself.
+pub fn gathered(session: HttpSession, peer: &HttpPeer) -> HttpSession {
+    match session {
+        // One from the pool may be one already.
+        HttpSession::H1(h1) if !(**h1.stream()).as_any().is::<Gathered>() => {
+            let gathered = Gathered { connection: h1.into_inner(), waiting: Vec::new(), sent: 0, is_due: false };
+            HttpSession::H1(Http1::new_with_options(Box::new(gathered), peer))
+        }
+        other => other,
+    }
+}
+
+impl Gathered {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        while let Some(rest @ [_, ..]) = self.waiting.get(self.sent..) {
+            match ready!(Pin::new(&mut self.connection).poll_write(cx, rest))? {
+                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                sent => self.sent += sent,
+            }
+        }
+        // An idle connection keeps no room for it.
+        (self.waiting, self.sent) = (Vec::new(), 0);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Gathered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, more: &[u8]) -> Poll<Result<usize>> {
+        self.is_due = true;
+        if self.waiting.len() == MOST || more.len() >= MOST && self.waiting.is_empty() {
+            ready!(self.poll_send(cx))?;
+            if more.len() >= MOST {
+                return Pin::new(&mut self.connection).poll_write(cx, more);
+            }
+        }
+        let (fits, _) = more.split_at(more.len().min(MOST - self.waiting.len()));
+        self.waiting.extend_from_slice(fits);
+        Poll::Ready(Ok(fits.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.connection).poll_shutdown(cx)
+    }
+}
+
+impl AsyncRead for Gathered {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        if self.is_due {
+            ready!(self.poll_send(cx))?;
+            ready!(Pin::new(&mut self.connection).poll_flush(cx))?;
+            self.is_due = false;
+        }
+        Pin::new(&mut self.connection).poll_read(cx, into)
+    }
+}
+
+#[async_trait]
+impl Shutdown for Gathered {
+    async fn shutdown(&mut self) {
+        self.connection.shutdown().await;
+    }
+}
+
+#[async_trait]
+impl Peek for Gathered {}
+
+impl UniqueID for Gathered {
+    fn id(&self) -> UniqueIDType {
+        self.connection.id()
+    }
+}
+
+impl Ssl for Gathered {
+    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
+        self.connection.get_ssl_digest()
+    }
+
+    fn selected_alpn_proto(&self) -> Option<ALPN> {
+        self.connection.selected_alpn_proto()
+    }
+}
+
+impl GetTimingDigest for Gathered {
+    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
+        self.connection.get_timing_digest()
+    }
+
+    fn get_read_pending_time(&self) -> Duration {
+        self.connection.get_read_pending_time()
+    }
+
+    fn get_write_pending_time(&self) -> Duration {
+        self.connection.get_write_pending_time()
+    }
+}
+
+impl GetProxyDigest for Gathered {
+    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
+        self.connection.get_proxy_digest()
+    }
+}
+
+impl GetSocketDigest for Gathered {
+    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.connection.get_socket_digest()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use pingora_core::protocols::l4::stream::Stream as Tcp;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::proxy::RequestHeader;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
+
+    async fn connected() -> (HttpSession, TcpStream, HttpPeer) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ours, theirs) = tokio::join!(TcpStream::connect(address), listener.accept());
+        let session = HttpSession::H1(Http1::new(Box::new(Tcp::from(ours.unwrap()))));
+        let peer = HttpPeer::new(address, false, String::new());
+        (gathered(session, &peer), theirs.unwrap().0, peer)
+    }
+
+    async fn ask(session: &mut HttpSession, body: &Bytes) {
+        let mut header = RequestHeader::build("POST", b"/", None).unwrap();
+        header.insert_header("content-length", body.len()).unwrap();
+        session.write_request_header(Box::new(header)).await.unwrap();
+        session.write_request_body(body.clone(), true).await.unwrap();
+        session.finish_request_body().await.unwrap();
+        session.read_response_header().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn header_and_body_arrive_together() {
+        let (session, mut provider, peer) = connected().await;
+        // As often as one likes: what is gathered already stays as it is.
+        let mut session = gathered(session, &peer);
+        let body = Bytes::from("x".repeat(1000));
+        let answered = async {
+            let mut arrived = vec![0; 65536];
+            let count = provider.read(&mut arrived).await.unwrap();
+            provider.write_all(ANSWER).await.unwrap();
+            String::from_utf8(arrived[..count].to_vec()).unwrap()
+        };
+        let (first, ()) = tokio::join!(answered, ask(&mut session, &body));
+        assert!(first.starts_with("POST / HTTP/1.1\r\n") && first.ends_with(&"x".repeat(1000)), "{first}");
+        assert_eq!(session.response_header().unwrap().status, 204);
+    }
+
+    #[tokio::test]
+    async fn bodies_of_any_size_arrive_whole() {
+        for size in [0, 1, MOST - 100, MOST - 1, MOST, MOST + 1, 5 << 20] {
+            let (mut session, mut provider, _) = connected().await;
+            let body: Bytes = (0..size).map(|at| (at % 251) as u8).collect();
+            let answered = async {
+                let mut arrived = Vec::new();
+                while !arrived.ends_with(&body) || !arrived.windows(4).any(|end| end == b"\r\n\r\n") {
+                    assert!(provider.read_buf(&mut arrived).await.unwrap() > 0);
+                }
+                provider.write_all(ANSWER).await.unwrap();
+                arrived.len()
+            };
+            let (count, ()) = tokio::join!(answered, ask(&mut session, &body));
+            assert!((size..size + 100).contains(&count), "{size} {count}");
+        }
+    }
+}
