@@ -71,16 +71,11 @@ pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Garbled>
 
 /// Writes a body.
 pub fn write<T: Serialize>(value: &T) -> Bytes {
-    vec(value, 0).into()
-}
-
-/// Writes a body that something is to come behind: of `more` bytes, roughly.
-pub fn vec<T: Serialize>(value: &T, more: usize) -> Vec<u8> {
     // Into a vector: of the many small pieces that JSON is written in, each costs less than half of what it costs elsewhere.
-    let mut out = Vec::with_capacity(1024 + more);
+    let mut out = Vec::with_capacity(1024);
     let written = serde_json::to_writer(&mut out, value);
     debug_assert!(written.is_ok(), "{written:?}");
-    out
+    out.into()
 }
 
 /// Writes JSON behind what is there.

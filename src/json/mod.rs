@@ -12,6 +12,7 @@ mod scan;
 use std::borrow::Cow;
 use std::ops::Range;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub use edits::Edits;
@@ -25,6 +26,14 @@ use crate::rope::Rope;
 pub struct Malformed {
     pub what: &'static str,
     pub at: usize,
+}
+
+/// Writes `before`, which is JSON up to the value of a member, and the value. For texts that are written for each exchange: names that
+/// stand in the program need no escaping.
+pub fn put(out: &mut Vec<u8>, before: &str, value: impl Serialize) {
+    out.extend_from_slice(before.as_bytes());
+    // Writing into memory cannot fail.
+    let _ = serde_json::to_writer(out, &value);
 }
 
 /// The members of one JSON object, as places in its text.

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write};
 
-use super::{Audio, Auth, Borrowed, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
+use super::{Audio, Auth, BatchesApi, Borrowed, FilesApi, HeaderSource, Key, Provider, Quirk, StreamUsage, catalog};
 use crate::endpoints::Operation;
 
 const INTRODUCTION: &str = "\
@@ -16,7 +16,8 @@ A provider is used as soon as its variables are set. Every provider takes the sa
 providers` prints the first table.
 
 A base URL may be given with or without its version path. Every provider but those marked *not served* is also reached with
-its own API, as it is, by `/p/{provider}/…`.
+its own API, as it is, by `/p/{provider}/…`. How files and batches work is told in
+[files-and-batches.md](files-and-batches.md).
 ";
 
 /// The whole page. `fields` are the ends of the variables that every provider has.
@@ -159,6 +160,13 @@ fn write_provider(page: &mut String, row: &Provider, fields: &[&str]) -> fmt::Re
     if row.audio == Audio::Chat {
         writeln!(page, "- `/v1/audio/speech` and `/v1/audio/transcriptions` are made into chats")?;
     }
+    if let Some(api) = row.files {
+        writeln!(page, "- Files: {}", files(api))?;
+    }
+    match row.batches {
+        Some(api) => writeln!(page, "- Batches: {}", batches(api))?,
+        None => writeln!(page, "- Batches: line by line, where `batches.emulate` allows it")?,
+    }
     if row.stream_usage == StreamUsage::Unasked && !row.operations.is_empty() {
         writeln!(page, "- Streams tell their token counts without being asked")?;
     }
@@ -170,6 +178,25 @@ fn base_url(row: &Provider) -> String {
         Some(_) if row.name == "simulator" => "built in".to_owned(),
         Some(url) => format!("`{url}`"),
         None => format!("none: set `{}_BASE_URL`", row.env_prefix()),
+    }
+}
+
+fn files(api: FilesApi) -> &'static str {
+    match api {
+        FilesApi::Openai => "by OpenAI's API",
+        FilesApi::Anthropic => "by Anthropic's API",
+        FilesApi::Gemini => "by Gemini's resumable uploads",
+    }
+}
+
+fn batches(api: BatchesApi) -> &'static str {
+    match api {
+        BatchesApi::Openai => "by OpenAI's API",
+        BatchesApi::Anthropic => "by Anthropic's Message Batches",
+        BatchesApi::Gemini => "by Gemini's batch mode",
+        BatchesApi::Xai => "by xAI's API",
+        BatchesApi::Bedrock => "by model invocation jobs, over a bucket of S3 (`batch_bucket`, `batch_role`)",
+        BatchesApi::Vertex => "by batch prediction jobs, over a bucket of Cloud Storage (`batch_bucket`)",
     }
 }
 

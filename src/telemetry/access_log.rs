@@ -8,8 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use serde::Serialize;
-
+use crate::json;
 use crate::rewrite::Usage;
 
 /// What a reader that has stopped reading may cost us in memory, in bytes. Later lines are counted, not kept.
@@ -59,7 +58,7 @@ impl Line<'_> {
         let _ = write!(out, "{{\"time\":\"{}\"", humantime::format_rfc3339_millis(self.time));
         text(out, name!("request_id"), Some(self.request_id));
         if let Some(client) = self.client {
-            member(out, name!("client"), client);
+            json::put(out, name!("client"), client);
         }
         text(out, name!("tenant"), self.tenant);
         text(out, name!("method"), Some(self.method));
@@ -68,21 +67,21 @@ impl Line<'_> {
         text(out, name!("model"), self.model);
         text(out, name!("instance"), self.instance);
         text(out, name!("upstream_model"), self.upstream_model);
-        member(out, name!("status"), self.status);
+        json::put(out, name!("status"), self.status);
         text(out, name!("outcome"), Some(self.outcome));
-        member(out, name!("attempts"), self.attempts);
-        member(out, name!("stream"), self.stream);
-        member(out, name!("bytes_in"), self.bytes_in);
-        member(out, name!("bytes_out"), self.bytes_out);
-        member(out, name!("duration_ms"), self.duration_ms);
+        json::put(out, name!("attempts"), self.attempts);
+        json::put(out, name!("stream"), self.stream);
+        json::put(out, name!("bytes_in"), self.bytes_in);
+        json::put(out, name!("bytes_out"), self.bytes_out);
+        json::put(out, name!("duration_ms"), self.duration_ms);
         if let Some(first_byte) = self.first_byte_ms {
-            member(out, name!("first_byte_ms"), first_byte);
+            json::put(out, name!("first_byte_ms"), first_byte);
         }
         if let Some(usage) = self.usage {
-            member(out, name!("input_tokens"), usage.input);
-            member(out, name!("output_tokens"), usage.output);
-            member(out, name!("cached_tokens"), usage.cached);
-            member(out, name!("reasoning_tokens"), usage.reasoning);
+            json::put(out, name!("input_tokens"), usage.input);
+            json::put(out, name!("output_tokens"), usage.output);
+            json::put(out, name!("cached_tokens"), usage.cached);
+            json::put(out, name!("reasoning_tokens"), usage.reasoning);
         }
         text(out, name!("error"), self.error);
         out.extend_from_slice(b"}\n");
@@ -95,19 +94,13 @@ fn text(out: &mut Vec<u8>, name: &str, value: Option<&str>) {
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) & (byte != b'"') & (byte != b'\\');
     // All of them, without a branch for each: then many are looked at in one go.
     if !value.bytes().fold(true, |all, byte| all & is_plain(byte)) {
-        return member(out, name, value);
+        return json::put(out, name, value);
     }
     out.reserve(name.len() + value.len() + 2);
     out.extend_from_slice(name.as_bytes());
     out.push(b'"');
     out.extend_from_slice(value.as_bytes());
     out.push(b'"');
-}
-
-fn member(out: &mut Vec<u8>, name: &str, value: impl Serialize) {
-    out.extend_from_slice(name.as_bytes());
-    // Writing into memory cannot fail.
-    let _ = serde_json::to_writer(out, &value);
 }
 
 /// The way to the log; cheap to clone.

@@ -4,8 +4,9 @@ use serde::Serialize;
 
 use super::echo::Echo;
 use super::item::Item;
+use crate::dialects::Reply;
 use crate::dialects::ir::{Finish, Reason, Start, Usage};
-use crate::dialects::{Reply, wire};
+use crate::json::put;
 
 const SERVICE_TIERS: &[&str] = &["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"];
 
@@ -26,24 +27,6 @@ pub enum State {
     InProgress,
     Completed,
     Incomplete { reason: &'static str },
-}
-
-/// What an answer says by itself. With what it repeats of its request that is all that `openai.types.responses.Response` demands,
-/// and what OpenAI always sends beside.
-#[derive(Debug, Serialize)]
-struct Told<'a> {
-    id: &'a str,
-    object: &'static str,
-    created_at: u64,
-    status: &'static str,
-    background: bool,
-    completed_at: Option<u64>,
-    error: Option<()>,
-    incomplete_details: Option<IncompleteDetails>,
-    model: &'a str,
-    output: &'a [Item],
-    service_tier: &'a str,
-    usage: Option<WrittenUsage>,
 }
 
 #[derive(Debug, Serialize)]
@@ -85,32 +68,31 @@ impl Envelope {
         }
     }
 
-    /// The response as it stands.
+    /// The response as it stands: all that `openai.types.responses.Response` demands, and what OpenAI always sends beside.
     pub fn write(&self, state: State, output: &[Item], usage: Option<Usage>) -> Vec<u8> {
-        let told = Told {
-            id: &self.id,
-            object: "response",
-            created_at: self.created_at,
-            status: state.name(),
-            background: false,
-            completed_at: (state == State::Completed).then_some(self.completed_at),
-            error: None,
-            incomplete_details: match state {
-                State::Incomplete { reason } => Some(IncompleteDetails { reason }),
-                State::InProgress | State::Completed => None,
-            },
-            model: &self.model,
-            output,
-            service_tier: match (&self.service_tier, state) {
-                (Some(tier), _) => tier,
-                (None, State::InProgress) => "auto",
-                (None, _) => "default",
-            },
-            usage: usage.map(WrittenUsage::from),
+        let details = match state {
+            State::Incomplete { reason } => Some(IncompleteDetails { reason }),
+            State::InProgress | State::Completed => None,
         };
-        let mut out = wire::vec(&told, self.echo.members.len());
-        // In the place of the brace that closes it.
-        out.pop();
+        let tier = match (&self.service_tier, state) {
+            (Some(tier), _) => tier,
+            (None, State::InProgress) => "auto",
+            (None, _) => "default",
+        };
+        let mut out = Vec::with_capacity(1024 + self.echo.members.len());
+        put(&mut out, r#"{"id":"#, &self.id);
+        put(&mut out, r#","object":"response","created_at":"#, self.created_at);
+        put(&mut out, r#","status":"#, state.name());
+        put(
+            &mut out,
+            r#","background":false,"completed_at":"#,
+            (state == State::Completed).then_some(self.completed_at),
+        );
+        put(&mut out, r#","error":null,"incomplete_details":"#, details);
+        put(&mut out, r#","model":"#, &self.model);
+        put(&mut out, r#","output":"#, output);
+        put(&mut out, r#","service_tier":"#, tier);
+        put(&mut out, r#","usage":"#, usage.map(WrittenUsage::from));
         out.extend_from_slice(self.echo.members.as_bytes());
         out.push(b'}');
         out
