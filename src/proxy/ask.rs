@@ -16,8 +16,8 @@ use super::dns::Dns;
 use super::headers::insert;
 use super::outbound::{self, Unsigned};
 use super::{RequestHeader, headers};
-use crate::credentials::NoGrant;
 use crate::credentials::aws::Signed;
+use crate::credentials::{Credentials, Grant, NoGrant};
 use crate::providers::{Auth, BaseUrl, HeaderSource};
 use crate::routing::Upstream;
 
@@ -120,6 +120,10 @@ pub struct Talk {
     session: HttpSession,
     peer: HttpPeer,
     is_reused: bool,
+    /// What allows it, and whose it is, where a key is not enough.
+    grant: Option<(Arc<Credentials>, Arc<Grant>)>,
+    /// The provider has not taken the grant: another try gets a new one.
+    is_grant_refused: bool,
 }
 
 impl Talk {
@@ -139,7 +143,15 @@ impl Talk {
             }
             match self.session.response_header() {
                 Some(response) if response.status.is_informational() => {}
-                Some(response) => return Ok((response.status, response.headers.clone())),
+                Some(response) => {
+                    if let Some((credentials, grant)) = &self.grant
+                        && grant.is_refused_by(response.status, &response.headers)
+                    {
+                        credentials.refused(grant);
+                        self.is_grant_refused = true;
+                    }
+                    return Ok((response.status, response.headers.clone()));
+                }
                 None => return Err(Error::explain(ErrorType::ReadError, "it has no head").into()),
             }
         }
@@ -176,13 +188,17 @@ pub async fn ask(
     connector: &Connector,
     question: &Question<'_>,
 ) -> Result<Told, Trouble> {
+    let mut is_renewed = false;
     loop {
         let mut talk = begin(upstream, dns, connector, question, PATIENCE).await?;
         match talk.told().await {
             Ok(told) => {
-                let Talk { session, peer, .. } = talk;
+                let Talk { session, peer, is_grant_refused, .. } = talk;
                 if peer.group_key == 0 {
                     connector.release_http_session(session, &peer, None).await;
+                }
+                if is_grant_refused && !std::mem::replace(&mut is_renewed, true) {
+                    continue;
                 }
                 return Ok(told);
             }
@@ -209,7 +225,11 @@ async fn begin(
         // What must not be done twice goes over a connection that nobody has closed.
         peer.group_key = fastrand::u64(1..);
     }
-    let request = request(upstream, question).await?;
+    let grant = match &upstream.credentials {
+        Some(credentials) => Some((Arc::clone(credentials), credentials.grant().await?)),
+        None => None,
+    };
+    let request = request(upstream, question, grant.as_ref().map(|(_, grant)| &**grant))?;
     let (mut session, is_reused) = connector.get_http_session(&peer).await?;
     session.set_read_timeout(Some(patience));
     session.set_write_timeout(Some(patience));
@@ -223,11 +243,11 @@ async fn begin(
     match sent.await {
         Err(_) if is_reused => Box::pin(begin(upstream, dns, connector, question, patience)).await,
         Err(error) => Err(error.into()),
-        Ok(()) => Ok(Talk { session, peer, is_reused }),
+        Ok(()) => Ok(Talk { session, peer, is_reused, grant, is_grant_refused: false }),
     }
 }
 
-async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<RequestHeader, Trouble> {
+fn request(upstream: &Upstream, question: &Question<'_>, grant: Option<&Grant>) -> Result<RequestHeader, Trouble> {
     let instance = &upstream.instance;
     let path = question.path_and_query;
     let mut headers = HeaderMap::with_capacity(8);
@@ -269,11 +289,10 @@ async fn request(upstream: &Upstream, question: &Question<'_>) -> Result<Request
     for (name, value) in instance.headers.iter().filter(|_| !is_storage) {
         insert(&mut headers, name, value.clone())?;
     }
-    if let Some(credentials) = &upstream.credentials {
-        let grant = credentials.grant().await?;
+    if let Some(grant) = grant {
         let unsigned =
             Unsigned { method: question.method.as_str(), path_and_query: path, body: signed, auth: question.auth };
-        outbound::authorise(&unsigned, &mut headers, instance, &grant)?;
+        outbound::authorise(&unsigned, &mut headers, instance, grant)?;
     }
     Ok(headers::request(question.method.clone(), path, Version::HTTP_11, headers)?)
 }

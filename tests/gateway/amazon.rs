@@ -273,6 +273,33 @@ async fn credentials_that_are_refused_are_replaced_once() {
     assert_eq!(signers, ["AK0", "AK1"]);
 }
 
+/// The gateway's own questions, as that for the list of models, fare no worse.
+#[tokio::test]
+async fn what_the_gateway_asks_by_itself_is_asked_again_too() {
+    let bedrock = Upstream::start(|request| match signer(request).0.as_str() {
+        "AK0" => Reply::head(403, &[("x-amzn-errortype", "ExpiredTokenException"), ("content-length", "0")]),
+        _ if request.path.contains("foundation-models") => Reply::json(
+            200,
+            json!({"modelSummaries": [{"modelId": "amazon.nova-lite-v1:0", "modelArn": "a", "modelName": "Nova Lite",
+                "outputModalities": ["TEXT"], "inferenceTypesSupported": ["ON_DEMAND"], "modelLifecycle": {"status": "ACTIVE"}}]})
+            .to_string(),
+        ),
+        _ => Reply::json(200, "{}"),
+    })
+    .await;
+    let given = AtomicUsize::new(0);
+    let agent =
+        Upstream::start(move |_| Reply::json(200, keys(&format!("AK{}", given.fetch_add(1, Ordering::SeqCst)), HOUR)))
+            .await;
+    let address = format!("http://{}/", agent.address);
+    let setup = Setup::instances([("aws", format!("type: bedrock, base_url: \"http://{}\"", bedrock.address))]);
+    let setup = setup.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &address).env(NO_MACHINE.0, NO_MACHINE.1);
+    let gateway = setup.start().await;
+    gateway.ready().await;
+    assert_eq!(gateway.models(&[]).await, ["aws/amazon.nova-lite-v1:0"]);
+    assert_eq!(agent.requests().len(), 2);
+}
+
 fn error(answer: &Answer) -> String {
     let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
     body["error"]["message"].as_str().expect("a message").to_owned()
