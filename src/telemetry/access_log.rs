@@ -15,7 +15,7 @@ use crate::rewrite::Usage;
 const MOST_WAITING: usize = 4 << 20;
 const FLUSH_EVERY: Duration = Duration::from_millis(100);
 /// So many bytes are written without waiting for more: they are still in the processor's cache then.
-const ENOUGH: usize = 64 << 10;
+const ENOUGH: usize = 128 << 10;
 
 /// What is told of one exchange. Members that are `None` are left out: a request without a model has no target.
 #[derive(Debug)]
@@ -118,6 +118,8 @@ struct Waiting {
     lines: Vec<u8>,
     dropped: u64,
     is_closed: bool,
+    /// The thread sleeps until there is a line; it wakes by itself where there was one just now.
+    is_idle: bool,
 }
 
 impl AccessLog {
@@ -147,7 +149,8 @@ impl AccessLog {
         }
         let before = waiting.lines.len();
         line.write_to(&mut waiting.lines);
-        let wake = before == 0 || before < ENOUGH && waiting.lines.len() >= ENOUGH;
+        let is_enough = before < ENOUGH && waiting.lines.len() >= ENOUGH;
+        let wake = std::mem::take(&mut waiting.is_idle) || is_enough;
         drop(waiting);
         if wake {
             shared.arrived.notify_one();
@@ -165,9 +168,12 @@ impl Shared {
         // Two buffers take turns: memory that was just used costs less than new memory.
         let mut lines = Vec::new();
         loop {
-            let waiting =
-                self.arrived.wait_while(self.lock(), |waiting| waiting.lines.is_empty() && !waiting.is_closed);
-            let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.lock();
+            while waiting.lines.is_empty() && !waiting.is_closed {
+                waiting.is_idle = true;
+                waiting = self.arrived.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            }
+            waiting.is_idle = false;
             std::mem::swap(&mut lines, &mut waiting.lines);
             let (dropped, is_closed) = (std::mem::take(&mut waiting.dropped), waiting.is_closed);
             drop(waiting);
@@ -267,5 +273,31 @@ mod tests {
         assert_eq!(lines[0]["time"], "1970-01-01T00:00:00.000Z");
         assert!(lines[0].get("model").is_none() && lines[0].get("input_tokens").is_none());
         assert_eq!(lines[1]["input_tokens"], 5);
+    }
+    struct Sent(std::sync::mpsc::Sender<usize>);
+
+    impl Write for Sent {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.send(bytes.iter().filter(|byte| **byte == b'\n').count()).map_err(std::io::Error::other)?;
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_are_written_while_it_is_open() {
+        let (sender, written) = std::sync::mpsc::channel();
+        let (log, _writer) = AccessLog::to(Sent(sender)).unwrap();
+        // One to a sleeping thread, one in its pause, then more than it waits for.
+        for count in [1, 1, 3 * ENOUGH / 300] {
+            (0..count).for_each(|_| log.write(&line("x", None)));
+            let mut rest = count;
+            while rest > 0 {
+                rest -= written.recv_timeout(Duration::from_secs(20)).expect("it is written");
+            }
+        }
     }
 }
