@@ -20,6 +20,7 @@ pub mod page;
 pub mod predict;
 pub mod stored;
 pub mod think_tags;
+pub mod tool_names;
 mod wire;
 
 pub use errors::retry_after;

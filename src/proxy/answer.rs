@@ -155,7 +155,9 @@ pub fn translate(
             let is_stream = is_type(headers, "text/event-stream") || is_type(headers, AMAZONS_EVENTS);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
             let wants_stream = run.wants_stream;
-            Box::new(Translate::new(Translation { provider, think_tags, is_stream, client, wants_stream, reply }))
+            let tool_names = lane.tool_names().cloned();
+            let translation = Translation { provider, think_tags, is_stream, client, wants_stream, reply, tool_names };
+            Box::new(Translate::new(translation))
         }
     })
 }

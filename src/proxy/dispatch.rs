@@ -16,6 +16,7 @@ use super::failure::{self, KNOWN};
 use super::media;
 use crate::dialects::ir::Losses;
 use crate::dialects::think_tags::ThinkTags;
+use crate::dialects::tool_names::{Limits, ToolNames};
 use crate::dialects::{Asked, Dialect, Recipient, audio, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
@@ -261,9 +262,11 @@ fn translated(
     let recipient = Recipient { facts: &target.known.facts, habits: instance.habits(&target.model) };
     asked.request.model = instance.provider.urls.model(instance, operation, &target.model).into_owned();
     let mut losses = Losses::new(dialect.losses(), is_strict);
-    let body = dialect.write_request(&asked.request, &recipient, &mut losses)?;
+    let (fitted, tool_names) = ToolNames::fit(&asked.request, &Limits::of(provider)).unzip();
+    let body = dialect.write_request(fitted.as_ref().unwrap_or(&asked.request), &recipient, &mut losses)?;
     let body = with_quirks(body, target.upstream.instance.provider.quirks);
-    Ok((body, Lane::Translate { provider, think_tags: instance.think_tags(), dropped: losses.finish()? }))
+    let (think_tags, dropped) = (instance.think_tags(), losses.finish()?);
+    Ok((body, Lane::Translate { provider, think_tags, dropped, tool_names: tool_names.map(Arc::new) }))
 }
 
 /// Whether a stream would not tell its token counts unless we asked, the client not having done so.

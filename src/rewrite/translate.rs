@@ -1,12 +1,15 @@
 //! From the provider's dialect to the client's, through the canonical form. Each side may be whole or a stream: a provider
 //! may answer a request for a stream with one object, and some of them know streams only.
 
+use std::sync::Arc;
+
 use bytes::{Bytes, BytesMut};
 
 use super::{Rewrite, Usage};
 use crate::dialects::framing::Framing;
 use crate::dialects::ir::{Event, Fold, Response, Start};
 use crate::dialects::think_tags::ThinkTags;
+use crate::dialects::tool_names::ToolNames;
 use crate::dialects::{Dialect, EventReader, EventWriter, ProviderDialect, Reply, Unanswered};
 use crate::error::{Failure, Garbled};
 use crate::rope::Rope;
@@ -26,12 +29,15 @@ pub struct Translation {
     /// Whether the client has asked for a stream.
     pub wants_stream: bool,
     pub reply: Reply,
+    /// Names of tools that were changed on their way to the provider.
+    pub tool_names: Option<Arc<ToolNames>>,
 }
 
 /// Reads one dialect and writes another.
 pub struct Translate {
     source: Source,
     sink: Sink,
+    tool_names: Option<Arc<ToolNames>>,
     /// Room for the events of one push, kept from one to the next.
     events: Vec<Event>,
     usage: Option<Usage>,
@@ -53,7 +59,7 @@ enum Sink {
 
 impl Translate {
     pub fn new(translation: Translation) -> Self {
-        let Translation { provider, think_tags, is_stream, client, wants_stream, reply } = translation;
+        let Translation { provider, think_tags, is_stream, client, wants_stream, reply, tool_names } = translation;
         let dialect = provider.provider_with(think_tags);
         let source = if is_stream {
             Source::Stream { framing: dialect.framing(), reader: dialect.stream_reader() }
@@ -68,6 +74,7 @@ impl Translate {
         Self {
             source,
             sink,
+            tool_names,
             events: Vec::new(),
             usage: None,
             failure: None,
@@ -78,7 +85,7 @@ impl Translate {
     }
 
     fn take(&mut self, events: impl IntoIterator<Item = Event>, out: &mut BytesMut) {
-        for event in events {
+        for mut event in events {
             // Whoever broke it off may not be the only one to say so.
             if self.has_ended {
                 return;
@@ -87,6 +94,9 @@ impl Translate {
             if !std::mem::replace(&mut self.has_started, true) && !matches!(event, Event::Start(_)) {
                 // It broke off before it said anything.
                 self.put(Event::Start(Start::default()), out);
+            }
+            if let Some(names) = &self.tool_names {
+                names.restore_event(&mut event);
             }
             match &event {
                 Event::Usage(usage) => self.usage = Some(*usage),
@@ -142,8 +152,11 @@ impl Rewrite for Translate {
                 reader.end(&mut events);
             }
             Source::Whole { dialect, body } => match read_whole(*dialect, body) {
-                Ok(response) => match &self.sink {
+                Ok(mut response) => match &self.sink {
                     Sink::Whole { dialect, reply, .. } => {
+                        if let Some(names) = &self.tool_names {
+                            names.restore(&mut response);
+                        }
                         self.usage = response.usage;
                         return Ok(dialect.client().write_response(&response, reply));
                     }

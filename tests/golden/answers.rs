@@ -123,6 +123,7 @@ fn translated(transcript: &Transcript, client: Dialect, wants_stream: bool, size
         client,
         wants_stream,
         reply,
+        tool_names: None,
     };
     let mut translate = Translate::new(translation);
     let mut out = Vec::new();

@@ -84,7 +84,7 @@ pub enum Source<'a> {
 #[serde(rename_all = "camelCase")]
 pub struct ToolUse<'a> {
     pub tool_use_id: Cow<'a, str>,
-    pub name: Cow<'a, str>,
+    pub name: &'a str,
     pub input: Input<'a>,
 }
 
@@ -229,7 +229,7 @@ pub enum Tool<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ToolSpec<'a> {
-    pub name: Cow<'a, str>,
+    pub name: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
     pub input_schema: InputSchema<'a>,
@@ -246,7 +246,7 @@ pub struct InputSchema<'a> {
 #[serde(rename_all = "camelCase")]
 pub enum ToolChoice<'a> {
     Any {},
-    Tool { name: Cow<'a, str> },
+    Tool { name: &'a str },
 }
 
 /// `additionalModelRequestFields`: what only one family of models understands.

@@ -13,6 +13,7 @@ mod losses;
 mod relayed;
 mod shapes;
 mod thoughts;
+mod tool_names;
 
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::http::Answer;

@@ -46,7 +46,7 @@ fn add<'a>(content: &mut Vec<Block<'a>>, part: &'a Part) {
             }
             content.push(Block::ToolUse(ToolUse {
                 tool_use_id: Cow::Borrowed(&call.id),
-                name: Cow::Borrowed(&call.name),
+                name: &call.name,
                 input: Input::of(&call.arguments),
             }));
         }

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::family::Family;
 use super::super::media;
-use super::super::names::{call_id, tool_name};
+use super::super::names::call_id;
 use super::super::outgoing::{
     Block, CachePoint, Citation, CitationsContent, Input, Message, Reasoning, TextItem, ToolResult, ToolUse,
 };
@@ -155,7 +155,7 @@ impl<'a, 'w, 'l> History<'a, 'w, 'l> {
                 }
                 blocks.push(Block::ToolUse(ToolUse {
                     tool_use_id: call_id(&call.id),
-                    name: tool_name(&call.name),
+                    name: &call.name,
                     input: Input::of(&call.arguments),
                 }));
             }

@@ -6,7 +6,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::super::family::Family;
-use super::super::names::tool_name;
 use super::super::outgoing::{CachePoint, InputSchema, OneTool, Tool, ToolChoice, ToolConfig, ToolSpec};
 use super::history::CacheMarks;
 use crate::dialects::Dialect;
@@ -96,7 +95,7 @@ pub fn config<'a>(
             None
         }
         Some(ir::ToolChoice::Required | ir::ToolChoice::Allowed { required: true, .. }) => Some(ToolChoice::Any {}),
-        Some(ir::ToolChoice::Named(name)) => Some(ToolChoice::Tool { name: tool_name(name) }),
+        Some(ir::ToolChoice::Named(name)) => Some(ToolChoice::Tool { name }),
     };
     let is_refused = match facts.forced_tools {
         ForcedTools::Accepted => false,
@@ -142,7 +141,7 @@ fn write_tool<'a>(
                 losses.note(Feature::Strict);
             }
             Some(Tool::ToolSpec(ToolSpec {
-                name: tool_name(name),
+                name,
                 description: description.as_deref().filter(|text| !text.trim().is_empty()),
                 strict: bound.is_some().then_some(true),
                 input_schema: InputSchema { json: bound.unwrap_or(schema) },
@@ -194,7 +193,7 @@ fn called_before(messages: &[Message]) -> Vec<&str> {
 
 fn stand_in(name: &str) -> Tool<'_> {
     Tool::ToolSpec(ToolSpec {
-        name: tool_name(name),
+        name,
         description: Some("Was called earlier in this conversation. It cannot be called any more."),
         input_schema: InputSchema { json: object_schema(None) },
         strict: None,

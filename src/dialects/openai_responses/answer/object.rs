@@ -1,5 +1,7 @@
 //! The response object: what an answer is as a whole, and what several events of a stream hold.
 
+use std::io::Write;
+
 use serde::Serialize;
 
 use super::echo::Echo;
@@ -32,26 +34,6 @@ pub enum State {
 #[derive(Debug, Serialize)]
 struct IncompleteDetails {
     reason: &'static str,
-}
-
-#[derive(Debug, Serialize)]
-struct WrittenUsage {
-    input_tokens: u64,
-    input_tokens_details: InputDetails,
-    output_tokens: u64,
-    output_tokens_details: OutputDetails,
-    total_tokens: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct InputDetails {
-    cached_tokens: u64,
-    cache_write_tokens: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct OutputDetails {
-    reasoning_tokens: u64,
 }
 
 impl Envelope {
@@ -92,11 +74,26 @@ impl Envelope {
         put(&mut out, r#","model":"#, &self.model);
         put(&mut out, r#","output":"#, output);
         put(&mut out, r#","service_tier":"#, tier);
-        put(&mut out, r#","usage":"#, usage.map(WrittenUsage::from));
+        out.extend_from_slice(br#","usage":"#);
+        match usage {
+            Some(usage) => put_usage(&mut out, usage),
+            None => out.extend_from_slice(b"null"),
+        }
         out.extend_from_slice(self.echo.members.as_bytes());
         out.push(b'}');
         out
     }
+}
+
+fn put_usage(out: &mut Vec<u8>, usage: Usage) {
+    let Usage { input, cached, cache_write, output, reasoning, .. } = usage;
+    // Writing into memory cannot fail.
+    let _ = write!(
+        out,
+        "{{\"input_tokens\":{input},\"input_tokens_details\":{{\"cached_tokens\":{cached},\"cache_write_tokens\":{cache_write}}},\
+         \"output_tokens\":{output},\"output_tokens_details\":{{\"reasoning_tokens\":{reasoning}}},\"total_tokens\":{}}}",
+        usage.total()
+    );
 }
 
 impl State {
@@ -114,18 +111,6 @@ impl State {
             Self::InProgress => "in_progress",
             Self::Completed => "completed",
             Self::Incomplete { .. } => "incomplete",
-        }
-    }
-}
-
-impl From<Usage> for WrittenUsage {
-    fn from(usage: Usage) -> Self {
-        Self {
-            input_tokens: usage.input,
-            input_tokens_details: InputDetails { cached_tokens: usage.cached, cache_write_tokens: usage.cache_write },
-            output_tokens: usage.output,
-            output_tokens_details: OutputDetails { reasoning_tokens: usage.reasoning },
-            total_tokens: usage.total(),
         }
     }
 }
