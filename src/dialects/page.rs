@@ -40,6 +40,9 @@ dialect has no place for is never lost in silence:
 - **refused**: a 400 that names the parameter, because an answer without it would answer something else.
 - Members that nobody knows are dropped, and named as well.
 
+Names of tools that the provider would refuse, because they are longer than it allows (64 characters for most, while Claude Code makes up names of up to
+128) or have signs in them that it does not know, are changed on their way to it, and changed back in its answer: the client hears its own.
+
 With `routing.strict: true`, or the header `x-narthex-strict: true`, whatever would be dropped is refused.
 
 ## Reasoning
