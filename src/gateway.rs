@@ -174,8 +174,8 @@ fn ordered(millis: u128, random: u128) -> String {
 fn digits(bits: u128) -> String {
     // One for each exchange; a formatter takes ten times as long.
     let digit = |bits: u8| bits + if bits < 10 { b'0' } else { b'a' - 10 };
-    let digits: [u8; 32] = std::array::from_fn(|at| digit((bits >> (124 - 4 * at)) as u8 & 15));
-    String::from_utf8_lossy(&digits).into_owned()
+    let digits = bits.to_be_bytes().map(|byte| [digit(byte >> 4), digit(byte & 15)]);
+    String::from_utf8_lossy(digits.as_flattened()).into_owned()
 }
 
 /// A key that nobody can guess: 256 bits of the operating system's randomness.

@@ -72,7 +72,7 @@ pub fn read_answer<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, Garbled>
 /// Writes a body.
 pub fn write<T: Serialize>(value: &T) -> Bytes {
     // Into a vector: of the many small pieces that JSON is written in, each costs less than half of what it costs elsewhere.
-    let mut out = Vec::with_capacity(1024);
+    let mut out = Vec::with_capacity(2048);
     let written = serde_json::to_writer(&mut out, value);
     debug_assert!(written.is_ok(), "{written:?}");
     out.into()

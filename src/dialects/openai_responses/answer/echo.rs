@@ -54,7 +54,7 @@ struct Inner<'a> {
 
 impl Echo {
     pub fn of(request: Option<&Object>) -> Self {
-        let members: Vec<_> = request.into_iter().flat_map(Object::members).collect();
+        let members: Vec<_> = request.map(|request| request.members().collect()).unwrap_or_default();
         let mut said = [None; MEMBERS.len()];
         let (mut text, mut conversation, mut reasoning) = (None, None, None);
         // Of repeated members the last counts. What cannot be read is not repeated.
