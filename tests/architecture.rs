@@ -27,7 +27,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("rewrite", &["dialects", "error", "json", "rope"]),
     ("routing", &["config", "credentials", "fetch", "models", "providers"]),
     ("store", &["config", "error"]),
-    ("telemetry", &["rewrite", "routing"]),
+    ("telemetry", &["json", "rewrite", "routing"]),
     ("gateway", &["config", "fetch", "routing", "secret", "store", "telemetry"]),
     ("simulator", &["dialects", "error", "json", "models"]),
 ];
