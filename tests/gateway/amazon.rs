@@ -39,6 +39,12 @@ fn keys(id: &str, lasts: Duration) -> String {
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// A service for containers that gives other credentials each time: `AK0`, `AK1`, ….
+async fn agent() -> Upstream {
+    let given = AtomicUsize::new(0);
+    Upstream::start(move |_| Reply::json(200, keys(&format!("AK{}", given.fetch_add(1, Ordering::SeqCst)), HOUR))).await
+}
+
 /// The access key and the region that a request is signed with.
 fn signer(request: &Received) -> (String, String) {
     let given = request.headers.get("authorization").expect("a signature");
@@ -240,11 +246,7 @@ async fn credentials_that_are_refused_are_replaced_once() {
             _ => Wire::reply(request),
         })
         .await;
-        let given = AtomicUsize::new(0);
-        let agent = Upstream::start(move |_| {
-            Reply::json(200, keys(&format!("AK{}", given.fetch_add(1, Ordering::SeqCst)), HOUR))
-        })
-        .await;
+        let agent = agent().await;
         let address = format!("http://{}/", agent.address);
         let gateway = start(&bedrock, "", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &address), NO_MACHINE]).await;
         let status = if ids.len() == 3 { 200 } else { 403 };
@@ -261,10 +263,7 @@ async fn credentials_that_are_refused_are_replaced_once() {
         Reply::head(403, &[("x-amzn-errortype", "ExpiredTokenException"), ("content-length", "0")])
     })
     .await;
-    let given = AtomicUsize::new(0);
-    let agent =
-        Upstream::start(move |_| Reply::json(200, keys(&format!("AK{}", given.fetch_add(1, Ordering::SeqCst)), HOUR)))
-            .await;
+    let agent = agent().await;
     let address = format!("http://{}/", agent.address);
     let gateway = start(&bedrock, "", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &address), NO_MACHINE]).await;
     let (path, body) = Wire::Converse.asking("aws/m", "Say hi", true);
@@ -287,10 +286,7 @@ async fn what_the_gateway_asks_by_itself_is_asked_again_too() {
         _ => Reply::json(200, "{}"),
     })
     .await;
-    let given = AtomicUsize::new(0);
-    let agent =
-        Upstream::start(move |_| Reply::json(200, keys(&format!("AK{}", given.fetch_add(1, Ordering::SeqCst)), HOUR)))
-            .await;
+    let agent = agent().await;
     let address = format!("http://{}/", agent.address);
     let setup = Setup::instances([("aws", format!("type: bedrock, base_url: \"http://{}\"", bedrock.address))]);
     let setup = setup.env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &address).env(NO_MACHINE.0, NO_MACHINE.1);
