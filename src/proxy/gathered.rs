@@ -1,8 +1,7 @@
 //! Connections on which a request leaves in one piece.
 //!
-//! Pingora sends the header of a request before it looks at the body. For a small request that is a packet, a TLS record and a
-//! wake-up of whoever receives it too many, which together cost more than reading and writing its JSON. Here what is written waits
-//! until the answer is read, which is when it must be on its way.
+//! Pingora sends the header of a request before it looks at the body. For a small request that is a system call, a packet and a TLS
+//! record too many. Here what is written waits until the answer is read, which is when it must be on its way.
 
 use std::io::{ErrorKind, Result};
 use std::pin::Pin;
