@@ -193,6 +193,22 @@ async fn translation_over_http2() {
     }
 }
 
+/// A request that is written to the connection by ourselves, over a TLS that keeps what it is given until it is flushed.
+#[tokio::test]
+async fn translation_over_http1() {
+    let authority = Authority::new();
+    let upstream = Upstream::start_tls(authority.server("localhost", &["http/1.1"], false), Wire::reply).await;
+    let settings = secure(upstream.address, "localhost").replace("type: openai", "type: anthropic");
+    let gateway = trusting(&authority, vec![("up", settings)]).await;
+    for words in ["hi", &"long ".repeat(3000), &"long ".repeat(3300), &"long ".repeat(200_000), "hi"] {
+        let (path, body) = Wire::Chat.asking("up/m", words, false);
+        let answer = gateway.post(&path, body).await;
+        assert_eq!(answer.head.status, 200, "{}", answer.text());
+        assert_eq!(Told::of(Wire::Chat, answer.text()).text, TEXT);
+        assert!(upstream.requests().pop().expect("a request").text().contains(words));
+    }
+}
+
 /// Nobody who cannot prove who he is sees a byte of a request; another instance serves it.
 #[tokio::test]
 async fn impostors_are_refused() {
