@@ -7,6 +7,8 @@ pub mod audio;
 mod converse;
 pub mod count;
 pub mod counts;
+#[cfg(test)]
+mod crossings;
 mod embedded;
 pub mod embeddings;
 mod errors;
@@ -16,6 +18,7 @@ pub mod invoke;
 pub mod ir;
 mod openai_chat;
 pub mod openai_responses;
+mod openai_rules;
 pub mod page;
 pub mod predict;
 pub mod stored;
@@ -211,6 +214,10 @@ pub struct Habits {
     pub has_top_k: bool,
     /// Chat: whether it reads `cache_control` beside the parts of a message.
     pub has_cache_marks: bool,
+    /// Chat: how many sequences that stop the answer it takes. `None`: nothing is known of a limit.
+    pub most_stops: Option<usize>,
+    /// Anthropic: whether it knows `service_tier`.
+    pub has_service_tier: bool,
     /// Whether it fetches images and files by URL.
     pub fetches_urls: bool,
     /// Chat: whether it takes `video_url`.
@@ -257,6 +264,8 @@ impl Habits {
         effort: EffortHabit::Effort,
         has_top_k: false,
         has_cache_marks: false,
+        most_stops: Some(4),
+        has_service_tier: true,
         fetches_urls: true,
         has_video: false,
         keeps_google_seals: false,
@@ -267,6 +276,11 @@ impl Habits {
     };
 
     /// What nearly every compatible server takes.
-    pub const COMPATIBLE: Self =
-        Self { max_tokens: Some("max_tokens"), has_openai_members: false, has_developer_role: false, ..Self::OPENAI };
+    pub const COMPATIBLE: Self = Self {
+        max_tokens: Some("max_tokens"),
+        has_openai_members: false,
+        has_developer_role: false,
+        most_stops: None,
+        ..Self::OPENAI
+    };
 }

@@ -116,6 +116,11 @@ impl Facts {
         doors: Doors::Any,
     };
 
+    /// A wish for the most tokens of an answer, no more than the model has: a greater one would be refused.
+    pub fn limit(&self, wanted: Option<u64>) -> Option<u64> {
+        wanted.map(|wanted| self.max_output.map_or(wanted, |most| wanted.min(most)))
+    }
+
     /// What is known of the model with this id.
     pub fn of(model: &str) -> &'static Self {
         let model = model.to_ascii_lowercase();

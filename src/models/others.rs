@@ -57,10 +57,20 @@ pub static TABLE: &[Row] = &[
         ],
         facts: Facts { thinks_in_streams: true, ..Facts::UNKNOWN },
     },
-    // xAI (docs.x.ai, "Reasoning": what reasoning models refuse).
-    Row { names: &["grok-4"], facts: Facts { has_stops: false, ..Facts::UNKNOWN } },
+    // xAI (docs.x.ai, "Reasoning": what reasoning models refuse, and which of them can be told how much to think).
+    Row { names: &["grok-3-mini"], facts: grok(&["low", "high"]) },
+    Row { names: &["grok-2", "grok-3"], facts: Facts { thinking: ThinkingStyle::Never, ..Facts::UNKNOWN } },
+    Row { names: &["grok-4.3"], facts: grok(&["none", "low", "medium", "high"]) },
+    Row { names: &["grok-4.5"], facts: grok(&["low", "medium", "high"]) },
+    Row { names: &["grok-4.20-multi-agent", "grok-4.6", "grok-4.7"], facts: grok(&["low", "medium", "high", "xhigh"]) },
+    Row { names: &["grok-4", "grok-code-fast"], facts: grok(&[]) },
     // Moonshot.
     Row { names: &["kimi-k2-thinking"], facts: Facts { has_json_schema: true, ..ALWAYS_THINKING } },
+    // Meta. What others have made of it (DeepSeek's distillates) stands above.
+    Row {
+        names: &["llama-2", "llama-3", "llama-4", "llama2", "llama3", "llama4"],
+        facts: Facts { thinking: ThinkingStyle::Never, ..Facts::UNKNOWN },
+    },
 ];
 
 const WITHOUT_SCHEMA: Facts = Facts { has_json_schema: false, ..Facts::UNKNOWN };
@@ -74,6 +84,10 @@ const ALWAYS_THINKING: Facts = Facts { thinking: ThinkingStyle::Efforts(&[]), ..
 
 /// It thinks or does not; how much is its own affair.
 const ON_OR_OFF: Facts = Facts { thinking: ThinkingStyle::Efforts(&["none", "high"]), ..WITHOUT_SCHEMA };
+
+const fn grok(efforts: &'static [&'static str]) -> Facts {
+    Facts { thinking: ThinkingStyle::Efforts(efforts), has_stops: false, ..Facts::UNKNOWN }
+}
 
 #[cfg(test)]
 mod tests {
@@ -98,12 +112,22 @@ mod tests {
         assert_eq!(efforts("us.amazon.nova-2-lite-v1:0"), Some(3));
         assert_eq!(Facts::of("us.amazon.nova-pro-v1:0").thinking, ThinkingStyle::Never);
         assert_eq!(Facts::of("us.meta.llama3-3-70b-instruct-v1:0").forced_tools, ForcedTools::Rejected);
-        assert_eq!(Facts::of("meta-llama/Llama-3.3-70B-Instruct-Turbo"), &Facts::UNKNOWN);
+        assert_eq!(Facts::of("meta-llama/Llama-3.3-70B-Instruct-Turbo").forced_tools, ForcedTools::Accepted);
+        assert_eq!(Facts::of("llama-3.3-70b-versatile").thinking, ThinkingStyle::Never);
+        assert_eq!(efforts("deepseek-r1-distill-llama-70b"), Some(0));
         assert_eq!(efforts("z-ai/glm-5.3"), Some(3));
         assert_eq!(efforts("glm-5.1"), Some(2));
         assert_eq!(efforts("xiaomi/mimo-v2.5-pro"), Some(2));
         assert!(!Facts::of("xai/grok-4-fast").has_stops);
-        assert_eq!(Facts::of("grok-3"), &Facts::UNKNOWN);
+        assert_eq!(Facts::of("grok-3").thinking, ThinkingStyle::Never);
+        assert_eq!(
+            (efforts("grok-3-mini-fast"), efforts("grok-4-0709"), efforts("grok-4.20-0309")),
+            (Some(2), Some(0), Some(0))
+        );
+        assert_eq!(
+            (efforts("grok-4.3"), efforts("grok-4.6"), efforts("grok-code-fast-1")),
+            (Some(4), Some(4), Some(0))
+        );
         assert!(Facts::of("qwen3-32b").thinks_in_streams && !Facts::of("qwen3-max").thinks_in_streams);
     }
 }

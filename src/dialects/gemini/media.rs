@@ -52,8 +52,16 @@ pub fn sniffed(data: &str, kind: MediaKind) -> &'static str {
     known.unwrap_or_else(|| usual(kind))
 }
 
-/// The media type of an address that comes without one, by its end; Vertex wants one.
-pub fn by_extension(url: &str, kind: MediaKind) -> &'static str {
+/// The media type of an address that comes without one: Vertex AI refuses those that have none. Of its own uploads Google knows it.
+pub fn of_address(uri: &str, kind: MediaKind) -> Option<&'static str> {
+    match uri {
+        uri if uri.starts_with(FILES) => None,
+        uri if is_youtube(uri) => Some(usual(MediaKind::Video)),
+        uri => Some(by_extension(uri, kind)),
+    }
+}
+
+fn by_extension(url: &str, kind: MediaKind) -> &'static str {
     const ENDS: &[(&str, &str)] = &[
         ("png", "image/png"),
         ("jpg", "image/jpeg"),
@@ -100,6 +108,9 @@ mod tests {
         assert_eq!(file_uri("files/x").as_deref(), Some("https://generativelanguage.googleapis.com/v1beta/files/x"));
         assert_eq!(by_extension("https://x/a.PNG?b=.pdf", MediaKind::Image), "image/png");
         assert_eq!(by_extension("https://x/a", MediaKind::File), "application/pdf");
+        assert_eq!(of_address("https://youtu.be/x", MediaKind::Image), Some("video/mp4"));
+        assert_eq!(of_address("gs://bucket/cat.png", MediaKind::File), Some("image/png"));
+        assert_eq!(of_address("https://generativelanguage.googleapis.com/v1beta/files/x", MediaKind::File), None);
         assert_eq!(sniffed("iVBORw0KGgoAAAA", MediaKind::File), "image/png");
         assert_eq!(kind_of("application/pdf"), MediaKind::File);
     }

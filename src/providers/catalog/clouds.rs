@@ -130,7 +130,7 @@ pub const VERTEX: Provider = Provider {
     base_url: Some("https://aiplatform.googleapis.com"),
     key: Key::Optional,
     auth: Auth::GoogleToken,
-    habits: &Habits { fetches_urls: false, keeps_google_seals: true, ..Habits::COMPATIBLE },
+    habits: &Habits { fetches_urls: false, keeps_google_seals: true, has_service_tier: false, ..Habits::COMPATIBLE },
     operations: &[GenerateContent, Messages, Chat, CountContent, CountMessages, Embeddings, EmbedContent],
     doors: Doors::Publisher,
     model_list: None,

@@ -16,8 +16,14 @@ use crate::providers::{
 const ANTHROPIC_VERSION: DefaultHeader =
     DefaultHeader { name: "anthropic-version", value: HeaderSource::Fixed("2023-06-01") };
 
-const GROQ_HABITS: Habits =
-    Habits { max_tokens: Some("max_completion_tokens"), reasoning_text: "reasoning", ..Habits::COMPATIBLE };
+/// Of its models only Qwen and gpt-oss take `reasoning_effort` (console.groq.com, "Reasoning").
+const GROQ_HABITS: Habits = Habits {
+    max_tokens: Some("max_completion_tokens"),
+    reasoning_text: "reasoning",
+    effort: EffortHabit::None,
+    most_stops: Some(4),
+    ..Habits::COMPATIBLE
+};
 
 /// OpenCode Go's models that are not served as chat completions (its documentation, November 2026).
 const OPENCODE_GO_DOORS: &[(&str, Operation)] = &[
@@ -116,7 +122,10 @@ pub const GROQ: Provider = Provider {
     title: "Groq",
     base_url: Some("https://api.groq.com/openai/v1"),
     habits: &GROQ_HABITS,
-    habits_with: &[("qwen", &Habits { effort: EffortHabit::OnOrOff, ..GROQ_HABITS })],
+    habits_with: &[
+        ("qwen", &Habits { effort: EffortHabit::OnOrOff, ..GROQ_HABITS }),
+        ("gpt-oss", &Habits { effort: EffortHabit::Effort, ..GROQ_HABITS }),
+    ],
     operations: &[Chat, Responses, Embeddings, Speech, Transcriptions, Translations],
     files: Some(FilesApi::Openai),
     batches: Some(BatchesApi::Openai),
@@ -272,6 +281,7 @@ pub const ZAI: Provider = Provider {
         // Else a call comes whole, after a silence (docs.z.ai, "Tool streaming output").
         streams_calls_if_told: true,
         has_video: true,
+        most_stops: Some(1),
         ..Habits::COMPATIBLE
     },
     operations: &[Chat, Messages, Embeddings, ImageGenerations, Speech, Transcriptions, Moderations],

@@ -147,7 +147,7 @@ pub fn write(request: &ir::Request, recipient: &Recipient<'_>, losses: &mut Loss
         (tools, choice) = (stand_in, Some(none));
     }
     let occasion = Occasion {
-        max_tokens: Some(max_tokens.or(facts.max_output).unwrap_or(DEFAULT_MAX_TOKENS)),
+        max_tokens: Some(facts.limit(*max_tokens).or(facts.max_output).unwrap_or(DEFAULT_MAX_TOKENS)),
         has_forced_tool: choice.as_ref().is_some_and(Choice::is_forced),
         lacks_signed_turn: conversation.is_prefilled || thinking::lacks_signed_turn(messages),
     };
@@ -172,7 +172,7 @@ pub fn write(request: &ir::Request, recipient: &Recipient<'_>, losses: &mut Loss
         top_k: sampling.top_k,
         stop_sequences: stop_sequences(stop, losses),
         metadata: user_id(user.as_deref(), losses).map(|user_id| Metadata { user_id }),
-        service_tier: tier(service_tier.as_deref(), losses),
+        service_tier: tier(service_tier.as_deref(), recipient.habits.has_service_tier, losses),
         stream: *stream,
     }))
 }
@@ -281,10 +281,11 @@ fn user_id<'a>(user: Option<&'a str>, losses: &mut Losses) -> Option<&'a str> {
     Some(user)
 }
 
-fn tier(tier: Option<&str>, losses: &mut Losses) -> Option<&'static str> {
+/// Where there is but one tier, to ask for the usual one is to ask for nothing.
+fn tier(tier: Option<&str>, has_tiers: bool, losses: &mut Losses) -> Option<&'static str> {
     match tier? {
-        "auto" => Some("auto"),
-        "default" | "standard" | "standard_only" => Some("standard_only"),
+        "auto" => has_tiers.then_some("auto"),
+        "default" | "standard" | "standard_only" => has_tiers.then_some("standard_only"),
         _ => {
             losses.note(Feature::ServiceTier);
             None

@@ -61,7 +61,7 @@ pub fn write(request: &ir::Request, recipient: &Recipient<'_>, losses: &mut Loss
     let asked = tools::Asked { tools, choice: tool_choice.as_ref(), parallel: *parallel_tool_calls, messages };
     let is_prefilled = facts.has_prefill && messages.last().is_some_and(|last| last.role == ir::Role::Assistant);
     let occasion = Occasion {
-        max_tokens: *max_tokens,
+        max_tokens: facts.limit(*max_tokens),
         has_forced_tool: asked.is_forced(),
         lacks_signed_turn: is_prefilled || lacks_signed_turn(messages),
     };

@@ -245,9 +245,8 @@ impl<'a> Writer<'a, '_> {
         }
         match &media.source {
             Source::Base64(data) => inline(mime.unwrap_or_else(|| media::sniffed(data, media.kind)), data),
-            Source::Url(uri) if media::is_kept_by_google(uri) || media::is_youtube(uri) => file(mime, uri.into()),
-            Source::Url(uri) if self.fetches_urls && media.is_on_the_web() => {
-                file(Some(mime.unwrap_or_else(|| media::by_extension(uri, media.kind))), uri.into())
+            Source::Url(uri) if media::reads_by_itself(uri) || self.fetches_urls && media.is_on_the_web() => {
+                file(mime.or_else(|| media::of_address(uri, media.kind)), uri.into())
             }
             Source::Url(_) => {
                 let name = if media.kind == MediaKind::Image { Feature::ImageUrls } else { Feature::FileUrls }.name();
@@ -255,7 +254,9 @@ impl<'a> Writer<'a, '_> {
                     .refuse(name, "its provider does not fetch by URL, so the data must be in the request, as base64");
                 None
             }
-            Source::FileId(uri) if media::is_kept_by_google(uri) => file(mime, uri.into()),
+            Source::FileId(uri) if media::is_kept_by_google(uri) => {
+                file(mime.or_else(|| media::of_address(uri, media.kind)), uri.into())
+            }
             Source::FileId(id) => match media::file_uri(id) {
                 Some(uri) => file(mime, uri.into()),
                 None => {

@@ -107,7 +107,7 @@ impl<'a> GenerationConfig<'a> {
     pub fn stop(&mut self, stop: &'a [String], losses: &mut Losses) {
         self.stop_sequences = stop.get(..MOST_STOPS).unwrap_or(stop);
         if stop.len() > MOST_STOPS {
-            losses.note_named(Feature::Stop, "stop (after the fifth)");
+            losses.note_named(Feature::Stop, &format!("stop (beyond {MOST_STOPS})"));
         }
     }
 

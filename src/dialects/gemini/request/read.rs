@@ -86,7 +86,7 @@ impl Conversation {
 
     fn say(&mut self, content: Content, at: usize) -> Result<(), Refusal> {
         let role = match content.role.as_deref() {
-            None | Some("" | "user" | "function") => Role::User,
+            None | Some("" | "user" | "function" | "tool") => Role::User,
             Some("model") => Role::Assistant,
             Some(_) => {
                 return Err(

@@ -87,7 +87,7 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
     let said = contents::write(messages, recipient, losses)?;
     let tools = tools::write(tools, facts, losses);
     let mut generation_config = GenerationConfig {
-        max_output_tokens: *max_tokens,
+        max_output_tokens: facts.limit(*max_tokens),
         candidate_count: n.filter(|count| *count > 1),
         seed: *seed,
         ..GenerationConfig::default()

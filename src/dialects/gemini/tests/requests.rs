@@ -64,7 +64,7 @@ fn what_was_read_is_written_again() {
         r#"{"systemInstruction":{"parts":[{"text":"be brief"}]},"contents":[{"role":"user","parts":[{"text":"look:"},"#,
         r#"{"inlineData":{"mimeType":"image/png","data":"iVBORw0KGgo="}},"#,
         r#"{"fileData":{"mimeType":"application/pdf","fileUri":"https://generativelanguage.googleapis.com/v1beta/files/a"}},"#,
-        r#"{"fileData":{"fileUri":"https://youtu.be/x"}}]},"#,
+        r#"{"fileData":{"mimeType":"video/mp4","fileUri":"https://youtu.be/x"}}]},"#,
         r#"{"role":"model","parts":[{"functionCall":{"id":"call_gemini_0","name":"f","args":{"b": 1.50, "a": 2}},"thoughtSignature":"c2ln"},"#,
         r#"{"functionCall":{"id":"call_gemini_1","name":"f","args":{}}}]},"#,
         r#"{"role":"user","parts":[{"functionResponse":{"id":"call_gemini_0","name":"f","response":{"output":"one"}}},"#,

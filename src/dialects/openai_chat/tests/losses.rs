@@ -163,6 +163,7 @@ fn openai_loses_little() {
         Feature::ReasoningHistory,
         Feature::Safety,
         Feature::ServerTools,
+        Feature::Strict,
         Feature::TopK,
         Feature::VideoInput,
         Feature::WebSearch,

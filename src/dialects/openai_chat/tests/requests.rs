@@ -59,7 +59,7 @@ fn what_is_asked_at_openai_stays_as_it_is() {
         "stream": true,
         "stream_options": {"include_usage": true},
         "tools": [
-            {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"z": 1, "a": 2}, "strict": true}},
+            {"type": "function", "function": {"name": "f", "description": "d", "parameters": {"z": 1, "type": "object", "a": 2}, "strict": true}},
             {"type": "custom", "custom": {"name": "c", "format": {"type": "text"}}},
         ],
         "tool_choice": {"type": "allowed_tools", "allowed_tools": {"mode": "auto", "tools": [
@@ -252,7 +252,10 @@ fn what_single_providers_want_is_said_to_them() {
     let (written, _) = write(&request, &habits, &Facts::UNKNOWN);
     assert_eq!((&written["tool_stream"], &written["reasoning_split"]), (&json!(true), &json!(true)));
     let (written, lost) = write(&request, &Habits::COMPATIBLE, Facts::of("grok-4"));
-    assert_eq!((written.get("stop"), written.get("presence_penalty"), lost.len()), (None, None, 2));
+    assert_eq!(
+        (written.get("stop"), written.get("presence_penalty"), written.get("reasoning_effort"), lost.len()),
+        (None, None, None, 3)
+    );
 
     // Thinking needs a stream there.
     let habits = Habits { effort: EffortHabit::Budget, ..Habits::COMPATIBLE };

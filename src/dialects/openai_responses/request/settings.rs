@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 use super::wire;
 use super::written;
 use crate::dialects::ir::{Effort, Feature, Format, Losses, Shown, Thinking, Unknown};
+use crate::dialects::openai_rules::is_closed;
 use crate::dialects::wire::read_member;
 use crate::error::Refusal;
 use crate::models::ThinkingStyle;
@@ -70,7 +71,7 @@ pub fn thinking(raw: Option<&RawValue>, unknown: &mut Vec<Unknown>) -> Result<Op
     Ok((thinking != Thinking::default()).then_some(thinking))
 }
 
-pub fn write_format(format: &Format) -> written::Format<'_> {
+pub fn write_format<'a>(format: &'a Format, losses: &mut Losses) -> written::Format<'a> {
     match format {
         Format::Text => written::Format { kind: "text", ..written::Format::default() },
         Format::JsonObject => written::Format { kind: "json_object", ..written::Format::default() },
@@ -81,7 +82,15 @@ pub fn write_format(format: &Format) -> written::Format<'_> {
             description: description.as_deref(),
             schema: Some(schema),
             // Left out it would be strict for some models: whoever did not ask for it has a schema that need not fit its rules.
-            strict: Some(strict.unwrap_or(false)),
+            strict: Some(
+                *strict == Some(true) && {
+                    let can_be = is_closed(schema);
+                    if !can_be {
+                        losses.note_named(Feature::Strict, "response_format.strict");
+                    }
+                    can_be
+                },
+            ),
         },
     }
 }

@@ -1,11 +1,11 @@
 //! Tools and the choice among them, both ways.
 
-use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::{wire, written};
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Feature, Json, Losses, Opaque, Tool, ToolChoice, Unknown, WebSearch};
+use crate::dialects::openai_rules::is_closed;
 use crate::dialects::wire::read_member;
 use crate::error::Refusal;
 
@@ -59,7 +59,9 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
         _ => Tool::Function {
             name,
             description: tool.description,
-            strict: tool.strict.or_else(|| (!is_boxed).then(|| is_closed(tool.parameters.as_ref()))),
+            strict: tool
+                .strict
+                .or_else(|| (!is_boxed).then(|| tool.parameters.as_ref().is_some_and(|schema| is_closed(schema)))),
             parameters: tool.parameters,
         },
     })
@@ -74,29 +76,6 @@ fn unboxed(mut tool: wire::Tool) -> wire::Tool {
         tool.strict = tool.strict.or(function.strict);
     }
     tool
-}
-
-/// Whether a schema lists every member of its objects, as strict ones must.
-fn is_closed(schema: Option<&Json>) -> bool {
-    let schema = schema.and_then(|raw| serde_json::from_str::<Value>(raw.get()).ok());
-    schema.is_some_and(|schema| schema.get("type").is_some_and(|kind| kind == "object") && objects_are_closed(&schema))
-}
-
-fn objects_are_closed(schema: &Value) -> bool {
-    let of_object = match schema.get("properties").and_then(Value::as_object) {
-        Some(properties) => {
-            let required = schema.get("required").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-            schema.get("additionalProperties") == Some(&Value::Bool(false))
-                && properties.keys().all(|name| required.iter().any(|known| known == name))
-        }
-        None => true,
-    };
-    of_object
-        && match schema {
-            Value::Object(members) => members.values().all(objects_are_closed),
-            Value::Array(items) => items.iter().all(objects_are_closed),
-            _ => true,
-        }
 }
 
 pub fn read_choice(
@@ -165,7 +144,13 @@ fn write_tool<'a>(tool: &'a Tool, losses: &mut Losses) -> Option<written::Tool<'
                 None => written::Schema::NONE,
             },
             // Left out it would mean yes.
-            strict: strict.unwrap_or(false),
+            strict: *strict == Some(true) && {
+                let can_be = parameters.as_ref().is_some_and(|schema| is_closed(schema));
+                if !can_be {
+                    losses.note(Feature::Strict);
+                }
+                can_be
+            },
         }),
         Tool::Custom { name, description, format } => {
             Some(written::Tool::Custom { name, description: description.as_deref(), format: format.as_deref() })

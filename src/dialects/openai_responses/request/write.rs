@@ -1,11 +1,13 @@
 //! From a request in canonical form to a body.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 
-use super::written::{Body, Text};
+use super::written::{self, Body, Text};
 use super::{history, settings, tools};
 use crate::dialects::ir::{Effort, Feature, Format, Losses, Request, ToolChoice};
-use crate::dialects::{Recipient, wire};
+use crate::dialects::{Recipient, openai_rules, wire};
 use crate::models::{Sampling, ThinkingStyle};
 
 /// OpenAI refuses to answer with less.
@@ -48,7 +50,12 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
         unknown,
     } = request;
     let facts = recipient.facts;
-    let (instructions, turns) = history::instructions(messages);
+    let is_json = matches!(format, Some(Format::JsonObject));
+    // Of an answer in JSON `input` must speak, whatever the instructions say.
+    let (instructions, turns) = match history::instructions(messages) {
+        (_, turns) if is_json && !openai_rules::mentions_json(turns) => (None, messages.as_slice()),
+        split => split,
+    };
     let written_tools = tools::write(tools, losses);
     let has_tools = !written_tools.is_empty();
     let reasoning = thinking.as_ref().and_then(|thinking| settings::write_thinking(thinking, facts.thinking, losses));
@@ -70,13 +77,21 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
         true => (None, retention),
         false => (retention, None),
     };
-    let format = format.as_ref().filter(|format| match format {
-        Format::JsonSchema { .. } if !facts.has_json_schema => {
+    let mut input = history::write(turns, recipient.habits, losses);
+    let mut ask = |words: Cow<'static, str>| input.insert(0, written::Item::instruction(words));
+    let format = match format.as_ref() {
+        Some(Format::JsonSchema { schema, .. }) if !facts.has_json_schema || openai_rules::has_other_root(schema) => {
             losses.note(Feature::JsonSchema);
-            false
+            ask(openai_rules::in_words(schema).into());
+            None
         }
-        _ => true,
-    });
+        Some(Format::JsonObject) if !openai_rules::mentions_json(messages) => {
+            ask(openai_rules::IN_JSON.into());
+            format.as_ref()
+        }
+        format => format,
+    };
+    let format = format.map(|format| settings::write_format(format, losses));
 
     let mut lacks = |feature: Feature, is_set: bool| {
         if is_set {
@@ -106,22 +121,21 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
     wire::write(&Body {
         model,
         instructions,
-        input: history::write(turns, recipient.habits, losses),
+        input,
         tool_choice: tool_choice.as_ref().filter(|_| has_tools).map(|choice| tools::write_choice(choice, tools)),
         tools: written_tools,
         parallel_tool_calls: parallel_tool_calls.filter(|_| has_tools),
         max_tool_calls: *max_tool_calls,
-        max_output_tokens: max_tokens.map(|tokens| tokens.max(LEAST_OUTPUT)),
+        max_output_tokens: facts.limit(*max_tokens).map(|tokens| tokens.max(LEAST_OUTPUT)),
         temperature: temperature.as_ref().filter(|_| is_sampled),
         top_p: top_p.as_ref().filter(|_| is_sampled),
         top_logprobs: logprobs.filter(|_| is_sampled).and_then(|logprobs| logprobs.top),
         reasoning,
-        text: (format.is_some() || verbosity.is_some())
-            .then_some(Text { format: format.map(settings::write_format), verbosity: verbosity.as_deref() }),
+        text: (format.is_some() || verbosity.is_some()).then_some(Text { format, verbosity: verbosity.as_deref() }),
         include,
         store: store.unwrap_or(false),
         metadata: metadata.as_deref(),
-        user: user.as_deref(),
+        user: user.as_deref().map(openai_rules::user),
         service_tier: tier,
         prompt_cache_key: cache_key.as_deref(),
         prompt_cache_options: options,

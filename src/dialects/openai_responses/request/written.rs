@@ -39,7 +39,7 @@ pub struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<&'a str>,
+    pub user: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,6 +93,12 @@ pub enum Item<'a> {
     },
     #[serde(untagged)]
     Opaque(&'a RawValue),
+}
+
+impl<'a> Item<'a> {
+    pub fn instruction(words: Cow<'a, str>) -> Self {
+        Self::Message { role: "system", content: Contents::Text(words) }
+    }
 }
 
 #[derive(Debug, Serialize)]

@@ -62,7 +62,12 @@ fn everything() -> Request {
             ),
             message(Role::Tool, vec![Part::ToolResult(result)]),
         ],
-        tools: vec![Tool::WebSearch(search), Tool::CachePoint(CacheMark::default()), Tool::Opaque(foreign())],
+        tools: vec![
+            Tool::Function { name: "f".to_owned(), description: None, parameters: None, strict: Some(true) },
+            Tool::WebSearch(search),
+            Tool::CachePoint(CacheMark::default()),
+            Tool::Opaque(foreign()),
+        ],
         tool_choice: None,
         parallel_tool_calls: Some(true),
         max_tool_calls: Some(1),

@@ -153,7 +153,7 @@ fn settings_go_there_and_back() {
         "top_p": 0.25,
         "top_logprobs": 2,
         "reasoning": {"effort": "none", "summary": "detailed"},
-        "text": {"format": {"type": "json_schema", "name": "n", "schema": {"z": 1, "a": 2}, "strict": true}, "verbosity": "low"},
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": {"z": 1, "type": "object", "a": 2}, "strict": true}, "verbosity": "low"},
         "include": ["reasoning.encrypted_content", "message.output_text.logprobs"],
         "store": true,
         "metadata": {"k": "v"},

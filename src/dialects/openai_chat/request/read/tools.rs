@@ -3,6 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::to_raw_value;
 
+use super::super::grammar;
 use super::{cache_mark, wire};
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Json, Opaque, Tool, ToolChoice, WebSearch};
@@ -23,6 +24,7 @@ pub fn read(
         found.push(match (kind.as_deref(), function, custom) {
             (Some("function") | None, Some(function), _) => of_function(function, || format!("tools[{at}].function"))?,
             (Some("custom") | None, _, Some(wire::Custom { name, description, format })) => {
+                let format = format.map(grammar::flat);
                 Tool::Custom { name: named(name, || format!("tools[{at}].custom"))?, description, format }
             }
             (Some("function"), None, _) => return Err(missing(&format!("{}.function", place()))),

@@ -39,7 +39,7 @@ pub struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub presence_penalty: Option<&'a Number>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub stop: Option<&'a Vec<String>>,
+    pub stop: Option<&'a [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ pub struct Body<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metadata: Option<&'a Json>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub user: Option<&'a str>,
+    pub user: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -256,7 +256,7 @@ pub struct Custom<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub format: Option<&'a Json>,
+    pub format: Option<Cow<'a, Json>>,
 }
 
 #[derive(Serialize)]

@@ -11,8 +11,8 @@ use std::borrow::Cow;
 use bytes::Bytes;
 use serde_json::Number;
 
-use crate::dialects::ir::{Effort, Feature, Format, Losses, Request};
-use crate::dialects::{Recipient, wire};
+use crate::dialects::ir::{Effort, Feature, Format, Json, Losses, Message, Request};
+use crate::dialects::{Recipient, openai_rules, wire};
 use crate::error::Refusal;
 use crate::models::{Sampling, ThinkingStyle};
 use body::{AudioOut, Body, JsonSchema, ResponseFormat, StreamOptions};
@@ -65,14 +65,14 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
     let has_penalties = samples && recipient.facts.has_stops;
     let (tools, search) = writer.tools(tools, tool_choice.as_ref(), model);
     let has_tools = !tools.is_empty();
-    let most = max_tokens.map(|most| recipient.facts.max_output.map_or(most, |limit| most.min(limit)));
+    let most = recipient.facts.limit(*max_tokens);
     let (max_tokens, max_completion_tokens) = if writer.limits_completions() { (None, most) } else { (most, None) };
     let is_off = meant == Some(Effort::None);
-    let mut messages = writer.messages(messages, is_off);
+    let mut written = writer.messages(messages, is_off);
     let body = Body {
-        response_format: writer.format(format.as_ref(), &mut messages),
+        response_format: writer.format(format.as_ref(), messages, &mut written),
         model,
-        messages,
+        messages: written,
         stream: *stream,
         stream_options: stream.then_some(StreamOptions { include_usage: true }),
         tool_choice: writer.tool_choice(tool_choice.as_ref(), has_tools, &request.tools, meant),
@@ -93,7 +93,15 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
             // OpenAI's models cannot be stopped while they reason.
             let reasons = matches!(recipient.facts.thinking, ThinkingStyle::Efforts(_));
             let can_stop = recipient.facts.has_stops && (samples || !reasons);
-            writer.if_can(can_stop, (!stop.is_empty()).then_some(stop), Feature::Stop)
+            let first = recipient.habits.most_stops.and_then(|most| Some((most, stop.get(..most)?)));
+            let taken = match first {
+                Some((most, first)) if first.len() < stop.len() && can_stop => {
+                    writer.losses.note_named(Feature::Stop, &format!("stop (beyond {most})"));
+                    first
+                }
+                _ => stop.as_slice(),
+            };
+            writer.if_can(can_stop, (!taken.is_empty()).then_some(taken), Feature::Stop)
         },
         seed: *seed,
         n: n.filter(|n| *n != 1),
@@ -105,7 +113,7 @@ pub fn write(request: &Request, recipient: &Recipient<'_>, losses: &mut Losses) 
         tool_stream: (*stream && has_tools && recipient.habits.streams_calls_if_told).then_some(true),
         verbosity: writer.of_openai(verbosity.as_deref(), Feature::Verbosity),
         metadata: writer.of_openai(metadata.as_ref(), Feature::Metadata),
-        user: user.as_deref(),
+        user: user.as_deref().map(openai_rules::user),
         service_tier: {
             // What stands for "as usual" need not be said.
             let tier = service_tier.as_deref().filter(|tier| !matches!(*tier, "auto" | "default" | "standard_only"));
@@ -172,6 +180,15 @@ impl<'a> Writer<'a> {
         self.if_can(samples, value, feature)
     }
 
+    /// Whether it shall be strict. What leaves something open cannot be.
+    fn strict(&mut self, wanted: Option<bool>, schema: &Json, name: &str) -> Option<bool> {
+        if wanted == Some(true) && !openai_rules::is_closed(schema) {
+            self.losses.note_named(Feature::Strict, name);
+            return Some(false);
+        }
+        wanted
+    }
+
     /// Whether the answer's limit is called `max_completion_tokens`. OpenAI takes that for all of its models.
     fn limits_completions(&self) -> bool {
         match self.recipient.habits.max_tokens {
@@ -186,24 +203,40 @@ impl<'a> Writer<'a> {
     fn format<'v>(
         &mut self,
         format: Option<&'v Format>,
+        said: &[Message],
         messages: &mut Vec<body::Message<'v>>,
     ) -> Option<ResponseFormat<'v>> {
+        let mut ask = |words: Cow<'static, str>| {
+            let leading = messages.iter().take_while(|message| message.is_instruction()).count();
+            messages.insert(leading, body::Message::instruction(words));
+        };
+        let json_object = Some(ResponseFormat { kind: "json_object", json_schema: None });
         match format? {
             Format::Text => None,
-            Format::JsonObject => Some(ResponseFormat { kind: "json_object", json_schema: None }),
+            Format::JsonObject => {
+                if !openai_rules::mentions_json(said) {
+                    ask(openai_rules::IN_JSON.into());
+                }
+                json_object
+            }
+            Format::JsonSchema { schema, .. }
+                if self.recipient.habits.has_openai_members && openai_rules::has_other_root(schema) =>
+            {
+                self.losses.note(Feature::JsonSchema);
+                ask(openai_rules::in_words(schema).into());
+                None
+            }
             Format::JsonSchema { name, description, schema, strict } if self.recipient.facts.has_json_schema => {
                 let name = name.as_deref().unwrap_or("answer");
-                let json_schema = JsonSchema { name, description: description.as_deref(), schema, strict: *strict };
+                let strict = self.strict(*strict, schema, "response_format.strict");
+                let json_schema = JsonSchema { name, description: description.as_deref(), schema, strict };
                 Some(ResponseFormat { kind: "json_schema", json_schema: Some(json_schema) })
             }
             Format::JsonSchema { schema, .. } => {
                 // The model is asked to keep to it; nothing makes it.
                 self.losses.note(Feature::JsonSchema);
-                let instruction =
-                    format!("Answer with nothing but a JSON object that fits this JSON schema:\n{schema}");
-                let leading = messages.iter().take_while(|message| message.is_instruction()).count();
-                messages.insert(leading, body::Message::instruction(Cow::Owned(instruction)));
-                Some(ResponseFormat { kind: "json_object", json_schema: None })
+                ask(openai_rules::in_words(schema).into());
+                json_object.filter(|_| !openai_rules::has_other_root(schema))
             }
         }
     }

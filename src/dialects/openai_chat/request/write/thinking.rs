@@ -57,7 +57,7 @@ impl Writer<'_> {
             !is_stream && self.recipient.facts.thinks_in_streams && self.recipient.habits.effort == EffortHabit::Budget;
         let unsaid = Told { enable_thinking: is_off_unless_streamed.then_some(false), ..Told::default() };
         let Some(thinking) = thinking else { return unsaid };
-        let meant = thinking.meant();
+        let (meant, is_said) = (thinking.meant(), thinking.effort.is_some());
         if self.recipient.facts.thinking == ThinkingStyle::Never {
             // It does as it is told, if it is told not to.
             if meant.is_some_and(|effort| effort != Effort::None) {
@@ -67,7 +67,7 @@ impl Writer<'_> {
         }
         match self.recipient.habits.effort {
             EffortHabit::Effort => {
-                Told { reasoning_effort: meant.and_then(|effort| self.effort(effort)), ..Told::default() }
+                Told { reasoning_effort: meant.and_then(|effort| self.effort(effort, is_said)), ..Told::default() }
             }
             EffortHabit::Object => {
                 let object = object(thinking);
@@ -85,7 +85,7 @@ impl Writer<'_> {
                 Told { chat_template_kwargs: Some(Template { enable_thinking: false }), ..Told::default() }
             }
             EffortHabit::Template => {
-                Told { reasoning_effort: meant.and_then(|effort| self.effort(effort)), ..Told::default() }
+                Told { reasoning_effort: meant.and_then(|effort| self.effort(effort, is_said)), ..Told::default() }
             }
             EffortHabit::OnOrOff => {
                 let name = |effort| if effort == Effort::None { "none" } else { "default" };
@@ -100,12 +100,13 @@ impl Writer<'_> {
         }
     }
 
-    /// The effort by a name that the model knows.
-    fn effort(&mut self, effort: Effort) -> Option<&'static str> {
+    /// The effort by a name that the model knows. `is_said`: it is the client's own word, and not what a number of tokens comes to.
+    fn effort(&mut self, effort: Effort, is_said: bool) -> Option<&'static str> {
         const COMMON: &[&str] = &["low", "medium", "high"];
         const COMMON_OR_NONE: &[&str] = &["none", "low", "medium", "high"];
         match self.recipient.facts.thinking {
-            ThinkingStyle::Unknown | ThinkingStyle::Never => Some(effort.name()),
+            ThinkingStyle::Unknown | ThinkingStyle::Never if is_said => Some(effort.name()),
+            ThinkingStyle::Unknown | ThinkingStyle::Never => nearest(effort, COMMON_OR_NONE),
             ThinkingStyle::Efforts(names) | ThinkingStyle::GeminiLevel { levels: names, .. } => {
                 let name = nearest(effort, names);
                 if name.is_none() {
@@ -129,7 +130,7 @@ impl Writer<'_> {
             Some(Effort::None) => Told { thinking: kind("disabled"), ..Told::default() },
             Some(effort) => {
                 let is_told = thinking.effort.is_some() || thinking.budget.is_some();
-                let reasoning_effort = if is_told { self.effort(effort) } else { None };
+                let reasoning_effort = if is_told { self.effort(effort, thinking.effort.is_some()) } else { None };
                 Told { thinking: kind("enabled"), reasoning_effort, ..Told::default() }
             }
         }

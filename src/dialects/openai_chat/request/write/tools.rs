@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde_json::value::{RawValue, to_raw_value};
 
+use super::super::grammar;
 use super::Writer;
 use super::body::{
     AllowedTools, Choice, Custom, Function, KnownTool, Named, SearchOptions, Tool as OutTool, ToolChoice as OutChoice,
@@ -40,16 +41,22 @@ impl Writer<'_> {
         for tool in tools {
             match tool {
                 Tool::Function { name, description, parameters, strict } if is_offered(name) => {
+                    let parameters = parameters.as_ref().unwrap_or(&NO_PARAMETERS);
+                    let strict = self.strict(*strict, parameters, Feature::Strict.name());
                     let function = Function {
                         name,
                         description: description.as_deref(),
-                        parameters: parameters.as_ref().unwrap_or(&NO_PARAMETERS),
+                        parameters,
                         strict: strict.filter(|strict| *strict || has_openai_members),
                     };
                     written.push(known("function", Some(function), None));
                 }
                 Tool::Custom { name, description, format } if has_openai_members => {
-                    let custom = Custom { name, description: description.as_deref(), format: format.as_ref() };
+                    let custom = Custom {
+                        name,
+                        description: description.as_deref(),
+                        format: format.as_ref().map(grammar::boxed),
+                    };
                     written.push(known("custom", None, Some(custom)));
                 }
                 Tool::Function { .. } => {}
