@@ -59,9 +59,7 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
         _ => Tool::Function {
             name,
             description: tool.description,
-            strict: tool
-                .strict
-                .or_else(|| (!is_boxed).then(|| tool.parameters.as_ref().is_some_and(|schema| is_closed(schema)))),
+            strict: tool.strict.or_else(|| (!is_boxed).then(|| tool.parameters.as_ref().is_some_and(is_closed))),
             parameters: tool.parameters,
         },
     })
@@ -145,7 +143,7 @@ fn write_tool<'a>(tool: &'a Tool, losses: &mut Losses) -> Option<written::Tool<'
             },
             // Left out it would mean yes.
             strict: *strict == Some(true) && {
-                let can_be = parameters.as_ref().is_some_and(|schema| is_closed(schema));
+                let can_be = parameters.as_ref().is_some_and(is_closed);
                 if !can_be {
                     losses.note(Feature::Strict);
                 }
