@@ -74,10 +74,16 @@ impl Counts {
     fn take_details(&mut self, of_input: bool, details: Details) {
         let audio = if of_input { &mut self.audio_input } else { &mut self.audio_output };
         *audio = details.audio_tokens.0;
-        self.cached = self.cached.or(details.cached_tokens.0);
-        self.cache_write = self.cache_write.or(details.cache_write_tokens.0).or(details.cache_creation_input_tokens.0);
-        self.reasoning = self.reasoning.or(details.reasoning_tokens.0).or(details.thinking_tokens.0);
+        self.cached = either(self.cached, details.cached_tokens.0);
+        let cache_write = either(details.cache_write_tokens.0, details.cache_creation_input_tokens.0);
+        self.cache_write = either(self.cache_write, cache_write);
+        self.reasoning = either(self.reasoning, either(details.reasoning_tokens.0, details.thinking_tokens.0));
     }
+}
+
+/// Some send a count under two names, of which one may be a 0 that nobody has filled in.
+fn either(first: Option<u64>, second: Option<u64>) -> Option<u64> {
+    first.filter(|count| *count > 0).or(second.filter(|count| *count > 0)).or(first).or(second)
 }
 
 impl<'de> Deserialize<'de> for Counts {
@@ -94,9 +100,10 @@ impl<'de> Deserialize<'de> for Counts {
             fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Counts, A::Error> {
                 let mut counts = Counts::default();
                 while let Some(name) = members.next_key::<Name>()? {
+                    let has_openai_name = matches!(name, Name::Prompt | Name::Completion);
                     let place = match name {
                         Name::Prompt | Name::Input => &mut counts.input,
-                        Name::Output => &mut counts.output,
+                        Name::Output | Name::Completion => &mut counts.output,
                         Name::Total => &mut counts.total,
                         Name::Cached | Name::CachedBeside => &mut counts.cached,
                         Name::CacheWriteBeside => &mut counts.cache_write,
@@ -113,8 +120,8 @@ impl<'de> Deserialize<'de> for Counts {
                             continue;
                         }
                     };
-                    // Some send a count under two names.
-                    *place = members.next_value::<Count>()?.0.or(*place);
+                    let count = members.next_value::<Count>()?.0;
+                    *place = if has_openai_name { either(count, *place) } else { either(*place, count) };
                     counts.is_cache_beside |= matches!(name, Name::CachedBeside | Name::CacheWriteBeside);
                     // A gateway that speaks OpenAI's dialect may repeat Anthropic's counts, which it has included.
                     counts.has_prompt |= matches!(name, Name::Prompt);
@@ -136,12 +143,9 @@ enum Name {
     Prompt,
     #[serde(rename = "input_tokens", alias = "inputTokens", alias = "promptTokenCount")]
     Input,
-    #[serde(
-        rename = "completion_tokens",
-        alias = "output_tokens",
-        alias = "outputTokens",
-        alias = "candidatesTokenCount"
-    )]
+    #[serde(rename = "completion_tokens")]
+    Completion,
+    #[serde(rename = "output_tokens", alias = "outputTokens", alias = "candidatesTokenCount")]
     Output,
     #[serde(rename = "total_tokens", alias = "totalTokens", alias = "totalTokenCount")]
     Total,
@@ -231,5 +235,24 @@ impl<'de> Deserialize<'de> for Count {
         }
 
         deserializer.deserialize_any(AnyCount)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_zero_under_another_name_is_no_count() {
+        let usage = |text: &str| serde_json::from_str::<Counts>(text).expect("counts").normal();
+        let twice = usage(
+            r#"{"prompt_tokens":3,"completion_tokens":793,"total_tokens":796,"prompt_tokens_details":{"cached_tokens":2},
+                "input_tokens":0,"output_tokens":0,"input_tokens_details":null,"prompt_cache_hit_tokens":0}"#,
+        );
+        assert_eq!((twice.input, twice.output, twice.cached), (3, 793, 2));
+        let twice = usage(r#"{"input_tokens":0,"output_tokens":4,"prompt_tokens":3,"completion_tokens":5}"#);
+        assert_eq!((twice.input, twice.output), (3, 5));
+        let none = usage(r#"{"prompt_tokens":3,"completion_tokens":0,"total_tokens":3}"#);
+        assert_eq!((none.input, none.output), (3, 0));
     }
 }

@@ -1,9 +1,10 @@
 //! Tests: what one dialect allows and another refuses, on its way from the one to the other.
 
+use bytes::BytesMut;
 use serde_json::{Value, json};
 
-use super::ir::Losses;
-use super::{Dialect, EffortHabit, Habits, Recipient};
+use super::ir::{Event, Fold, Losses};
+use super::{Dialect, EffortHabit, Habits, Recipient, Reply};
 use crate::models::Facts;
 
 /// What a provider with these habits is sent for a client's request, and what was left out.
@@ -13,6 +14,29 @@ fn sent(from: Dialect, to: Dialect, model: &str, habits: &Habits, body: &Value) 
     let recipient = Recipient { facts: Facts::of(model), habits };
     let body = to.provider().write_request(&asked.request, &recipient, &mut losses).expect("a body");
     (serde_json::from_slice(&body).expect("JSON"), losses.finish().expect("no refusal"))
+}
+
+/// The events of a provider's stream.
+fn events(from: Dialect, body: &str) -> Vec<Event> {
+    let provider = from.provider();
+    let (mut framing, mut reader, mut events) = (provider.framing(), provider.stream_reader(), Vec::new());
+    framing.push(body.as_bytes());
+    while let Some(frame) = framing.next().expect("frames") {
+        reader.read(&frame, &mut events);
+    }
+    if let Some(frame) = framing.finish().expect("frames") {
+        reader.read(&frame, &mut events);
+    }
+    reader.end(&mut events);
+    events
+}
+
+/// What a client hears of a provider's stream.
+fn heard(from: Dialect, to: Dialect, body: &str) -> String {
+    let mut writer = to.client().stream_writer(&Reply { counts_stream: true, ..Reply::default() });
+    let mut out = BytesMut::new();
+    events(from, body).into_iter().for_each(|event| writer.write(event, &mut out));
+    String::from_utf8(out.to_vec()).expect("text")
 }
 
 fn claude_code(more: &Value) -> Value {
@@ -164,4 +188,113 @@ fn files_in_googles_storage_have_a_type() {
     let (sent, _) = sent(Dialect::OpenaiChat, Dialect::Gemini, "gemini-2.5-flash", &Habits::COMPATIBLE, &body);
     let file = json!({"mimeType": "image/png", "fileUri": "gs://bucket/cat.png"});
     assert_eq!(sent["contents"][0]["parts"][0]["fileData"], file);
+}
+
+#[test]
+fn an_error_that_is_in_no_frame_ends_a_stream() {
+    let google = concat!(
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"First \"}]},\"finishReason\":\"STOP\"}]}\r\n\r\n",
+        "{\n  \"error\": {\n    \"code\": 503,\n    \"message\": \"overloaded\",\n    \"status\": \"UNAVAILABLE\"\n  }\n}\n",
+    );
+    let openai =
+        "data: {\"choices\":[{\"delta\":{\"content\":\"First \"}}]}\n\n{\"error\":{\"message\":\"overloaded\"}}";
+    for (from, body) in [(Dialect::Gemini, google), (Dialect::OpenaiChat, openai)] {
+        let last = events(from, body).into_iter().rev().nth(1);
+        assert!(matches!(&last, Some(Event::Failed(failure)) if failure.message == "overloaded"), "{last:?}");
+        for to in [Dialect::OpenaiChat, Dialect::OpenaiResponses, Dialect::Anthropic, Dialect::Gemini] {
+            let heard = heard(from, to, body);
+            assert!(heard.contains("First ") && heard.contains("overloaded"), "{heard}");
+            assert!(!heard.contains("[DONE]") && !heard.contains("response.completed"), "{heard}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_without_a_choice_is_no_answer() {
+    for body in ["data: [DONE]\n\n", "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":1}}\n\ndata: [DONE]\n\n"] {
+        let events = events(Dialect::OpenaiChat, body);
+        assert!(matches!(events.as_slice(), [.., Event::Failed(_), Event::End]), "{events:?}");
+    }
+}
+
+#[test]
+fn counts_are_found_beside_a_delta() {
+    let body = concat!(
+        "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\",",
+        "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":5,\"total_tokens\":8}}]}\n\ndata: [DONE]\n\n"
+    );
+    let counted = |event: &Event| matches!(event, Event::Usage(usage) if (usage.input, usage.output) == (3, 5));
+    assert!(events(Dialect::OpenaiChat, body).iter().any(counted));
+}
+
+#[test]
+fn pictures_that_are_thoughts_are_not_shown() {
+    let body = concat!(
+        "data: {\"candidates\":[{\"content\":{\"parts\":[{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"RFJBRlQ=\"},\"thought\":true},",
+        "{\"inlineData\":{\"mimeType\":\"image/png\",\"data\":\"RklOQUw=\"},\"thoughtSignature\":\"c2ln\"}]},\"finishReason\":\"STOP\"}]}\n\n"
+    );
+    let heard = heard(Dialect::Gemini, Dialect::OpenaiChat, body);
+    assert!(heard.contains("RklOQUw=") && !heard.contains("RFJBRlQ="), "{heard}");
+}
+
+#[test]
+fn an_answer_that_was_cut_says_so_whatever_the_reason_is_called() {
+    let body = concat!(
+        "data: {\"type\":\"response.incomplete\",\"response\":{\"id\":\"resp_1\",\"status\":\"incomplete\",",
+        "\"incomplete_details\":{\"reason\":\"max_tokens\"},\"output\":[]}}\n\n"
+    );
+    assert!(heard(Dialect::OpenaiResponses, Dialect::Anthropic, body).contains("\"max_tokens\""));
+}
+
+#[test]
+fn every_dialect_says_by_one_code_that_a_request_is_too_long() {
+    for (from, body) in [
+        (
+            Dialect::Gemini,
+            r#"{"error":{"code":400,"message":"The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).","status":"INVALID_ARGUMENT"}}"#,
+        ),
+        (Dialect::Converse, r#"{"message":"Input is too long for requested model."}"#),
+        (
+            Dialect::OpenaiChat,
+            r#"{"code":"Client specified an invalid argument","error":"This model's maximum prompt length is 131072 but the request contains 140000 tokens."}"#,
+        ),
+        (
+            Dialect::Anthropic,
+            r#"{"type":"error","error":{"type":"invalid_request_error","message":"input length and `max_tokens` exceed context limit: 1 + 2 > 2"}}"#,
+        ),
+    ] {
+        let failure =
+            from.provider().read_failure(http::StatusCode::BAD_REQUEST, &http::HeaderMap::new(), body.as_bytes());
+        assert_eq!(failure.code.as_deref(), Some("context_length_exceeded"), "{body}");
+    }
+}
+
+#[test]
+fn a_call_in_whose_midst_an_answer_was_cut_is_not_to_be_carried_out() {
+    let stream = |reason: &str| {
+        let call = r#"{"index":0,"id":"c1","type":"function","function":{"name":"f","arguments":"{\"a\":"}}"#;
+        format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"content\":\"I call\",\"tool_calls\":[{call}]}}}}]}}\n\n\
+             data: {{\"choices\":[{{\"delta\":{{}},\"finish_reason\":\"{reason}\"}}]}}\n\ndata: [DONE]\n\n"
+        )
+    };
+    for (reason, is_told) in [("length", false), ("tool_calls", true)] {
+        let heard = heard(Dialect::OpenaiChat, Dialect::Gemini, &stream(reason));
+        assert_eq!(heard.contains("functionCall"), is_told, "{heard}");
+        let mut fold = Fold::default();
+        events(Dialect::OpenaiChat, &stream(reason)).into_iter().for_each(|event| fold.push(event));
+        let answer = fold.finish().expect("an answer");
+        for (to, word) in
+            [(Dialect::Gemini, "functionCall"), (Dialect::Anthropic, "tool_use"), (Dialect::Converse, "toolUse")]
+        {
+            let whole = to.client().write_response(&answer, &Reply::default());
+            let whole = String::from_utf8_lossy(&whole);
+            assert_eq!(
+                whole.contains(&format!("\"{word}\":{{")) || whole.contains("\"type\":\"tool_use\""),
+                is_told,
+                "{whole}"
+            );
+            assert!(whole.contains("I call"), "{whole}");
+        }
+    }
 }

@@ -24,6 +24,7 @@ use crate::rewrite::{
 /// Marks an error that stands for a status which another try may better.
 pub const ANOTHER_TRY: ErrorType = ErrorType::Custom("AnotherTry");
 
+const EVENTS: &str = "text/event-stream";
 const AMAZONS_EVENTS: &str = "application/vnd.amazon.eventstream";
 
 /// Clients give up on headers that are too long, 8 KiB at least.
@@ -88,7 +89,10 @@ pub fn prepare(response: &ResponseHeader, ctx: &mut Exchange) -> Result<()> {
     let status = response.status.as_u16();
     let Some(attempt) = &ctx.attempt else { return Ok(()) };
     let is_event_stream = match (&attempt.outgoing.lane, &ctx.ask) {
-        (Lane::Forward { .. }, _) => is_type(&response.headers, "text/event-stream"),
+        (Lane::Forward { .. }, ask) => {
+            let is_asked_for = matches!(ask, Ask::Run(run) if run.wants_stream) && response.status.is_success();
+            is_type(&response.headers, EVENTS) || is_asked_for && is_untold(&response.headers)
+        }
         (_, Ask::Run(run)) => run.wants_stream && response.status.is_success(),
         _ => false,
     };
@@ -152,7 +156,8 @@ pub fn translate(
         Lane::Audio(request) => Box::new(Spoken::new(request.clone())),
         Lane::Translate { think_tags, .. } | Lane::Forward { think_tags, .. } => {
             let think_tags = *think_tags;
-            let is_stream = is_type(headers, "text/event-stream") || is_type(headers, AMAZONS_EVENTS);
+            let is_stream = is_type(headers, EVENTS) || is_type(headers, AMAZONS_EVENTS);
+            let is_stream = (is_stream || !run.wants_stream || !is_untold(headers)).then_some(is_stream);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
             let wants_stream = run.wants_stream;
             let tool_names = lane.tool_names().cloned();
@@ -179,6 +184,11 @@ fn rewrite(response: &ResponseHeader, attempt: &Attempt, is_event_stream: bool) 
         true => Some(Box::new(SplitThoughts::new(same, is_event_stream))),
         false => is_told.then_some(same),
     }
+}
+
+/// Whether an answer does not say what it is: some servers stream without a type, or as a text.
+fn is_untold(headers: &HeaderMap) -> bool {
+    !headers.contains_key(header::CONTENT_TYPE) || is_type(headers, "text/plain")
 }
 
 fn is_type(headers: &HeaderMap, wanted: &str) -> bool {

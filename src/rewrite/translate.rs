@@ -23,8 +23,8 @@ pub struct Translation {
     pub provider: Dialect,
     /// What becomes of thoughts within the provider's texts.
     pub think_tags: ThinkTags,
-    /// Whether the provider answers with a stream.
-    pub is_stream: bool,
+    /// Whether the provider answers with a stream. `None`: its headers do not tell.
+    pub is_stream: Option<bool>,
     pub client: Dialect,
     /// Whether the client has asked for a stream.
     pub wants_stream: bool,
@@ -48,8 +48,16 @@ pub struct Translate {
 }
 
 enum Source {
-    Stream { framing: Box<dyn Framing>, reader: Box<dyn EventReader> },
-    Whole { dialect: &'static dyn ProviderDialect, body: Rope },
+    Stream {
+        framing: Box<dyn Framing>,
+        reader: Box<dyn EventReader>,
+    },
+    Whole {
+        dialect: &'static dyn ProviderDialect,
+        body: Rope,
+    },
+    /// Its beginning will tell what it is.
+    Unseen(&'static dyn ProviderDialect),
 }
 
 enum Sink {
@@ -61,11 +69,7 @@ impl Translate {
     pub fn new(translation: Translation) -> Self {
         let Translation { provider, think_tags, is_stream, client, wants_stream, reply, tool_names } = translation;
         let dialect = provider.provider_with(think_tags);
-        let source = if is_stream {
-            Source::Stream { framing: dialect.framing(), reader: dialect.stream_reader() }
-        } else {
-            Source::Whole { dialect, body: Rope::default() }
-        };
+        let source = is_stream.map_or(Source::Unseen(dialect), |is_stream| Source::of(dialect, is_stream));
         let sink = if wants_stream {
             Sink::Stream(client.client().stream_writer(&reply))
         } else {
@@ -116,8 +120,28 @@ impl Translate {
     }
 }
 
+impl Source {
+    fn of(dialect: &'static dyn ProviderDialect, is_stream: bool) -> Self {
+        if is_stream {
+            Self::Stream { framing: dialect.framing(), reader: dialect.stream_reader() }
+        } else {
+            Self::Whole { dialect, body: Rope::default() }
+        }
+    }
+}
+
+/// Whether an answer that begins so is a stream of events. Objects, lists, texts and pages are whole answers.
+fn begins_as_stream(chunk: &[u8]) -> bool {
+    !matches!(chunk.trim_ascii_start().first(), Some(b'{' | b'[' | b'"' | b'<'))
+}
+
 impl Rewrite for Translate {
     fn push(&mut self, chunk: Bytes) -> Bytes {
+        if let Source::Unseen(dialect) = self.source
+            && !chunk.trim_ascii_start().is_empty()
+        {
+            self.source = Source::of(dialect, begins_as_stream(&chunk));
+        }
         let (framing, reader) = match &mut self.source {
             Source::Stream { framing, reader } => (framing.as_mut(), reader.as_mut()),
             Source::Whole { body, .. } => {
@@ -126,6 +150,7 @@ impl Rewrite for Translate {
                 }
                 return Bytes::new();
             }
+            Source::Unseen(_) => return Bytes::new(),
         };
         let mut events = std::mem::take(&mut self.events);
         framing.push(&chunk);
@@ -142,7 +167,11 @@ impl Rewrite for Translate {
             return Ok(Bytes::new());
         }
         let mut events = Vec::new();
+        if let Source::Unseen(dialect) = self.source {
+            self.source = Source::of(dialect, false);
+        }
         match &mut self.source {
+            Source::Unseen(_) => {}
             Source::Stream { framing, reader } => {
                 match framing.finish() {
                     Ok(Some(frame)) => reader.read(&frame, &mut events),

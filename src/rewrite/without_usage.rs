@@ -72,7 +72,7 @@ impl WithoutUsage {
     }
 }
 
-/// A chunk with counts and without choices: what `stream_options.include_usage` adds.
+/// A chunk with counts and without choices, be there an empty list or nothing: what `stream_options.include_usage` adds.
 fn is_usage_only(event: &[u8]) -> bool {
     if memchr::memmem::find(event, b"\"usage\"").is_none() {
         return false;
@@ -80,9 +80,9 @@ fn is_usage_only(event: &[u8]) -> bool {
     let Some(object) = sse::data(event).and_then(|data| Object::read(Bytes::copy_from_slice(data)).ok()) else {
         return false;
     };
-    let has_no_choices = object
-        .get("choices")
-        .is_some_and(|raw| raw.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().eq(*b"[]"));
+    let has_no_choices = object.get("choices").is_none_or(|raw| {
+        &*raw == b"null" || raw.iter().filter(|byte| !byte.is_ascii_whitespace()).copied().eq(*b"[]")
+    });
     has_no_choices && object.get("usage").is_some_and(|usage| usage.starts_with(b"{"))
 }
 
@@ -123,6 +123,16 @@ mod tests {
         }
         let bytes: Vec<&[u8]> = stream.as_bytes().chunks(1).collect();
         assert_eq!(through(&bytes).0, expected.as_bytes());
+    }
+
+    #[test]
+    fn counts_without_a_list_of_choices_are_taken_out_too() {
+        for chunk in [
+            "data: {\"id\":\"c\",\"object\":\"chat.completion.chunk\",\"usage\":{\"prompt_tokens\":1}}\n\n",
+            "data: {\"choices\":null,\"usage\":{\"prompt_tokens\":1}}\n\n",
+        ] {
+            assert_eq!(through(&[ROLE.as_bytes(), chunk.as_bytes()]).0, ROLE.as_bytes());
+        }
     }
 
     #[test]

@@ -119,7 +119,7 @@ fn translated(transcript: &Transcript, client: Dialect, wants_stream: bool, size
     let translation = Translation {
         provider: transcript.dialect,
         think_tags: ThinkTags::Keep,
-        is_stream,
+        is_stream: Some(is_stream),
         client,
         wants_stream,
         reply,

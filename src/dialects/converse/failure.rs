@@ -5,6 +5,7 @@ use bytes::BytesMut;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use crate::dialects::errors::context_length;
 use crate::dialects::framing::event_stream::write_frame;
 use crate::dialects::framing::{Frame, FrameKind};
 use crate::dialects::ir::Json;
@@ -79,7 +80,9 @@ pub fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Failure {
         false => Failure::of_kind(class.and_then(kind_of).unwrap_or(Kind::Upstream), message),
     };
     failure.kind = class.and_then(kind_of).unwrap_or(failure.kind);
-    failure.code = class.map(str::to_owned);
+    let is_of_request = failure.kind == Kind::InvalidRequest;
+    let too_long = is_of_request.then(|| context_length(&failure.message)).flatten();
+    failure.code = too_long.or_else(|| class.map(str::to_owned));
     failure
 }
 

@@ -11,8 +11,9 @@ use serde_json::json;
 
 pub use read::read_any_failure;
 pub use wait::retry_after;
+pub use words::context_length;
 
-use super::{Dialect, converse};
+use super::{Dialect, converse, openai_responses};
 use crate::error::{Failure, Kind, Refusal};
 
 impl Dialect {
@@ -27,23 +28,13 @@ impl Dialect {
         self.write_failure(&refusal.into(), request_id)
     }
 
-    /// The last event of a stream that broke, for streams that we do not write ourselves. It ends with an empty line; nothing may
+    /// The last words of a stream that broke, for streams that we do not write ourselves. They end with an empty line; nothing may
     /// follow it.
     pub fn write_failure_event(self, failure: &Failure, request_id: &str) -> Bytes {
         let error = self.error(failure, request_id);
         Bytes::from(match self {
             Self::Anthropic => format!("event: error\ndata: {error}\n\n"),
-            // The reference documents the members at the top; the API sends them in `error`, and only that makes SDKs raise.
-            Self::OpenaiResponses => {
-                let mut event = error;
-                if let Some(event) = event.as_object_mut() {
-                    event.insert("type".to_owned(), "error".into());
-                    event.insert("code".to_owned(), failure.code.as_deref().into());
-                    event.insert("message".to_owned(), failure.message.as_str().into());
-                    event.insert("param".to_owned(), failure.param.as_deref().into());
-                }
-                format!("event: error\ndata: {event}\n\n")
-            }
+            Self::OpenaiResponses => return openai_responses::last_events(failure, request_id),
             Self::OpenaiChat | Self::Gemini => format!("data: {error}\n\n"),
             Self::Converse => {
                 let mut frame = BytesMut::new();
@@ -83,7 +74,8 @@ impl Dialect {
     }
 }
 
-fn openai_type(kind: Kind) -> &'static str {
+/// OpenAI's word for a sort of error.
+pub fn openai_type(kind: Kind) -> &'static str {
     match kind {
         Kind::InvalidRequest | Kind::TooLarge | Kind::MethodNotAllowed => "invalid_request_error",
         Kind::Authentication => "authentication_error",
@@ -158,9 +150,11 @@ mod tests {
         assert_eq!(
             event,
             concat!(
-                "event: error\ndata: {\"code\":null,",
-                "\"error\":{\"code\":null,\"message\":\"cut\",\"param\":null,\"type\":\"server_error\"},",
-                "\"message\":\"cut\",\"param\":null,\"type\":\"error\"}\n\n"
+                "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"cut\",\"param\":null,",
+                "\"error\":{\"code\":\"server_error\",\"message\":\"cut\",\"param\":null,\"type\":\"server_error\"}}\n\n",
+                "event: response.failed\ndata: {\"response\":{\"error\":{\"code\":\"server_error\",\"message\":\"cut\"},",
+                "\"id\":\"resp_r1\",\"incomplete_details\":null,\"object\":\"response\",\"output\":[],\"status\":\"failed\"},",
+                "\"type\":\"response.failed\"}\n\n"
             )
         );
         assert!(Dialect::OpenaiChat.write_failure_event(&failure, "r1").starts_with(b"data: {\"error\":"));

@@ -40,9 +40,9 @@ pub fn read_any_failure(status: StatusCode, headers: &HeaderMap, body: &[u8]) ->
         None if is_error(own_status) => format!("The provider answered {status} and did not say why."),
         None => "The provider broke off and did not say why.".to_owned(),
     };
-    // A name for all that can be wrong with a request says nothing.
+    // A name for all that can be wrong with a request says nothing, nor does a sentence (xAI).
     let code = said.code.or(said.word);
-    let is_vague = code.as_deref().is_none_or(|code| code == "invalid_request_error");
+    let is_vague = code.as_deref().is_none_or(|code| code == "invalid_request_error" || code.contains(' '));
     let code = if is_too_long && is_vague { Some(words::CONTEXT_LENGTH.to_owned()) } else { code };
     let request_id = said.request_id.or_else(|| request_id(headers));
     Failure { kind, code, param: said.param, retry_after, request_id, ..Failure::new(status, message) }

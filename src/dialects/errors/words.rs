@@ -73,6 +73,9 @@ const TOO_LONG: &[&str] = &[
     "prompt too long",
     "input is too long",
     "exceeds the maximum number of tokens",
+    "exceed context limit",
+    "maximum prompt length is",
+    "exceeds the available context size",
 ];
 
 /// OpenAI's word for it, which clients look for to shorten a conversation.
@@ -111,6 +114,11 @@ pub fn by_phrase(message: &str) -> Option<Kind> {
 pub fn is_too_long(message: &str) -> bool {
     let message = message.to_ascii_lowercase();
     TOO_LONG.iter().any(|phrase| message.contains(phrase))
+}
+
+/// The same as a code for programs.
+pub fn context_length(message: &str) -> Option<String> {
+    is_too_long(message).then(|| CONTEXT_LENGTH.to_owned())
 }
 
 /// MiniMax's code, if this is its object.

@@ -9,7 +9,8 @@ use crate::error::Garbled;
 /// No event that makes sense is longer; images come as one.
 const LONGEST_EVENT: usize = 64 << 20;
 
-/// Events with data, as frames. Comments, and fields that no model provider uses, are passed over.
+/// Events with data, as frames. Comments, and fields that no model provider uses, are passed over; but not JSON without any field: that is
+/// how Google's and others' servers break off, once their answer has begun.
 #[derive(Debug, Default)]
 pub struct Sse {
     pending: BytesMut,
@@ -45,7 +46,7 @@ impl Framing for Sse {
     }
 }
 
-/// An event's name and data; `None` if it has no data.
+/// An event's name and data; `None` if it has neither data nor is bare JSON.
 fn frame(mut event: Bytes) -> Option<Frame> {
     if event.starts_with(b"\xef\xbb\xbf") {
         event.advance(3);
@@ -73,7 +74,8 @@ fn frame(mut event: Bytes) -> Option<Frame> {
         }
         start = end + 1;
     }
-    data.map(|data| Frame::new(FrameKind::Event, name, data))
+    let bare = || event.trim_ascii_start().starts_with(b"{").then(|| event.clone());
+    data.or_else(bare).map(|data| Frame::new(FrameKind::Event, name, data))
 }
 
 /// The end of the first event in `text`: just behind the empty line that closes it. `scanned` bytes of `text` were looked at
@@ -168,6 +170,18 @@ mod tests {
             }
             assert_eq!(frames(&text.as_bytes().chunks(1).collect::<Vec<_>>()), expected);
         }
+    }
+
+    #[test]
+    fn json_without_a_field_is_an_event() {
+        let error = "{\n  \"error\": {\n    \"code\": 503\n  }\n}\n";
+        for end in ["", "\n\n"] {
+            let text = format!("data: a\r\n\r\n{error}{end}");
+            let found = frames(&text.as_bytes().chunks(1).collect::<Vec<_>>());
+            assert_eq!(found.len(), 2, "{found:?}");
+            assert_eq!((found[0].1.as_str(), found[1].1.trim()), ("a", error.trim()));
+        }
+        assert_eq!(frames(&[b"id: {1}\n\n: {2}\n\n"]), []);
     }
 
     #[test]

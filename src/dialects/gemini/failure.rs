@@ -7,6 +7,7 @@ use http::header::RETRY_AFTER;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use crate::dialects::errors::context_length;
 use crate::dialects::ir::Json;
 use crate::error::{Failure, Kind};
 
@@ -90,7 +91,8 @@ fn described(error: &Json, status: Option<StatusCode>) -> Failure {
             failure.kind = Kind::Authentication;
         }
     }
-    failure.code = body.status;
+    let is_of_request = failure.kind == Kind::InvalidRequest;
+    failure.code = is_of_request.then(|| context_length(&failure.message)).flatten().or(body.status);
     failure
 }
 

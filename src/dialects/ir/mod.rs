@@ -45,3 +45,12 @@ pub struct Choice {
     pub parts: Vec<Part>,
     pub finish: Finish,
 }
+
+impl Choice {
+    /// What was said, but for a call in whose midst the answer came to its limit: where arguments are objects there is no writing it down
+    /// such that nobody carries it out.
+    pub fn whole_parts(&self) -> impl Iterator<Item = &Part> {
+        let is_cut = |part: &Part| matches!(part, Part::ToolCall(call) if call.is_cut());
+        self.parts.iter().filter(move |part| self.finish.reason != Reason::Length || !is_cut(part))
+    }
+}

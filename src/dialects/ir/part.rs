@@ -1,5 +1,7 @@
 //! What messages and answers consist of.
 
+use serde::de::IgnoredAny;
+
 use super::{Json, Seal};
 use crate::dialects::Dialect;
 
@@ -112,6 +114,14 @@ pub struct ToolCall {
     pub arguments: String,
     /// Gemini's `thoughtSignature` of a call.
     pub seal: Option<Seal>,
+}
+
+impl ToolCall {
+    /// Whether its arguments are no JSON, or not all of it.
+    pub fn is_cut(&self) -> bool {
+        let is_function = self.kind == CallKind::Function && !self.arguments.trim().is_empty();
+        is_function && serde_json::from_str::<IgnoredAny>(&self.arguments).is_err()
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

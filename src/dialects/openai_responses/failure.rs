@@ -1,8 +1,13 @@
 //! Failures within streams and response objects, where no status tells of what sort they are.
 
 use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use serde_json::json;
 
-use crate::dialects::errors::read_any_failure;
+use bytes::{Bytes, BytesMut};
+
+use crate::dialects::errors::{openai_type, read_any_failure};
+use crate::dialects::wire;
 use crate::error::{Failure, Kind};
 
 /// Codes of this API alone (`openai.types.responses.ResponseError`), by how they begin. Most tell of an image that is no good.
@@ -25,6 +30,53 @@ pub fn of_error(json: &[u8]) -> Failure {
     match CODES.iter().find(|(start, _)| failure.kind == Kind::Upstream && code.starts_with(start)) {
         Some((_, kind)) => Failure { kind: *kind, status: kind.status(), ..failure },
         None => failure,
+    }
+}
+
+/// An `error` event. The reference documents the members at the top; the API sends them in `error`, and only that makes SDKs raise.
+#[derive(Debug, Serialize)]
+pub struct Broken<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sequence_number: Option<u64>,
+    code: &'a str,
+    message: &'a str,
+    param: Option<&'a str>,
+    error: serde_json::Value,
+}
+
+impl<'a> Broken<'a> {
+    pub fn of(failure: &'a Failure, sequence_number: Option<u64>) -> Self {
+        let Failure { message, param, .. } = failure;
+        let code = failure.code.as_deref().unwrap_or_else(|| code(failure));
+        let error = json!({"type": openai_type(failure.kind), "code": code, "message": message, "param": param});
+        Self { kind: "error", sequence_number, code, message, param: param.as_deref(), error }
+    }
+}
+
+/// The last events of a stream that was forwarded until it broke. What it has said so far is not at hand.
+pub fn last_events(failure: &Failure, request_id: &str) -> Bytes {
+    let mut out = BytesMut::new();
+    wire::write_event(&mut out, Some("error"), &Broken::of(failure, None));
+    let error = json!({"code": code(failure), "message": failure.message});
+    let response = json!({"id": format!("resp_{request_id}"), "object": "response", "status": "failed", "error": error,
+                          "incomplete_details": null, "output": []});
+    let kind = "response.failed";
+    wire::write_event(&mut out, Some(kind), &json!({"type": kind, "response": response}));
+    out.freeze()
+}
+
+/// What went wrong by a name of this API: its clients decide by it whether to try again, and when.
+pub fn code(failure: &Failure) -> &str {
+    let is_ours = |code: &&str| code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+    let own = failure.code.as_deref().filter(is_ours);
+    match failure.kind {
+        Kind::RateLimited => "rate_limit_exceeded",
+        Kind::Quota => "insufficient_quota",
+        Kind::Unavailable => "server_is_overloaded",
+        Kind::InvalidRequest | Kind::TooLarge => own.unwrap_or("invalid_prompt"),
+        _ => own.unwrap_or("server_error"),
     }
 }
 

@@ -24,6 +24,7 @@ use super::ir::loss::Loss;
 use super::{Asked, ClientDialect, EventReader, EventWriter, ProviderDialect, Recipient, Reply, Unanswered};
 use crate::error::{Failure, Refusal};
 
+pub use failure::last_events;
 pub use request::input_items;
 
 pub struct OpenaiResponses;

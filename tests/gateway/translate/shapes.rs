@@ -45,12 +45,14 @@ async fn framing_does_not_matter() {
                 let head = format!("HTTP/1.0 200 OK\r\ncontent-type: {kind}\r\n\r\n");
                 Reply::default().bytes(head).bytes(body).cut()
             }
+            Some("untyped") => body.chunks(1).fold(Reply::chunked(200, &[]), Reply::chunk).end(),
+            Some("plain") => Reply::chunked(200, &[("content-type", "text/plain; charset=utf-8")]).chunk(body).end(),
             _ => Reply::chunked(200, &[("Content-Type", &kind.to_ascii_uppercase())]).chunk(body).end(),
         }
     })
     .await;
     for (client, provider) in pairs() {
-        for title in ["length", "bytes", "close", "old", "upper"] {
+        for title in ["length", "bytes", "close", "old", "upper", "untyped", "plain"] {
             for is_stream in [false, true] {
                 let (path, body) = client.asking(&super::model(provider), "hi", is_stream);
                 let answer = hub.gateway.post_with(&path, &[("x-title", title)], body).await;

@@ -118,7 +118,7 @@ pub fn write(response: &Response, reply: &Reply) -> Bytes {
     message.usage = Totals::of(response.usage.or(start.usage).unwrap_or_default(), start.service_tier.as_deref());
     let end = Finish::default();
     if let Some(choice) = response.choices.first() {
-        choice.parts.iter().for_each(|part| show(part, &mut message.content));
+        choice.whole_parts().for_each(|part| show(part, &mut message.content));
         let declines = choice.parts.iter().any(|part| matches!(part, Part::Refusal(_)));
         message.ending = Ending::of(&choice.finish, declines);
     } else {

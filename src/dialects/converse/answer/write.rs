@@ -16,7 +16,7 @@ use crate::dialects::{Dialect, wire};
 pub fn write(response: &Response) -> Bytes {
     let choice = response.choices.first();
     let mut content = Vec::new();
-    for part in choice.into_iter().flat_map(|choice| &choice.parts) {
+    for part in choice.into_iter().flat_map(|choice| choice.whole_parts()) {
         add(&mut content, part);
     }
     wire::write(&Answer {

@@ -174,7 +174,10 @@ impl Choice {
             part.file_data.and_then(|file| Some((file.mime_type, file.display_name, Source::Url(file.file_uri?))));
         let blob =
             part.inline_data.and_then(|blob| Some((blob.mime_type, blob.display_name, Source::Base64(blob.data?))));
-        if let Some((mime, name, source)) = blob.or(file) {
+        if part.is_thought && (blob.is_some() || file.is_some()) {
+            // A draft: the picture that was asked for comes behind the thoughts.
+            self.take_seal(seal, events);
+        } else if let Some((mime, name, source)) = blob.or(file) {
             self.take_media(media(mime, name, source), events);
             self.take_seal(seal, events);
         } else if let Some((name, value)) = part.other {

@@ -10,7 +10,7 @@ use super::logprobs;
 use super::usage::UsageMetadata;
 use super::write::{Answer, Candidate, call, lone_seal, names, push_media};
 use crate::dialects::ir::{
-    At, Delta, Event, Finish, Json, Media, MediaKind, Part, Seal, Source, Start, ToolCall, Usage,
+    At, Delta, Event, Finish, Json, Media, MediaKind, Part, Reason, Seal, Source, Start, ToolCall, Usage,
 };
 use crate::dialects::{Dialect, EventWriter, Reply, wire};
 
@@ -33,6 +33,8 @@ struct Choice {
     /// Where in `text` the open block begins.
     block_start: usize,
     sources: Vec<Placed>,
+    /// A call whose arguments are no JSON. Whether it was cut off, and must not be told, is known at the end.
+    cut: Option<ToolCall>,
     finish: Option<Finish>,
 }
 
@@ -131,6 +133,7 @@ impl Writer {
                 let part = if has_text { Out::thought("").signed(seals::write(&seal)) } else { lone_seal(&seal) };
                 self.tell(Candidate::saying(at.choice, vec![part.into()]), out);
             }
+            Open::Call(call) if call.is_cut() => self.choice(at.choice).cut = Some(call),
             Open::Call(whole) => {
                 let part = call(&whole, &whole.arguments);
                 self.tell(Candidate::saying(at.choice, vec![part.into()]), out);
@@ -198,7 +201,12 @@ impl EventWriter for Writer {
             Event::Open(at, part) => self.open(at, part, out),
             Event::Delta(at, delta) => self.delta(at, delta, out),
             Event::Close(at) => self.close(at, out),
-            Event::Finish(choice, finish) => self.choice(choice).finish = Some(finish),
+            Event::Finish(index, finish) => {
+                if let Some(cut) = self.choice(index).cut.take().filter(|_| finish.reason != Reason::Length) {
+                    self.tell(Candidate::saying(index, vec![call(&cut, &cut.arguments).into()]), out);
+                }
+                self.choice(index).finish = Some(finish);
+            }
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Failed(failure) => {
                 let error = Dialect::Gemini.error(&failure, "");

@@ -62,7 +62,7 @@ pub fn write(response: &Response, reply: &Reply) -> Bytes {
     let sources: Vec<_> = response.choices.iter().map(sources).collect();
     let candidates = (0..).zip(&response.choices).zip(&sources).map(|((index, choice), sources)| {
         let mut parts = Vec::new();
-        for part in &choice.parts {
+        for part in choice.whole_parts() {
             push(&mut parts, part, reply);
         }
         if parts.is_empty() {

@@ -96,12 +96,13 @@ impl Reader {
             return self.fail(failure(said), events);
         }
         let of_groq = || read::<wire::Groq<'_>>(chunk.x_groq)?.usage;
-        let usage = read::<Counts>(chunk.usage.or_else(of_groq)).and_then(|counts| counts.usage());
+        let choices = chunk.choices.unwrap_or_default();
+        let of_choice = || choices.iter().find_map(|choice| choice.usage);
+        let usage = read::<Counts>(chunk.usage.or_else(of_groq).or_else(of_choice)).and_then(|counts| counts.usage());
         self.usage = usage.or(self.usage);
         if let Some(citations) = read(chunk.citations) {
             self.citations = citations;
         }
-        let choices = chunk.choices.unwrap_or_default();
         // Azure begins with a chunk that has neither choices nor an id: the answer begins later.
         if self.stage == Stage::Before && (usage.is_some() || !choices.is_empty()) {
             self.start(
@@ -136,7 +137,7 @@ impl Reader {
         extent: Extent,
         events: &mut Vec<Event>,
     ) -> Ending {
-        let wire::Choice { index, delta, message, finish_reason, stop_reason, logprobs, error: _ } = choice;
+        let wire::Choice { index, delta, message, finish_reason, stop_reason, logprobs, error: _, usage: _ } = choice;
         let index = index.0.and_then(|index| usize::try_from(index).ok()).filter(|index| *index < MOST_CHOICES);
         let known = self.choice(index.unwrap_or(position));
         // Some repeat the whole message at the end of a stream.
@@ -185,8 +186,10 @@ impl Reader {
         if self.stage == Stage::Ended {
             return;
         }
+        if self.choices.is_empty() {
+            return self.fail(Garbled::new("it has no choices").into(), events);
+        }
         self.start(Start::default(), events);
-        self.choice(0);
         let citations = std::mem::take(&mut self.citations);
         for choice in &mut self.choices {
             choice.cite(&citations, events);

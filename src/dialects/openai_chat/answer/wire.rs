@@ -64,6 +64,8 @@ pub struct Choice<'a> {
     pub logprobs: Later<'a>,
     /// OpenRouter: this choice failed.
     pub error: Later<'a>,
+    /// Moonshot: counts beside the last delta.
+    pub usage: Later<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]

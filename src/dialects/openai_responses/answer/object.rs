@@ -8,6 +8,8 @@ use super::echo::Echo;
 use super::item::Item;
 use crate::dialects::Reply;
 use crate::dialects::ir::{Finish, Reason, Start, Usage};
+use crate::dialects::openai_responses::failure;
+use crate::error::Failure;
 use crate::json::put;
 
 const SERVICE_TIERS: &[&str] = &["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"];
@@ -24,11 +26,19 @@ pub struct Envelope {
 }
 
 /// Where an answer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+#[derive(Debug, Clone, Copy)]
+pub enum State<'a> {
     InProgress,
     Completed,
     Incomplete { reason: &'static str },
+    Failed(&'a Failure),
+}
+
+/// `openai.types.responses.ResponseError`.
+#[derive(Debug, Serialize)]
+struct Error<'a> {
+    code: &'a str,
+    message: &'a str,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,14 +61,18 @@ impl Envelope {
     }
 
     /// The response as it stands: all that `openai.types.responses.Response` demands, and what OpenAI always sends beside.
-    pub fn write(&self, state: State, output: &[Item], usage: Option<Usage>) -> Vec<u8> {
+    pub fn write(&self, state: State<'_>, output: &[Item], usage: Option<Usage>) -> Vec<u8> {
         let details = match state {
             State::Incomplete { reason } => Some(IncompleteDetails { reason }),
-            State::InProgress | State::Completed => None,
+            State::InProgress | State::Completed | State::Failed(_) => None,
+        };
+        let error = match state {
+            State::Failed(failure) => Some(Error { code: failure::code(failure), message: &failure.message }),
+            State::InProgress | State::Completed | State::Incomplete { .. } => None,
         };
         let tier = match (&self.service_tier, state) {
             (Some(tier), _) => tier,
-            (None, State::InProgress) => "auto",
+            (None, State::InProgress | State::Failed(_)) => "auto",
             (None, _) => "default",
         };
         let mut out = Vec::with_capacity(1024 + self.echo.members.len());
@@ -68,9 +82,10 @@ impl Envelope {
         put(
             &mut out,
             r#","background":false,"completed_at":"#,
-            (state == State::Completed).then_some(self.completed_at),
+            matches!(state, State::Completed).then_some(self.completed_at),
         );
-        put(&mut out, r#","error":null,"incomplete_details":"#, details);
+        put(&mut out, r#","error":"#, error);
+        put(&mut out, r#","incomplete_details":"#, details);
         put(&mut out, r#","model":"#, &self.model);
         put(&mut out, r#","output":"#, output);
         put(&mut out, r#","service_tier":"#, tier);
@@ -96,7 +111,7 @@ fn put_usage(out: &mut Vec<u8>, usage: Usage) {
     );
 }
 
-impl State {
+impl State<'_> {
     /// How an answer stands that ended so.
     pub fn of(finish: &Finish) -> Self {
         match finish.reason {
@@ -111,6 +126,7 @@ impl State {
             Self::InProgress => "in_progress",
             Self::Completed => "completed",
             Self::Incomplete { .. } => "incomplete",
+            Self::Failed(_) => "failed",
         }
     }
 }

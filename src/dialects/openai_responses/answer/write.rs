@@ -19,7 +19,7 @@ pub fn write(response: &Response, reply: &Reply) -> Bytes {
     }
     let count = output.len();
     for (at, item) in output.iter_mut().enumerate() {
-        let is_cut = at + 1 == count && state != State::Completed && matches!(item, Item::Message { .. });
+        let is_cut = at + 1 == count && !matches!(state, State::Completed) && matches!(item, Item::Message { .. });
         item.finish(if is_cut { Status::Incomplete } else { Status::Completed });
     }
     envelope.write(state, &output, response.usage).into()

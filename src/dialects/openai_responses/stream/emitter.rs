@@ -1,12 +1,12 @@
 //! The events as they go out: numbered, each about the last item or its last part, which grow with them.
 
 use bytes::{BufMut, BytesMut};
-use serde_json::Value;
 
-use super::written::{Broken, Piece, Whole};
+use super::written::{Piece, Whole};
 use crate::dialects::ir::{Annotation, Json, Usage};
 use crate::dialects::openai_responses::answer::item::{self, Content, Item, Status};
 use crate::dialects::openai_responses::answer::object::{Envelope, State};
+use crate::dialects::openai_responses::failure::Broken;
 use crate::dialects::wire;
 use crate::error::Failure;
 
@@ -28,16 +28,16 @@ impl Emitter {
         !self.parts().is_empty()
     }
 
-    /// An event about the whole answer. The items are shown when it has ended.
+    /// An event about the whole answer. The items are shown when it has come to an end of its own.
     pub fn lifecycle(
         &mut self,
         kind: &'static str,
         envelope: &Envelope,
-        state: State,
+        state: State<'_>,
         usage: Option<Usage>,
         out: &mut BytesMut,
     ) {
-        let output = if state == State::InProgress { &[] } else { self.output.as_slice() };
+        let output = if matches!(state, State::InProgress | State::Failed(_)) { &[] } else { self.output.as_slice() };
         let mut response = envelope.write(state, output, usage);
         wire::in_one_line(&mut response);
         self.begin(kind, out);
@@ -47,18 +47,11 @@ impl Emitter {
         self.sequence += 1;
     }
 
-    /// The end of a stream that broke.
-    pub fn broken(&mut self, failure: &Failure, error: Option<&Value>, out: &mut BytesMut) {
-        let event = Broken {
-            kind: "error",
-            sequence_number: self.sequence,
-            code: failure.code.as_deref(),
-            message: &failure.message,
-            param: failure.param.as_deref(),
-            error,
-        };
-        wire::write_event(out, Some("error"), &event);
+    /// The end of a stream that broke: the API says so twice. SDKs raise what the first event tells, Codex looks at the second one.
+    pub fn broken(&mut self, failure: &Failure, envelope: &Envelope, usage: Option<Usage>, out: &mut BytesMut) {
+        wire::write_event(out, Some("error"), &Broken::of(failure, Some(self.sequence)));
         self.sequence += 1;
+        self.lifecycle("response.failed", envelope, State::Failed(failure), usage, out);
     }
 
     /// An item begins.

@@ -182,7 +182,7 @@ impl Reader {
         let details = response.incomplete_details.as_ref();
         let reason = match (response.status.as_deref(), details.and_then(|details| details.reason.as_deref())) {
             (_, Some("content_filter")) => Reason::Filtered,
-            (_, Some("max_output_tokens")) | (Some("incomplete"), None) => Reason::Length,
+            (_, Some("max_output_tokens")) | (Some("incomplete"), _) => Reason::Length,
             _ if self.told.blocks.has_call => Reason::ToolCalls,
             _ => Reason::Stop,
         };

@@ -46,9 +46,9 @@ impl EventWriter for Writer {
             Event::Finish(0, finish) => self.finish = finish,
             Event::Usage(usage) => self.usage = Some(usage),
             Event::Failed(failure) => {
-                self.envelope = None;
-                let object = Dialect::OpenaiResponses.error(&failure, &self.reply.nonce);
-                self.emitter.broken(&failure, object.get("error"), out);
+                if let Some(envelope) = self.envelope.take() {
+                    self.emitter.broken(&failure, &envelope, self.usage, out);
+                }
             }
             Event::End => self.end(out),
             // The dialect has one answer to a question.
@@ -212,7 +212,7 @@ impl Writer {
         let state = State::of(&self.finish);
         let (kind, status) = match state {
             State::Incomplete { .. } => ("response.incomplete", Status::Incomplete),
-            State::InProgress | State::Completed => ("response.completed", Status::Completed),
+            State::InProgress | State::Completed | State::Failed(_) => ("response.completed", Status::Completed),
         };
         self.leave_message(status, out);
         if let Some(envelope) = self.envelope.take() {

@@ -46,16 +46,3 @@ pub struct Piece<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub annotation: Option<&'a Source>,
 }
-
-/// The stream broke. The reference documents the members at the top; the API sends them in `error`, and only that makes
-/// SDKs raise.
-#[derive(Debug, Serialize)]
-pub struct Broken<'a> {
-    #[serde(rename = "type")]
-    pub kind: &'static str,
-    pub sequence_number: u64,
-    pub code: Option<&'a str>,
-    pub message: &'a str,
-    pub param: Option<&'a str>,
-    pub error: Option<&'a serde_json::Value>,
-}

@@ -260,10 +260,14 @@ fn a_stream_that_breaks_ends_with_an_error() {
     let told =
         vec![Event::Start(Start::default()), Event::Open(At::default(), text("")), Event::Failed(failure), Event::End];
     let sent = data(&written(told, &reply()));
-    let last = sent.last().expect("events");
+    let [.., error, last] = sent.as_slice() else { panic!("{sent:?}") };
     assert_eq!(
-        last,
-        &json!({"type": "error", "sequence_number": sent.len() - 1, "code": "x", "message": "too fast", "param": null,
+        error,
+        &json!({"type": "error", "sequence_number": sent.len() - 2, "code": "x", "message": "too fast", "param": null,
             "error": {"code": "x", "message": "too fast", "param": null, "type": "rate_limit_error"}})
     );
+    // Codex looks at this one alone, and at its code.
+    assert_eq!((&last["type"], &last["sequence_number"]), (&json!("response.failed"), &json!(sent.len() - 1)));
+    assert_eq!(last["response"]["error"], json!({"code": "rate_limit_exceeded", "message": "too fast"}));
+    assert_eq!((&last["response"]["status"], &last["response"]["id"]), (&json!("failed"), &sent[0]["response"]["id"]));
 }
