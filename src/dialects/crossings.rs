@@ -298,3 +298,55 @@ fn a_call_in_whose_midst_an_answer_was_cut_is_not_to_be_carried_out() {
         }
     }
 }
+
+#[test]
+fn tools_in_namespaces_are_functions_elsewhere() {
+    let tool =
+        |name: &str| json!({"type": "function", "name": name, "parameters": {"type": "object"}, "strict": false});
+    let body = json!({"model": "m", "input": [
+            {"role": "user", "content": "read it"},
+            {"type": "function_call", "call_id": "c1", "name": "read", "namespace": "mcp__files__", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c1", "output": "it"},
+        ], "tools": [tool("shell"),
+            {"type": "namespace", "name": "mcp__files__", "description": "d", "tools": [tool("read"), tool("write")]},
+            {"type": "namespace", "name": "mcp__web", "tools": [tool("read")]}]});
+    for to in [Dialect::OpenaiChat, Dialect::Anthropic, Dialect::Gemini, Dialect::Converse] {
+        let (sent, lost) = sent(Dialect::OpenaiResponses, to, "m", &Habits::COMPATIBLE, &body);
+        let text = sent.to_string();
+        for name in ["\"shell\"", "\"mcp__files__read\"", "\"mcp__files__write\"", "\"mcp__web__read\""] {
+            assert!(text.contains(name), "{name} in {text}");
+        }
+        assert!(lost.is_empty() && !text.contains("\"read\""), "{lost:?} {text}");
+    }
+    let reply = Dialect::OpenaiResponses.client().read_request(body.to_string().as_bytes()).expect("a request").reply;
+    let call = |name: &str| {
+        format!(r#"{{"index":0,"id":"c2","type":"function","function":{{"name":"{name}","arguments":"{{}}"}}}}"#)
+    };
+    for (called, namespace, name) in [("mcp__web__read", "\"mcp__web\"", "read"), ("shell", "null", "shell")] {
+        let stream = format!(
+            "data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{}]}},\"finish_reason\":\"tool_calls\"}}]}}\n\ndata: [DONE]\n\n",
+            call(called)
+        );
+        let mut fold = Fold::default();
+        let mut writer = Dialect::OpenaiResponses.client().stream_writer(&reply);
+        let mut out = BytesMut::new();
+        for event in events(Dialect::OpenaiChat, &stream) {
+            fold.push(event.clone());
+            writer.write(event, &mut out);
+        }
+        let streamed = String::from_utf8_lossy(&out);
+        let whole = Dialect::OpenaiResponses.client().write_response(&fold.finish().expect("an answer"), &reply);
+        let last = streamed.trim_end().rsplit("data: ").next().expect("an event");
+        for object in [
+            &serde_json::from_str::<Value>(last).expect("JSON")["response"],
+            &serde_json::from_slice(&whole).expect("JSON"),
+        ] {
+            let item = &object["output"][0];
+            assert_eq!(
+                (item["name"].as_str(), item["namespace"].to_string()),
+                (Some(name), namespace.to_owned()),
+                "{object}"
+            );
+        }
+    }
+}

@@ -183,6 +183,8 @@ pub struct Reply {
     pub shows_thoughts: bool,
     /// Gemini without `alt=sse`: a stream is one JSON array.
     pub is_array: bool,
+    /// OpenAI's Responses: the tools that it has in namespaces.
+    pub namespaces: Vec<openai_responses::Namespaced>,
     /// The client's request, for answers that repeat it (OpenAI's Responses). Whoever had it read puts it here.
     pub echo: Option<Object>,
 }

@@ -28,13 +28,13 @@ impl Dialect {
         self.write_failure(&refusal.into(), request_id)
     }
 
-    /// The last words of a stream that broke, for streams that we do not write ourselves. They end with an empty line; nothing may
+    /// The last event of a stream that broke, for streams that we do not write ourselves. It ends with an empty line; nothing may
     /// follow it.
     pub fn write_failure_event(self, failure: &Failure, request_id: &str) -> Bytes {
         let error = self.error(failure, request_id);
         Bytes::from(match self {
             Self::Anthropic => format!("event: error\ndata: {error}\n\n"),
-            Self::OpenaiResponses => return openai_responses::last_events(failure, request_id),
+            Self::OpenaiResponses => return openai_responses::last_event(failure),
             Self::OpenaiChat | Self::Gemini => format!("data: {error}\n\n"),
             Self::Converse => {
                 let mut frame = BytesMut::new();
@@ -151,10 +151,7 @@ mod tests {
             event,
             concat!(
                 "event: error\ndata: {\"type\":\"error\",\"code\":\"server_error\",\"message\":\"cut\",\"param\":null,",
-                "\"error\":{\"code\":\"server_error\",\"message\":\"cut\",\"param\":null,\"type\":\"server_error\"}}\n\n",
-                "event: response.failed\ndata: {\"response\":{\"error\":{\"code\":\"server_error\",\"message\":\"cut\"},",
-                "\"id\":\"resp_r1\",\"incomplete_details\":null,\"object\":\"response\",\"output\":[],\"status\":\"failed\"},",
-                "\"type\":\"response.failed\"}\n\n"
+                "\"error\":{\"code\":\"server_error\",\"message\":\"cut\",\"param\":null,\"type\":\"server_error\"}}\n\n"
             )
         );
         assert!(Dialect::OpenaiChat.write_failure_event(&failure, "r1").starts_with(b"data: {\"error\":"));

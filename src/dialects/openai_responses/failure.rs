@@ -55,15 +55,10 @@ impl<'a> Broken<'a> {
     }
 }
 
-/// The last events of a stream that was forwarded until it broke. What it has said so far is not at hand.
-pub fn last_events(failure: &Failure, request_id: &str) -> Bytes {
+/// The last event of a stream that was forwarded until it broke. A whole response object, which the API sends behind it, is not at hand.
+pub fn last_event(failure: &Failure) -> Bytes {
     let mut out = BytesMut::new();
     wire::write_event(&mut out, Some("error"), &Broken::of(failure, None));
-    let error = json!({"code": code(failure), "message": failure.message});
-    let response = json!({"id": format!("resp_{request_id}"), "object": "response", "status": "failed", "error": error,
-                          "incomplete_details": null, "output": []});
-    let kind = "response.failed";
-    wire::write_event(&mut out, Some(kind), &json!({"type": kind, "response": response}));
     out.freeze()
 }
 

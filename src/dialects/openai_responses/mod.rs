@@ -8,6 +8,7 @@ mod answer;
 mod failure;
 mod lenient;
 mod losses;
+mod namespace;
 mod request;
 mod stream;
 #[cfg(test)]
@@ -24,7 +25,8 @@ use super::ir::loss::Loss;
 use super::{Asked, ClientDialect, EventReader, EventWriter, ProviderDialect, Recipient, Reply, Unanswered};
 use crate::error::{Failure, Refusal};
 
-pub use failure::last_events;
+pub use failure::last_event;
+pub use namespace::Namespaced;
 pub use request::input_items;
 
 pub struct OpenaiResponses;

@@ -7,6 +7,7 @@ use serde_json::value::to_raw_value;
 
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Annotation, CallKind, Json, Reasoning, ReasoningKind, Seal, ToolCall};
+use crate::dialects::openai_responses::Namespaced;
 use crate::dialects::wire::null_as_default;
 
 /// An item of `output` (`openai.types.responses.response_output_item`).
@@ -32,6 +33,8 @@ pub enum Item {
         status: Status,
         call_id: String,
         name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<String>,
         arguments: String,
     },
     CustomToolCall {
@@ -39,6 +42,8 @@ pub enum Item {
         status: Status,
         call_id: String,
         name: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        namespace: Option<String>,
         input: String,
     },
     ImageGenerationCall {
@@ -90,6 +95,7 @@ pub struct Naming<'a> {
     pub nonce: &'a str,
     /// Whether reasoning is shown as a summary of itself, because that is what the client asked to see.
     pub wants_summaries: bool,
+    pub namespaces: &'a [Namespaced],
 }
 
 impl Naming<'_> {
@@ -120,13 +126,16 @@ impl Naming<'_> {
     }
 
     pub fn call(&self, call: &ToolCall, index: usize) -> Item {
-        let (call_id, name, status) = (call.id.clone(), call.name.clone(), Status::InProgress);
+        let (call_id, status) = (call.id.clone(), Status::InProgress);
+        let (namespace, name) = Namespaced::apart(self.namespaces, &call.name);
         match call.kind {
             CallKind::Function => {
-                Item::FunctionCall { id: self.id("fc_", index), status, call_id, name, arguments: String::new() }
+                let (id, arguments) = (self.id("fc_", index), String::new());
+                Item::FunctionCall { id, status, call_id, name, namespace, arguments }
             }
             CallKind::Custom => {
-                Item::CustomToolCall { id: self.id("ctc_", index), status, call_id, name, input: String::new() }
+                let (id, input) = (self.id("ctc_", index), String::new());
+                Item::CustomToolCall { id, status, call_id, name, namespace, input }
             }
         }
     }

@@ -10,7 +10,8 @@ use crate::dialects::{Dialect, Reply};
 /// Writes a response object. The dialect has one answer to a question: of alternatives the first is written.
 pub fn write(response: &Response, reply: &Reply) -> Bytes {
     let envelope = Envelope::new(&response.start, reply);
-    let naming = Naming { nonce: &reply.nonce, wants_summaries: envelope.echo.wants_summaries };
+    let wants_summaries = envelope.echo.wants_summaries;
+    let naming = Naming { nonce: &reply.nonce, wants_summaries, namespaces: &reply.namespaces };
     let choice = response.choices.first();
     let state = choice.map_or(State::Completed, |choice| State::of(&choice.finish));
     let mut output = Vec::new();

@@ -10,6 +10,7 @@ use crate::dialects::ir::{
     CacheMark, CallKind, Json, Message, Opaque, Part, Reasoning, ReasoningKind, Role, Seal, Text, ToolCall, ToolResult,
     Unknown,
 };
+use crate::dialects::openai_responses::namespace::joined;
 use crate::dialects::wire::{TextOr, read_member};
 use crate::error::Refusal;
 
@@ -139,6 +140,7 @@ impl Turns {
     fn call(&mut self, item: Item, kind: CallKind, index: usize) -> Result<(), Refusal> {
         let id = item.call_id.filter(|id| !id.is_empty()).ok_or_else(|| wrong(index, "call_id", "it is missing"))?;
         let name = item.name.filter(|name| !name.is_empty()).ok_or_else(|| wrong(index, "name", "it is missing"))?;
+        let name = item.namespace.map_or_else(|| name.clone(), |namespace| joined(&namespace, &name));
         let arguments = match kind {
             CallKind::Custom => item.input.unwrap_or_default(),
             CallKind::Function => item.arguments.as_deref().map(arguments).unwrap_or_default(),

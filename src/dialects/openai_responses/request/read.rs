@@ -23,7 +23,7 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
         Some(TextOr::List(list)) => messages.extend(items::read(&list, &mut unknown)?),
     }
     let format = settings::format(body.text.as_deref(), &mut unknown)?;
-    let tools = tools::read(body.tools.as_deref().unwrap_or_default(), &mut unknown)?;
+    let (tools, namespaces) = tools::read(body.tools.as_deref().unwrap_or_default(), &mut unknown)?;
     let tool_choice = tools::read_choice(body.tool_choice.as_deref(), &tools, &mut unknown)?;
     let thinking = settings::thinking(body.reasoning.as_deref(), &mut unknown)?;
     let logprobs = logprobs(body.include.as_deref(), body.top_logprobs.map(|top| top.0), &mut unknown);
@@ -62,7 +62,7 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
         unknown,
         ..Request::default()
     };
-    Ok(Asked { request, reply: Reply { model, ..Reply::default() } })
+    Ok(Asked { request, reply: Reply { model, namespaces, ..Reply::default() } })
 }
 
 /// The items of a request's `input`, as they were sent but for an `id` where there was none: a text is one message of the user.

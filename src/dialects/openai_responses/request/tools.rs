@@ -5,17 +5,50 @@ use serde_json::value::RawValue;
 use super::{wire, written};
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Feature, Json, Losses, Opaque, Tool, ToolChoice, Unknown, WebSearch};
+use crate::dialects::openai_responses::namespace::{Namespaced, joined};
 use crate::dialects::openai_rules::is_closed;
 use crate::dialects::wire::read_member;
 use crate::error::Refusal;
 
-pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Tool>, Refusal> {
-    tools.iter().enumerate().map(|(index, raw)| read_tool(raw, index, unknown)).collect()
+/// The tools, and which of them are in namespaces.
+pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<(Vec<Tool>, Vec<Namespaced>), Refusal> {
+    let (mut read, mut namespaces) = (Vec::with_capacity(tools.len()), Vec::new());
+    for (index, raw) in tools.iter().enumerate() {
+        let place = format!("tools[{index}]");
+        let may_be = raw.get().contains("\"namespace\"");
+        if may_be && wire::kind(raw).as_deref() == Some("namespace") {
+            read_namespace(raw, &place, &mut read, &mut namespaces, unknown)?;
+        } else {
+            read.push(read_tool(raw, &place, unknown)?);
+        }
+    }
+    Ok((read, namespaces))
 }
 
-fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result<Tool, Refusal> {
+fn read_namespace(
+    raw: &RawValue,
+    place: &str,
+    read: &mut Vec<Tool>,
+    namespaces: &mut Vec<Namespaced>,
+    unknown: &mut Vec<Unknown>,
+) -> Result<(), Refusal> {
+    let namespace = read_member::<wire::Namespace>(raw, &|| place.to_owned(), unknown)?;
+    let prefix = namespace.name.filter(|name| !name.is_empty());
+    let prefix = prefix.ok_or_else(|| Refusal::invalid(format!("`{place}.name` is missing.")).param("tools"))?;
+    for (index, raw) in namespace.tools.unwrap_or_default().iter().enumerate() {
+        let mut tool = read_tool(raw, &format!("{place}.tools[{index}]"), unknown)?;
+        if let Tool::Function { name, .. } | Tool::Custom { name, .. } = &mut tool {
+            namespaces.push(Namespaced::new(&prefix, name));
+            *name = joined(&prefix, name);
+        }
+        read.push(tool);
+    }
+    Ok(())
+}
+
+fn read_tool(raw: &RawValue, place: &str, unknown: &mut Vec<Unknown>) -> Result<Tool, Refusal> {
     let before = unknown.len();
-    let read = read_member::<wire::Tool>(raw, &|| format!("tools[{index}]"), unknown);
+    let read = read_member::<wire::Tool>(raw, &|| place.to_owned(), unknown);
     let kind = match &read {
         Ok(tool) => tool.kind.clone(),
         Err(_) => wire::kind(raw),
@@ -24,7 +57,7 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
         Some(kind) => kind,
         None => {
             read?;
-            return Err(Refusal::invalid(format!("`tools[{index}].type` is missing.")).param("tools"));
+            return Err(Refusal::invalid(format!("`{place}.type` is missing.")).param("tools"));
         }
     };
     let is_search = kind.starts_with("web_search");
@@ -51,7 +84,7 @@ fn read_tool(raw: &RawValue, index: usize, unknown: &mut Vec<Unknown>) -> Result
         None => (tool, false),
     };
     let name = tool.name.filter(|name| !name.is_empty());
-    let name = name.ok_or_else(|| Refusal::invalid(format!("`tools[{index}].name` is missing.")).param("tools"))?;
+    let name = name.ok_or_else(|| Refusal::invalid(format!("`{place}.name` is missing.")).param("tools"))?;
     Ok(match kind.as_str() {
         "custom" => Tool::Custom { name, description: tool.description, format: tool.format },
         // Here a function is strict unless it says otherwise; in chat completions it is the other way round. But nobody who said

@@ -65,6 +65,7 @@ pub struct Item {
     pub content: Option<TextOr<Content>>,
     pub call_id: Option<String>,
     pub name: Option<String>,
+    pub namespace: Option<String>,
     pub arguments: Option<Json>,
     pub input: Option<String>,
     pub output: Option<TextOr<Content>>,
@@ -139,6 +140,18 @@ pub struct Tool {
     pub filters: Option<Filters>,
     /// As chat completions have it.
     pub function: Option<Box<Tool>>,
+}
+
+/// The tools of a namespace.
+#[derive(Debug, Deserialize)]
+pub struct Namespace {
+    #[serde(rename = "type")]
+    _kind: String,
+    pub name: Option<String>,
+    /// What they have in common; each has a description of its own.
+    #[serde(rename = "description")]
+    _description: Option<String>,
+    pub tools: Option<Vec<Json>>,
 }
 
 #[derive(Debug, Deserialize)]

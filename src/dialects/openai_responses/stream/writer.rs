@@ -221,6 +221,7 @@ impl Writer {
     }
 
     fn naming(&self) -> Naming<'_> {
-        Naming { nonce: &self.reply.nonce, wants_summaries: self.wants_summaries }
+        let Reply { nonce, namespaces, .. } = &self.reply;
+        Naming { nonce, wants_summaries: self.wants_summaries, namespaces }
     }
 }
