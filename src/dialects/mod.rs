@@ -23,7 +23,7 @@ pub mod page;
 pub mod predict;
 pub mod stored;
 pub mod think_tags;
-pub mod tool_names;
+pub mod tool_map;
 mod wire;
 
 pub use errors::retry_after;

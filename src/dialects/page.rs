@@ -41,7 +41,13 @@ dialect has no place for is never lost in silence:
 - Members that nobody knows are dropped, and named as well.
 
 Names of tools that the provider would refuse, because they are longer than it allows (64 characters for most, while Claude Code makes up names of up to
-128) or have signs in them that it does not know, are changed on their way to it, and changed back in its answer: the client hears its own.
+128) or have signs in them that it does not know, are changed on their way to it, and changed back in its answer: the client hears its own. So are
+tools that only OpenAI knows: a custom tool, which takes free text, is a function of one text to others, and the tools of a namespace (Codex has one for
+each MCP server) are functions whose names begin with its name.
+
+Where one dialect allows what another refuses, the request is fitted: no more tokens or stop sequences are asked for than the model or its provider
+takes, an effort becomes the nearest that the model knows, a `user` of more than 64 characters becomes its SHA-256 for OpenAI, and there a schema is
+strict only if it can be.
 
 With `routing.strict: true`, or the header `x-narthex-strict: true`, whatever would be dropped is refused.
 
@@ -64,7 +70,8 @@ been told by then, the thought stays text.
 ## Streams
 
 A provider's events become the client's at once; no text is held back, but for what may be the beginning of a tag. An error in mid-stream, a cut connection or a missing end is told as one error
-event of the client's dialect, and never looks like a normal end.
+event of the client's dialect, and never looks like a normal end. To clients of the Responses API it is told as the API itself does: by `error`, and
+then by `response.failed`.
 
 ## Counting tokens
 

@@ -160,8 +160,8 @@ pub fn translate(
             let is_stream = (is_stream || !run.wants_stream || !is_untold(headers)).then_some(is_stream);
             let reply = run.asked.as_ref().map(|asked| asked.reply.clone()).unwrap_or_default();
             let wants_stream = run.wants_stream;
-            let tool_names = lane.tool_names().cloned();
-            let translation = Translation { provider, think_tags, is_stream, client, wants_stream, reply, tool_names };
+            let tool_map = lane.tool_map().cloned();
+            let translation = Translation { provider, think_tags, is_stream, client, wants_stream, reply, tool_map };
             Box::new(Translate::new(translation))
         }
     })

@@ -11,7 +11,7 @@ use super::tries::Tries;
 use crate::config::Tenant;
 use crate::credentials::Grant;
 use crate::dialects::think_tags::ThinkTags;
-use crate::dialects::tool_names::ToolNames;
+use crate::dialects::tool_map::ToolMap;
 use crate::dialects::{Asked, Dialect, audio};
 use crate::endpoints::{Endpoint, Operation};
 use crate::error::{Failure, Refusal};
@@ -145,7 +145,7 @@ pub enum Lane {
     /// becomes of thoughts within the text.
     Forward { counts_for_us: bool, think_tags: ThinkTags },
     /// The provider is spoken to in this dialect. `dropped` is what it has no place for.
-    Translate { provider: Dialect, think_tags: ThinkTags, dropped: Vec<String>, tool_names: Option<Arc<ToolNames>> },
+    Translate { provider: Dialect, think_tags: ThinkTags, dropped: Vec<String>, tool_map: Option<Arc<ToolMap>> },
     /// A short answer that is converted as a whole. `more` are the bodies of further calls that one request takes.
     Convert { provider: Dialect, conversion: Conversion, more: Vec<Bytes>, dropped: Vec<String> },
     /// Speech and transcriptions in chats.
@@ -172,9 +172,9 @@ impl Lane {
     }
 
     /// Names of tools that the provider knows by others.
-    pub fn tool_names(&self) -> Option<&Arc<ToolNames>> {
+    pub fn tool_map(&self) -> Option<&Arc<ToolMap>> {
         match self {
-            Self::Translate { tool_names, .. } => tool_names.as_ref(),
+            Self::Translate { tool_map, .. } => tool_map.as_ref(),
             Self::Forward { .. } | Self::Convert { .. } | Self::Audio(_) => None,
         }
     }

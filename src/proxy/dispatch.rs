@@ -16,7 +16,7 @@ use super::failure::{self, KNOWN};
 use super::media;
 use crate::dialects::ir::Losses;
 use crate::dialects::think_tags::ThinkTags;
-use crate::dialects::tool_names::{Limits, ToolNames};
+use crate::dialects::tool_map::{Limits, ToolMap};
 use crate::dialects::{Asked, Dialect, Recipient, audio, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
@@ -262,11 +262,11 @@ fn translated(
     let recipient = Recipient { facts: &target.known.facts, habits: instance.habits(&target.model) };
     asked.request.model = instance.provider.urls.model(instance, operation, &target.model).into_owned();
     let mut losses = Losses::new(dialect.losses(), is_strict);
-    let (fitted, tool_names) = ToolNames::fit(&asked.request, &Limits::of(provider)).unzip();
+    let (fitted, tool_map) = ToolMap::fit(&asked.request, &Limits::of(provider, recipient.habits), &mut losses).unzip();
     let body = dialect.write_request(fitted.as_ref().unwrap_or(&asked.request), &recipient, &mut losses)?;
     let body = with_quirks(body, target.upstream.instance.provider.quirks);
     let (think_tags, dropped) = (instance.think_tags(), losses.finish()?);
-    Ok((body, Lane::Translate { provider, think_tags, dropped, tool_names: tool_names.map(Arc::new) }))
+    Ok((body, Lane::Translate { provider, think_tags, dropped, tool_map: tool_map.map(Arc::new) }))
 }
 
 /// Whether a stream would not tell its token counts unless we asked, the client not having done so.

@@ -9,7 +9,7 @@ use super::{Rewrite, Usage};
 use crate::dialects::framing::Framing;
 use crate::dialects::ir::{Event, Fold, Response, Start};
 use crate::dialects::think_tags::ThinkTags;
-use crate::dialects::tool_names::ToolNames;
+use crate::dialects::tool_map::{Restorer, ToolMap};
 use crate::dialects::{Dialect, EventReader, EventWriter, ProviderDialect, Reply, Unanswered};
 use crate::error::{Failure, Garbled};
 use crate::rope::Rope;
@@ -29,15 +29,15 @@ pub struct Translation {
     /// Whether the client has asked for a stream.
     pub wants_stream: bool,
     pub reply: Reply,
-    /// Names of tools that were changed on their way to the provider.
-    pub tool_names: Option<Arc<ToolNames>>,
+    /// Tools that were changed on their way to the provider.
+    pub tool_map: Option<Arc<ToolMap>>,
 }
 
 /// Reads one dialect and writes another.
 pub struct Translate {
     source: Source,
     sink: Sink,
-    tool_names: Option<Arc<ToolNames>>,
+    tools: Option<Restorer>,
     /// Room for the events of one push, kept from one to the next.
     events: Vec<Event>,
     usage: Option<Usage>,
@@ -67,7 +67,7 @@ enum Sink {
 
 impl Translate {
     pub fn new(translation: Translation) -> Self {
-        let Translation { provider, think_tags, is_stream, client, wants_stream, reply, tool_names } = translation;
+        let Translation { provider, think_tags, is_stream, client, wants_stream, reply, tool_map } = translation;
         let dialect = provider.provider_with(think_tags);
         let source = is_stream.map_or(Source::Unseen(dialect), |is_stream| Source::of(dialect, is_stream));
         let sink = if wants_stream {
@@ -78,7 +78,7 @@ impl Translate {
         Self {
             source,
             sink,
-            tool_names,
+            tools: tool_map.map(Restorer::new),
             events: Vec::new(),
             usage: None,
             failure: None,
@@ -89,7 +89,7 @@ impl Translate {
     }
 
     fn take(&mut self, events: impl IntoIterator<Item = Event>, out: &mut BytesMut) {
-        for mut event in events {
+        for event in events {
             // Whoever broke it off may not be the only one to say so.
             if self.has_ended {
                 return;
@@ -99,16 +99,16 @@ impl Translate {
                 // It broke off before it said anything.
                 self.put(Event::Start(Start::default()), out);
             }
-            if let Some(names) = &self.tool_names {
-                names.restore_event(&mut event);
-            }
             match &event {
                 Event::Usage(usage) => self.usage = Some(*usage),
                 Event::Start(start) => self.usage = start.usage,
                 Event::Failed(failure) => self.failure = Some(failure.clone()),
                 _ => {}
             }
-            self.put(event, out);
+            match &mut self.tools {
+                None => self.put(event, out),
+                Some(tools) => tools.restore(event).for_each(|event| self.put(event, out)),
+            }
         }
     }
 
@@ -183,8 +183,8 @@ impl Rewrite for Translate {
             Source::Whole { dialect, body } => match read_whole(*dialect, body) {
                 Ok(mut response) => match &self.sink {
                     Sink::Whole { dialect, reply, .. } => {
-                        if let Some(names) = &self.tool_names {
-                            names.restore(&mut response);
+                        if let Some(tools) = &self.tools {
+                            tools.restore_whole(&mut response);
                         }
                         self.usage = response.usage;
                         return Ok(dialect.client().write_response(&response, reply));

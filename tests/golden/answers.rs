@@ -123,7 +123,7 @@ fn translated(transcript: &Transcript, client: Dialect, wants_stream: bool, size
         client,
         wants_stream,
         reply,
-        tool_names: None,
+        tool_map: None,
     };
     let mut translate = Translate::new(translation);
     let mut out = Vec::new();
@@ -144,6 +144,7 @@ fn reply() -> Reply {
         counts_stream: true,
         shows_thoughts: true,
         is_array: false,
+        namespaces: Vec::new(),
         echo: Object::read(Bytes::from_static(echo)).ok(),
     }
 }

@@ -8,7 +8,7 @@ pub static TABLE: &[Loss] = &[
     Loss::dropped(Feature::CacheKey, ""),
     Loss::dropped(Feature::CacheMarks, "where there is no block to mark"),
     Loss::dropped(Feature::CacheRetention, ""),
-    Loss::dropped(Feature::CustomTools, "tools take JSON objects only"),
+    Loss::dropped(Feature::CustomTools, "grammars, which become part of the description"),
     Loss::refused(Feature::FileUrls, "where the provider fetches no URLs"),
     Loss::dropped(Feature::FrequencyPenalty, ""),
     Loss::refused(Feature::ImageUrls, "where the provider fetches no URLs"),

@@ -9,7 +9,7 @@ pub static TABLE: &[Loss] = &[
     Loss::dropped(Feature::CacheKey, ""),
     Loss::dropped(Feature::CacheMarks, "for models other than Claude and Nova, and beyond four"),
     Loss::dropped(Feature::CacheRetention, ""),
-    Loss::dropped(Feature::CustomTools, "tools must take JSON"),
+    Loss::dropped(Feature::CustomTools, "grammars, which become part of the description"),
     Loss::refused(Feature::FileIds, "files are not kept by the provider; send them as base64"),
     Loss::refused(Feature::FileUrls, "only s3:// addresses are fetched"),
     Loss::dropped(Feature::FrequencyPenalty, ""),

@@ -9,7 +9,7 @@ pub static TABLE: &[Loss] = &[
     Loss::dropped(Feature::CacheKey, "caching is implicit"),
     Loss::dropped(Feature::CacheMarks, "caching is implicit"),
     Loss::dropped(Feature::CacheRetention, "caching is implicit"),
-    Loss::refused(Feature::CustomTools, "functions take JSON"),
+    Loss::dropped(Feature::CustomTools, "grammars, which become part of the description"),
     Loss::refused(Feature::FileIds, "other than of Google's own Files API"),
     Loss::refused(Feature::FileUrls, "only Vertex fetches; YouTube, Cloud Storage and the Files API work everywhere"),
     Loss::dropped(Feature::FrequencyPenalty, "models from 2.5 on refuse it"),

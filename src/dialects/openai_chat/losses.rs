@@ -9,7 +9,7 @@ pub const LOSSES: &[Loss] = &[
     Loss::dropped(Feature::CacheKey, "but for OpenAI"),
     Loss::dropped(Feature::CacheMarks, "where the provider does not read them"),
     Loss::dropped(Feature::CacheRetention, "but for OpenAI"),
-    Loss::dropped(Feature::CustomTools, "but for OpenAI"),
+    Loss::dropped(Feature::CustomTools, "grammars, which become part of the description, but for OpenAI"),
     Loss::refused(Feature::FileIds, "of images"),
     Loss::refused(Feature::FileUrls, "where the provider fetches none"),
     Loss::dropped(Feature::FrequencyPenalty, SAMPLING),

@@ -13,7 +13,7 @@ mod losses;
 mod relayed;
 mod shapes;
 mod thoughts;
-mod tool_names;
+mod tool_map;
 
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::http::Answer;

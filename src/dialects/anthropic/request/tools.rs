@@ -108,6 +108,7 @@ pub fn tools<'a>(
                     ..Fields::default()
                 })));
             }
+            // It is a function by now: see `tool_map`.
             ir::Tool::Custom { .. } => losses.note(Feature::CustomTools),
             ir::Tool::WebSearch(search) => written.push(web_search(search, losses)),
             ir::Tool::CachePoint(mark) => match written.last_mut() {

@@ -147,8 +147,9 @@ fn write_tool<'a>(
                 input_schema: InputSchema { json: bound.unwrap_or(schema) },
             }))
         }
-        ir::Tool::Custom { name, .. } => {
-            losses.note_named(Feature::CustomTools, &format!("{} ({name})", Feature::CustomTools.name()));
+        // It is a function by now: see `tool_map`.
+        ir::Tool::Custom { .. } => {
+            losses.note(Feature::CustomTools);
             None
         }
         ir::Tool::WebSearch(_) => {

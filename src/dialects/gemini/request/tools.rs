@@ -81,6 +81,7 @@ pub fn write<'a>(tools: &'a [Tool], facts: &Facts, losses: &mut Losses) -> Tools
                 let parameters_json_schema = parameters.as_ref();
                 functions.push(FunctionDeclaration { name, description, parameters_json_schema });
             }
+            // It is a function by now: see `tool_map`.
             Tool::Custom { .. } => losses.note(Feature::CustomTools),
             Tool::WebSearch(search) if takes_server_tools => {
                 note_settings(search, losses);

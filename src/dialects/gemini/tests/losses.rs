@@ -36,6 +36,7 @@ fn everything() -> Request {
         stream: true,
         messages,
         tools: vec![
+            Tool::Custom { name: "f".to_owned(), description: None, format: None },
             Tool::Function { name: "f".to_owned(), description: None, parameters: None, strict: Some(true) },
             Tool::WebSearch(WebSearch { max_uses: Some(1), ..WebSearch::default() }),
             Tool::CachePoint(CacheMark::default()),
@@ -71,7 +72,7 @@ fn everything() -> Request {
     }
 }
 
-/// The feature that a name in the ledger belongs to: `stop (after the fifth)`, `web_search.max_uses`.
+/// The feature that a name in the ledger belongs to: `stop (beyond 5)`, `web_search.max_uses`.
 fn feature(name: &str) -> Option<Feature> {
     let belongs = |feature: &&Feature| {
         name.strip_prefix(feature.name()).is_some_and(|rest| !rest.starts_with(char::is_alphabetic))
@@ -104,9 +105,7 @@ fn what_is_dropped_is_in_the_table() {
 fn what_is_refused_is_in_the_table() {
     let with = |part| Request { messages: said(vec![part]), ..Request::default() };
     let url = || Source::Url("https://example.com/x".to_owned());
-    let custom = Tool::Custom { name: "f".to_owned(), description: None, format: None };
     let requests = [
-        (Feature::CustomTools, Request { tools: vec![custom], ..with(Part::Refusal("no".to_owned())) }),
         (Feature::FileIds, with(media(MediaKind::File, Source::FileId("file-1".to_owned())))),
         (Feature::FileUrls, with(media(MediaKind::File, url()))),
         (Feature::ImageUrls, with(media(MediaKind::Image, url()))),
@@ -125,6 +124,6 @@ fn what_is_refused_is_in_the_table() {
     }
     let table = losses::TABLE.iter().filter(|loss| loss.fate == Fate::Refused).map(|loss| loss.feature);
     assert!(table.eq(requests.iter().map(|(feature, _)| *feature)));
-    let body = finish(&requests[3].1, &fetching).expect("Vertex fetches");
+    let body = finish(&requests[2].1, &fetching).expect("Vertex fetches");
     assert!(body.contains(r#""fileData":{"mimeType":"image/jpeg","fileUri":"https://example.com/x"}"#), "{body}");
 }

@@ -60,6 +60,7 @@ impl Writer<'_> {
                     written.push(known("custom", None, Some(custom)));
                 }
                 Tool::Function { .. } => {}
+                // It is a function by now: see `tool_map`.
                 Tool::Custom { .. } => self.losses.note(Feature::CustomTools),
                 // Other models answer that they do not know these options.
                 Tool::WebSearch(search) if has_openai_members && model.contains("search") => {
