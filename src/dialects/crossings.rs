@@ -350,3 +350,51 @@ fn tools_in_namespaces_are_functions_elsewhere() {
         }
     }
 }
+
+/// As Codex sends them: a search that it runs itself and what it has found, and tools that come amid the conversation.
+#[test]
+fn tools_that_come_later_are_tools_all_the_same() {
+    let function =
+        |name: &str| json!({"type": "function", "name": name, "parameters": {"type": "object"}, "strict": false});
+    let found = json!([{"type": "namespace", "name": "mcp__calc", "tools": [function("add")]}]);
+    let search = |id: usize| {
+        let call_id = format!("s{id}");
+        [
+            json!({"type": "tool_search_call", "call_id": call_id, "execution": "client", "arguments": {"query": "add"}}),
+            json!({"type": "tool_search_output", "call_id": call_id, "execution": "client", "status": "completed", "tools": found}),
+        ]
+    };
+    let mut input = vec![
+        json!({"type": "additional_tools", "role": "developer", "tools": [
+            {"type": "namespace", "name": "functions", "tools": [function("exec")]}]}),
+        json!({"role": "user", "content": "add"}),
+    ];
+    input.extend([search(1), search(2)].concat());
+    let body = json!({"model": "m", "input": input, "tools": [
+        {"type": "tool_search", "execution": "client", "description": "d", "parameters": {"type": "object"}}]});
+    let (sent, lost) = sent(Dialect::OpenaiResponses, Dialect::OpenaiChat, "m", &Habits::COMPATIBLE, &body);
+    let names: Vec<_> = sent["tools"].as_array().expect("tools").iter().map(|tool| &tool["function"]["name"]).collect();
+    assert_eq!(names, ["tool_search", "functions__exec", "mcp__calc__add"]);
+    let call = &sent["messages"][1]["tool_calls"][0];
+    assert_eq!((&call["id"], &call["function"]["arguments"]), (&json!("s1"), &json!("{\"query\":\"add\"}")));
+    assert_eq!(sent["messages"][2]["content"], "These tools can be called now: mcp__calc__add.");
+    assert!(lost.is_empty(), "{lost:?}");
+
+    let reply = Dialect::OpenaiResponses.client().read_request(body.to_string().as_bytes()).expect("a request").reply;
+    let call = r#"{"index":0,"id":"s3","type":"function","function":{"name":"tool_search","arguments":"{\"query\":\"sub\"}"}}"#;
+    let stream = format!(
+        "data: {{\"choices\":[{{\"delta\":{{\"tool_calls\":[{call}]}},\"finish_reason\":\"tool_calls\"}}]}}\n\ndata: [DONE]\n\n"
+    );
+    let mut writer = Dialect::OpenaiResponses.client().stream_writer(&reply);
+    let mut out = BytesMut::new();
+    events(Dialect::OpenaiChat, &stream).into_iter().for_each(|event| writer.write(event, &mut out));
+    let told = String::from_utf8_lossy(&out);
+    let last = told.trim_end().rsplit("data: ").next().expect("an event");
+    let item = &serde_json::from_str::<Value>(last).expect("JSON")["response"]["output"][0];
+    assert_eq!(
+        (&item["type"], &item["execution"], &item["status"]),
+        (&json!("tool_search_call"), &json!("client"), &json!("completed"))
+    );
+    assert_eq!((&item["call_id"], &item["arguments"]), (&json!("s3"), &json!({"query": "sub"})));
+    assert!(!told.contains("function_call"), "{told}");
+}

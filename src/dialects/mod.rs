@@ -185,6 +185,8 @@ pub struct Reply {
     pub is_array: bool,
     /// OpenAI's Responses: the tools that it has in namespaces.
     pub namespaces: Vec<openai_responses::Namespaced>,
+    /// OpenAI's Responses: whether the client searches for tools itself.
+    pub searches_tools: bool,
     /// The client's request, for answers that repeat it (OpenAI's Responses). Whoever had it read puts it here.
     pub echo: Option<Object>,
 }

@@ -43,7 +43,7 @@ dialect has no place for is never lost in silence:
 Names of tools that the provider would refuse, because they are longer than it allows (64 characters for most, while Claude Code makes up names of up to
 128) or have signs in them that it does not know, are changed on their way to it, and changed back in its answer: the client hears its own. So are
 tools that only OpenAI knows: a custom tool, which takes free text, is a function of one text to others, and the tools of a namespace (Codex has one for
-each MCP server) are functions whose names begin with its name.
+each MCP server) are functions whose names begin with its name. A search for tools that the client runs itself is a function as well, and what it finds are more tools.
 
 Where one dialect allows what another refuses, the request is fitted: no more tokens or stop sequences are asked for than the model or its provider
 takes, an effort becomes the nearest that the model knows, a `user` of more than 64 characters becomes its SHA-256 for OpenAI, and there a schema is

@@ -145,6 +145,7 @@ fn reply() -> Reply {
         shows_thoughts: true,
         is_array: false,
         namespaces: Vec::new(),
+        searches_tools: false,
         echo: Object::read(Bytes::from_static(echo)).ok(),
     }
 }

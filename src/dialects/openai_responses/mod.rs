@@ -13,6 +13,7 @@ mod request;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tool_search;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};

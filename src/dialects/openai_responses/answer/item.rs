@@ -7,7 +7,7 @@ use serde_json::value::to_raw_value;
 
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Annotation, CallKind, Json, Reasoning, ReasoningKind, Seal, ToolCall};
-use crate::dialects::openai_responses::Namespaced;
+use crate::dialects::openai_responses::{Namespaced, tool_search};
 use crate::dialects::wire::null_as_default;
 
 /// An item of `output` (`openai.types.responses.response_output_item`).
@@ -45,6 +45,15 @@ pub enum Item {
         #[serde(skip_serializing_if = "Option::is_none")]
         namespace: Option<String>,
         input: String,
+    },
+    /// A search for tools that the client is to run.
+    ToolSearchCall {
+        id: String,
+        status: Status,
+        call_id: String,
+        execution: &'static str,
+        #[serde(serialize_with = "tool_search::as_object")]
+        arguments: String,
     },
     ImageGenerationCall {
         id: String,
@@ -96,6 +105,8 @@ pub struct Naming<'a> {
     /// Whether reasoning is shown as a summary of itself, because that is what the client asked to see.
     pub wants_summaries: bool,
     pub namespaces: &'a [Namespaced],
+    /// Whether the client has offered to search for tools.
+    pub searches_tools: bool,
 }
 
 impl Naming<'_> {
@@ -129,6 +140,10 @@ impl Naming<'_> {
         let (call_id, status) = (call.id.clone(), Status::InProgress);
         let (namespace, name) = Namespaced::apart(self.namespaces, &call.name);
         match call.kind {
+            CallKind::Function if name == tool_search::NAME && self.searches_tools => {
+                let (id, execution, arguments) = (self.id("tsc_", index), "client", String::new());
+                Item::ToolSearchCall { id, status, call_id, execution, arguments }
+            }
             CallKind::Function => {
                 let (id, arguments) = (self.id("fc_", index), String::new());
                 Item::FunctionCall { id, status, call_id, name, namespace, arguments }
@@ -158,6 +173,7 @@ impl Item {
             | Self::Message { id, .. }
             | Self::FunctionCall { id, .. }
             | Self::CustomToolCall { id, .. }
+            | Self::ToolSearchCall { id, .. }
             | Self::ImageGenerationCall { id, .. } => id,
             Self::Opaque(_) => "",
         }
@@ -166,10 +182,15 @@ impl Item {
     pub fn finish(&mut self, how: Status) {
         match self {
             // A call that was cut off cannot be carried out.
-            Self::FunctionCall { status, arguments, .. } if serde_json::from_str::<IgnoredAny>(arguments).is_err() => {
+            Self::FunctionCall { status, arguments, .. } | Self::ToolSearchCall { status, arguments, .. }
+                if serde_json::from_str::<IgnoredAny>(arguments).is_err() =>
+            {
                 *status = Status::Incomplete;
             }
-            Self::Message { status, .. } | Self::FunctionCall { status, .. } | Self::CustomToolCall { status, .. } => {
+            Self::Message { status, .. }
+            | Self::FunctionCall { status, .. }
+            | Self::CustomToolCall { status, .. }
+            | Self::ToolSearchCall { status, .. } => {
                 *status = how;
             }
             Self::Reasoning { .. } | Self::ImageGenerationCall { .. } | Self::Opaque(_) => {}

@@ -11,7 +11,12 @@ use crate::dialects::{Dialect, Reply};
 pub fn write(response: &Response, reply: &Reply) -> Bytes {
     let envelope = Envelope::new(&response.start, reply);
     let wants_summaries = envelope.echo.wants_summaries;
-    let naming = Naming { nonce: &reply.nonce, wants_summaries, namespaces: &reply.namespaces };
+    let naming = Naming {
+        nonce: &reply.nonce,
+        wants_summaries,
+        namespaces: &reply.namespaces,
+        searches_tools: reply.searches_tools,
+    };
     let choice = response.choices.first();
     let state = choice.map_or(State::Completed, |choice| State::of(&choice.finish));
     let mut output = Vec::new();
@@ -66,7 +71,9 @@ fn called(call: &ToolCall, naming: Naming<'_>, index: usize) -> Item {
     let mut item = naming.call(call, index);
     match &mut item {
         Item::FunctionCall { arguments, .. } if call.arguments.is_empty() => arguments.push_str("{}"),
-        Item::FunctionCall { arguments: text, .. } | Item::CustomToolCall { input: text, .. } => {
+        Item::FunctionCall { arguments: text, .. }
+        | Item::ToolSearchCall { arguments: text, .. }
+        | Item::CustomToolCall { input: text, .. } => {
             text.push_str(&call.arguments);
         }
         _ => {}

@@ -3,6 +3,7 @@
 //! All that the model said in a row is one message of the assistant, whatever kinds of items it takes; the outputs of
 //! its tools that follow are one message of role `Tool`.
 
+use super::super::tool_search;
 use super::media;
 use super::wire::{self, Content, Item};
 use crate::dialects::Dialect;
@@ -16,7 +17,6 @@ use crate::error::Refusal;
 
 /// Items that belong to OpenAI's own tools, beside those whose names end in `_call` or `_call_output`.
 const SERVER_ITEMS: &[&str] = &[
-    "additional_tools",
     "compaction",
     "compaction_trigger",
     "configuration_update",
@@ -25,7 +25,6 @@ const SERVER_ITEMS: &[&str] = &[
     "mcp_list_tools",
     "program",
     "program_output",
-    "tool_search_output",
 ];
 
 /// What the id of an item of this kind begins with.
@@ -41,8 +40,9 @@ pub fn id_prefix(kind: &str) -> &'static str {
     }
 }
 
-pub fn read(items: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Message>, Refusal> {
-    let mut turns = Turns { messages: Vec::with_capacity(items.len()) };
+/// The turns, and the tools that came with them.
+pub fn read(items: &[Json], unknown: &mut Vec<Unknown>) -> Result<(Vec<Message>, Vec<Json>), Refusal> {
+    let mut turns = Turns { messages: Vec::with_capacity(items.len()), tools: Vec::new() };
     for (index, raw) in items.iter().enumerate() {
         let before = unknown.len();
         match read_member::<Item>(raw, &|| format!("input[{index}]"), unknown) {
@@ -60,7 +60,7 @@ pub fn read(items: &[Json], unknown: &mut Vec<Unknown>) -> Result<Vec<Message>, 
             }
         }
     }
-    Ok(turns.messages)
+    Ok((turns.messages, turns.tools))
 }
 
 /// Calls that xAI's servers have made and answered themselves come as calls of tools that nobody has offered (`x_keyword_search`);
@@ -74,16 +74,20 @@ fn is_servers(kind: Option<&str>, call_id: Option<&str>) -> bool {
         Some("custom_tool_call") if is_served_by_xai(call_id) => true,
         None | Some("function_call" | "custom_tool_call" | "function_call_output" | "custom_tool_call_output") => false,
         Some("image_generation_call") => false,
+        // Whoever searches for itself says by an id which search it was.
+        Some("tool_search_call" | "tool_search_output") => call_id.is_none(),
         Some(kind) => kind.ends_with("_call") || kind.ends_with("_call_output") || SERVER_ITEMS.contains(&kind),
     }
 }
 
 struct Turns {
     messages: Vec<Message>,
+    /// Tools that are offered amid the conversation, or were found by a search.
+    tools: Vec<Json>,
 }
 
 impl Turns {
-    fn take(&mut self, item: Item, index: usize, unknown: &mut Vec<Unknown>) -> Result<(), Refusal> {
+    fn take(&mut self, mut item: Item, index: usize, unknown: &mut Vec<Unknown>) -> Result<(), Refusal> {
         match item.kind.as_deref() {
             None | Some("message") => self.message(item, index),
             Some("function_call") => self.call(item, CallKind::Function, index),
@@ -93,6 +97,20 @@ impl Turns {
             Some("reasoning") => {
                 self.reasoning(item);
                 Ok(())
+            }
+            Some("additional_tools") => {
+                self.tools.extend(item.tools.unwrap_or_default());
+                Ok(())
+            }
+            Some("tool_search_call") => {
+                item.name = Some(tool_search::NAME.to_owned());
+                self.call(item, CallKind::Function, index)
+            }
+            Some("tool_search_output") => {
+                let found = item.tools.take().unwrap_or_default();
+                item.output = Some(TextOr::Text(tool_search::found(&found)));
+                self.tools.extend(found);
+                self.result(item, CallKind::Function, index)
             }
             Some("image_generation_call") => {
                 match media::generated(item) {

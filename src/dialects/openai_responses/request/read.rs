@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::tool_search;
 use super::wire::Body;
 use super::{items, settings, tools, wire as shape};
 use crate::dialects::ir::{Json, Logprobs, Message, Part, Request, Role, Text, Unknown};
@@ -13,17 +14,24 @@ use crate::error::Refusal;
 pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
     let (body, mut unknown) = wire::read_request::<Body>(body)?;
     refuse_what_lives_elsewhere(&body)?;
-    let mut messages = Vec::new();
+    let (mut messages, mut more_tools) = (Vec::new(), Vec::new());
     if let Some(instructions) = body.instructions.filter(|text| !text.is_empty()) {
         messages.push(said(Role::System, instructions));
     }
     match body.input {
         None => return Err(Refusal::invalid("`input` is missing: a text, or a list of items.").param("input")),
         Some(TextOr::Text(text)) => messages.push(said(Role::User, text)),
-        Some(TextOr::List(list)) => messages.extend(items::read(&list, &mut unknown)?),
+        Some(TextOr::List(list)) => {
+            let (turns, more) = items::read(&list, &mut unknown)?;
+            messages.extend(turns);
+            more_tools = more;
+        }
     }
     let format = settings::format(body.text.as_deref(), &mut unknown)?;
-    let (tools, namespaces) = tools::read(body.tools.as_deref().unwrap_or_default(), &mut unknown)?;
+    let mut offered = body.tools.unwrap_or_default();
+    offered.append(&mut more_tools);
+    let (tools, namespaces) = tools::read(&offered, &mut unknown)?;
+    let searches_tools = offered.iter().any(|tool| shape::kind(tool).as_deref() == Some(tool_search::NAME));
     let tool_choice = tools::read_choice(body.tool_choice.as_deref(), &tools, &mut unknown)?;
     let thinking = settings::thinking(body.reasoning.as_deref(), &mut unknown)?;
     let logprobs = logprobs(body.include.as_deref(), body.top_logprobs.map(|top| top.0), &mut unknown);
@@ -62,7 +70,7 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
         unknown,
         ..Request::default()
     };
-    Ok(Asked { request, reply: Reply { model, namespaces, ..Reply::default() } })
+    Ok(Asked { request, reply: Reply { model, namespaces, searches_tools, ..Reply::default() } })
 }
 
 /// The items of a request's `input`, as they were sent but for an `id` where there was none: a text is one message of the user.

@@ -1,7 +1,10 @@
 //! Tools and the choice among them, both ways.
 
+use std::collections::HashSet;
+
 use serde_json::value::RawValue;
 
+use super::super::tool_search;
 use super::{wire, written};
 use crate::dialects::Dialect;
 use crate::dialects::ir::{Feature, Json, Losses, Opaque, Tool, ToolChoice, Unknown, WebSearch};
@@ -22,6 +25,12 @@ pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<(Vec<Tool>, Ve
             read.push(read_tool(raw, &place, unknown)?);
         }
     }
+    // A tool may have been found twice.
+    let mut names = HashSet::new();
+    read.retain(|tool| match tool {
+        Tool::Function { name, .. } | Tool::Custom { name, .. } => names.insert(name.clone()),
+        Tool::WebSearch(_) | Tool::CachePoint(_) | Tool::Opaque(_) => true,
+    });
     Ok((read, namespaces))
 }
 
@@ -61,6 +70,13 @@ fn read_tool(raw: &RawValue, place: &str, unknown: &mut Vec<Unknown>) -> Result<
         }
     };
     let is_search = kind.starts_with("web_search");
+    if kind == tool_search::NAME
+        && let Ok(wire::Tool { execution: Some(execution), description, parameters, .. }) = &read
+        && execution == "client"
+    {
+        let (name, description, parameters) = (kind, description.clone(), parameters.clone());
+        return Ok(Tool::Function { name, description, parameters, strict: None });
+    }
     if !is_search && kind != "function" && kind != "custom" {
         // Its members are no concern of ours: it is kept as it is.
         unknown.truncate(before);

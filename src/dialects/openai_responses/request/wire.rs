@@ -73,6 +73,7 @@ pub struct Item {
     pub encrypted_content: Option<String>,
     pub result: Option<String>,
     pub output_format: Option<String>,
+    pub tools: Option<Vec<Json>>,
     // What these say is said by the order of the items, or matters to OpenAI's own models alone.
     #[serde(rename = "status")]
     _status: Option<Json>,
@@ -80,6 +81,8 @@ pub struct Item {
     _phase: Option<Json>,
     #[serde(rename = "caller")]
     _caller: Option<Json>,
+    #[serde(rename = "execution")]
+    _execution: Option<String>,
     #[serde(rename = "revised_prompt")]
     _revised_prompt: Option<Json>,
 }
@@ -138,6 +141,7 @@ pub struct Tool {
     pub search_context_size: Option<String>,
     pub user_location: Option<Json>,
     pub filters: Option<Filters>,
+    pub execution: Option<String>,
     /// As chat completions have it.
     pub function: Option<Box<Tool>>,
 }

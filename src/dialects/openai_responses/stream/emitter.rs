@@ -165,6 +165,10 @@ impl Emitter {
 
     /// More arguments of the call that is the last item.
     pub fn argue(&mut self, more: &str, out: &mut BytesMut) {
+        // Of a search there are no deltas: its arguments are told when they are complete.
+        if let Some(Item::ToolSearchCall { arguments, .. }) = self.output.last_mut() {
+            arguments.push_str(more);
+        }
         let kind = match self.output.last() {
             Some(Item::FunctionCall { .. }) => "response.function_call_arguments.delta",
             Some(Item::CustomToolCall { .. }) => "response.custom_tool_call_input.delta",

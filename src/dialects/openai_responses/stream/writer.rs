@@ -221,7 +221,7 @@ impl Writer {
     }
 
     fn naming(&self) -> Naming<'_> {
-        let Reply { nonce, namespaces, .. } = &self.reply;
-        Naming { nonce, wants_summaries: self.wants_summaries, namespaces }
+        let Reply { nonce, namespaces, searches_tools, .. } = &self.reply;
+        Naming { nonce, wants_summaries: self.wants_summaries, namespaces, searches_tools: *searches_tools }
     }
 }
