@@ -68,11 +68,18 @@ async fn take(session: &mut Session, ctx: &mut Exchange, desk: &Desk, shape: Sha
     let splitter = Splitter::new(&content_type).map_err(|why| bad_form(&why))?;
     let mut form = Form { splitter, raw: Vec::new(), length: 0, parts: Vec::new(), is_over: false };
     body::permit(session).await?;
-    while !form.is_over && (form.length < HEAD || !form.has_file()) {
+    while !form.is_over && form.length < HEAD {
         form.read(session).await?;
     }
-    if form.is_over && !form.has_file() {
-        return Err(Refusal::invalid("The form has no part `file` with a filename.").param("file").into());
+    if !form.has_file() {
+        let refusal = match form.is_over {
+            true => Refusal::invalid("The form has no part `file` with a filename."),
+            false => {
+                let message = format!("The form has no part `file` with a filename in its first {} MiB.", HEAD >> 20);
+                Refusal::new(Kind::TooLarge, message)
+            }
+        };
+        return Err(refusal.param("file").into());
     }
     let purpose = form.field("purpose").map(str::to_owned);
     // Whether a purpose is needed is for the provider to say: xAI's takes files without any.
@@ -261,7 +268,7 @@ async fn keep(
                     }
                     Part::Field { name, value, .. } => match name.as_str() {
                         "expires_after[seconds]" => {
-                            file.expires = value.parse().ok().map(|seconds: u64| now() + seconds)
+                            file.expires = value.parse().ok().map(|seconds: u64| now().saturating_add(seconds))
                         }
                         "purpose" => file.purpose.clone_from(value),
                         _ => {}
