@@ -16,7 +16,7 @@ use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
-use crate::providers::{Quirk, check_segments};
+use crate::providers::{Quirk, check_segments, climbs};
 use crate::routing::{Route, Target, Unresolved, Upstream};
 
 /// A client that sends nothing for so long, in the middle of a request, or takes nothing of its answer, is gone.
@@ -225,6 +225,10 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
         let hint = if routes.resolve(&run.model).is_err() { meant(ctx, &run.model) } else { String::new() };
         let message = format!("This key may not use the model `{}`.{hint}", run.model);
         return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed").param("model"));
+    }
+    // Some providers have the model in the path.
+    if climbs(&run.model) {
+        return Err(Refusal::invalid("A model's name has no `.` or `..` segments.").param("model"));
     }
     let resolved = ctx.gateway.routes.load().resolve(&run.model);
     let route = resolved.map_err(|why| no_route(why, ctx, &run.model))?;
