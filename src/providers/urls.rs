@@ -158,7 +158,7 @@ pub fn check_segments(rest: &str) -> Result<(), Refusal> {
 
 /// Whether a path has dot segments. A segment counts as whoever is behind the provider's front may read it: decoded until nothing is
 /// left to decode, backslashes for slashes, and without `;parameters`.
-pub fn climbs(path: &str) -> bool {
+fn climbs(path: &str) -> bool {
     decoded(path).split(|byte| matches!(byte, b'/' | b'\\')).any(|segment| {
         let name = segment.split(|byte| *byte == b';').next().unwrap_or_default();
         matches!(name, b"." | b"..")

@@ -69,7 +69,7 @@ impl Urls for Vertex {
 
     fn operation(&self, instance: &Instance, call: &Call<'_>) -> Destination {
         let (publisher, id) = publisher(call.model);
-        let (publisher, id) = (utf8_percent_encode(publisher, UNRESERVED), utf8_percent_encode(id, UNRESERVED));
+        let id = utf8_percent_encode(id, UNRESERVED);
         let publishers = |version| format!("{}/publishers/{publisher}/models", place(instance, version));
         let path = match (call.operation, call.is_stream) {
             (Operation::Messages, false) => format!("{}/{id}:rawPredict", publishers("v1")),

@@ -16,7 +16,7 @@ use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
-use crate::providers::{Quirk, check_segments, climbs};
+use crate::providers::{Quirk, check_segments};
 use crate::routing::{Route, Target, Unresolved, Upstream};
 
 /// A client that sends nothing for so long, in the middle of a request, or takes nothing of its answer, is gone.
@@ -226,12 +226,12 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
         let message = format!("This key may not use the model `{}`.{hint}", run.model);
         return Err(Refusal::new(Kind::Permission, message).code("model_not_allowed").param("model"));
     }
-    // Some providers have the model in the path.
-    if climbs(&run.model) {
-        return Err(Refusal::invalid("A model's name has no `.` or `..` segments.").param("model"));
-    }
     let resolved = ctx.gateway.routes.load().resolve(&run.model);
     let route = resolved.map_err(|why| no_route(why, ctx, &run.model))?;
+    // In a path no encoding makes a name of these.
+    if route.targets().iter().any(|target| matches!(&*target.model, "." | "..")) {
+        return Err(Refusal::invalid("`.` and `..` are no names of models.").param("model"));
+    }
     let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
     let mut targets = capable(&route, run)?;
     // Whoever asks another one in so many words is told by that one whether it knows of it.
