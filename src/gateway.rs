@@ -124,6 +124,14 @@ impl Gateway {
 }
 
 impl Gate {
+    /// Whether whoever may enter is one and the same: then all that the accounts hold is theirs.
+    pub fn is_for_one(&self) -> bool {
+        match self {
+            Self::Open => true,
+            Self::Keys(tenants) => tenants.len() == 1,
+        }
+    }
+
     /// The holder of a key, or nobody. Every key is compared in full, whichever matches.
     pub fn admit(&self, key: &[u8]) -> Option<Arc<Tenant>> {
         let Self::Keys(tenants) = self else { return None };

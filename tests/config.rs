@@ -296,6 +296,7 @@ models:
 routing: {strategy: random, retries: 99}
 log: [x]
 store: {path: /, retention: 0}
+inventory: {refresh: 0s}
 ";
     let problems: Vec<String> = parse(yaml, &env(&[("NARTHEX_MAX_BODY", "many"), ("PORT", "x")]))
         .expect_err("it is wrong")
@@ -328,6 +329,7 @@ store: {path: /, retention: 0}
         ("line 19: routing.retries", "`99`"),
         ("line 20: log", "key: value"),
         ("line 21: store.path", "folder"),
+        ("line 22: inventory.refresh", "shorter than 10 ms"),
         ("line 21: store.retention", "`0`"),
     ] {
         let told = problems.iter().any(|problem| problem.starts_with(path) && problem.contains(says));
@@ -401,6 +403,21 @@ fn check_shows_what_was_understood() {
     let (is_fine, printed) = setup.run(&["check", "--config", "no-such-file"]);
     assert!(!is_fine && printed.stderr.contains("no-such-file"));
     assert!(setup.run(&["providers"]).1.stdout.contains("OPENCODE_GO_API_KEY"));
+}
+
+/// A key of blanks is none, wherever it was given; and what has one was meant to have a key.
+#[test]
+fn a_blank_key_is_told() {
+    let told = |yaml: &str, variables: &[(&str, &str)]| {
+        let problems = parse(yaml, &env(variables)).expect_err("a blank key");
+        problems.problems().iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+    };
+    let blank = told("", &[("OPENAI_API_KEY", "  ")]);
+    assert!(blank.contains("environment variable OPENAI_API_KEY: providers.openai.api_key: is blank"), "{blank}");
+    for provider in ["openai", "ollama"] {
+        let blank = told(&format!("providers:\n  {provider}: {{api_key: \" \"}}"), &[]);
+        assert!(blank.contains(&format!("line 2: providers.{provider}.api_key: is blank")), "{blank}");
+    }
 }
 
 #[test]

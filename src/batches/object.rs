@@ -237,7 +237,7 @@ impl Batch {
                 "expired": counts.expired,
             },
             "created_at": rfc3339(self.created_at),
-            "expires_at": rfc3339(self.expires_at.unwrap_or(self.created_at + 24 * 3600)),
+            "expires_at": rfc3339(self.expires_at.unwrap_or(self.created_at.saturating_add(24 * 3600))),
             "ended_at": time(ended.filter(|_| self.status.is_over())),
             "cancel_initiated_at": time(self.cancelling_at),
             "archived_at": null,

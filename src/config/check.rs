@@ -44,7 +44,7 @@ pub fn check(
 
     let mut inventory = root.section("inventory");
     let list_mode = inventory.read("mode", list_mode).unwrap_or_default();
-    let inventory_refresh = inventory.read("refresh", units::duration).unwrap_or(Duration::from_secs(3600));
+    let inventory_refresh = inventory.read("refresh", pause).unwrap_or(Duration::from_secs(3600));
     inventory.finish();
 
     let surroundings = providers::Surroundings { list_mode, by_variable, env };
@@ -188,9 +188,14 @@ fn read_access(mut section: Section<'_>, master_key: Option<Secret>, allow_open:
 
 /// Keys are compared without the spaces around them: a line break often comes along with a key from a file.
 fn key(text: &str) -> Result<Secret, String> {
+    not_blank(text).map(Secret::new)
+}
+
+/// A key without the white space around it.
+pub fn not_blank(text: &str) -> Result<&str, String> {
     match text.trim() {
         "" => Err("is blank".to_owned()),
-        key => Ok(Secret::new(key)),
+        key => Ok(key),
     }
 }
 
@@ -253,15 +258,18 @@ fn read_batches(mut section: Section<'_>) -> Batches {
                 _ => Err(format!("`{text}` is not a number from 1 to 1000")),
             })
             .unwrap_or(8),
-        poll: section
-            .read("poll", |text| match units::duration(text)? {
-                poll if poll < Duration::from_millis(10) => Err(format!("`{text}` is shorter than 10 ms")),
-                poll => Ok(poll),
-            })
-            .unwrap_or(Duration::from_secs(5)),
+        poll: section.read("poll", pause).unwrap_or(Duration::from_secs(5)),
     };
     section.finish();
     batches
+}
+
+/// How long it is waited before a provider is asked again: it would not bear a loop without any pause.
+fn pause(text: &str) -> Result<Duration, String> {
+    match units::duration(text)? {
+        pause if pause < Duration::from_millis(10) => Err(format!("`{text}` is shorter than 10 ms")),
+        pause => Ok(pause),
+    }
 }
 
 fn read_store(mut section: Section<'_>) -> StoreSettings {

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::dotenv;
 use super::node::{Node, Origin, Value};
 use crate::providers::{Key, Provider, catalog};
 
@@ -15,17 +16,22 @@ pub struct Environment(BTreeMap<String, String>);
 
 impl Environment {
     /// The process's environment completed by the file `.env`, if that is there.
-    pub fn of_process(dotenv: &Path) -> Result<Self, String> {
-        let mut variables = match std::fs::read_to_string(dotenv) {
-            Ok(text) => read_dotenv(&text).map_err(|why| format!("{}: {why}", dotenv.display()))?,
+    pub fn of_process(path: &Path) -> Result<Self, String> {
+        let mut variables = match std::fs::read_to_string(path) {
+            Ok(text) => dotenv::read(&text).map_err(|why| format!("{}: {why}", path.display()))?,
             Err(why) if why.kind() == std::io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(why) => return Err(format!("{}: {why}", dotenv.display())),
+            Err(why) => return Err(format!("{}: {why}", path.display())),
         };
         #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
         let process =
             std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         variables.extend(process);
         Ok(Self(variables))
+    }
+
+    /// What the text of a `.env` says by itself.
+    pub fn of_text(text: &str) -> Result<Self, String> {
+        dotenv::read(text).map(Self)
     }
 
     /// A variable's value; an empty one is there, and means that something is switched off in some programs, but not here:
@@ -38,22 +44,6 @@ impl Environment {
     pub fn set(&self, name: &str) -> Option<&str> {
         self.get(name).filter(|value| !value.is_empty())
     }
-}
-
-/// The error names the line without showing it: it may hold a key.
-fn read_dotenv(text: &str) -> Result<BTreeMap<String, String>, String> {
-    let entries = dotenvy::from_read_iter(text.as_bytes());
-    let entries = entries.map(|entry| {
-        entry.map_err(|why| match why {
-            dotenvy::Error::LineParse(wrong, _) => {
-                let before = text.find(wrong.trim_end()).and_then(|at| text.get(..at)).unwrap_or_default();
-                let line = before.matches('\n').count() + 1;
-                format!("line {line} is not of the form `NAME=value`, or its quotes do not match")
-            }
-            other => other.to_string(),
-        })
-    });
-    entries.collect()
 }
 
 impl<'a> FromIterator<(&'a str, &'a str)> for Environment {
@@ -138,7 +128,7 @@ fn groups(provider: &'static Provider, env: &Environment, remarks: &mut Vec<Stri
             is_suffix(suffix).then(|| (suffix.to_ascii_lowercase().replace('_', "-"), *setting))
         });
         if let Some((suffix, setting)) = matched {
-            // What a shell would have replaced, `docker --env-file` has not.
+            // What a shell would have replaced, neither `.env` nor `docker --env-file` has.
             if value.contains("${") {
                 remarks.push(format!("{variable} ignored: it holds `${{`, which nobody has expanded"));
                 continue;

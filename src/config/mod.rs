@@ -6,6 +6,7 @@
 
 mod borrowed;
 mod check;
+mod dotenv;
 mod env;
 mod expand;
 mod masked;

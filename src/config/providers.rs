@@ -256,7 +256,7 @@ fn read_deployments(entry: &mut Section<'_>, option: &str) -> Option<String> {
 
 /// Reads a key, or another text that nobody may see. The error does not show it.
 pub fn secret(text: &str) -> Result<Secret, String> {
-    let text = text.trim();
+    let text = check::not_blank(text)?;
     // A key file's content has lines, and never is a header.
     if !text.starts_with('{') {
         HeaderValue::from_str(text)

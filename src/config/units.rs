@@ -3,13 +3,20 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+/// Clocks come to their end some time after it.
+const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
 /// `90s`, `5m`, `250ms`, `1h 30m`; a bare number counts seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{text}` is no duration"));
+    let duration = match text.parse::<f64>() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).map_err(|_| format!("`{text}` is no duration"))?,
+        Err(_) => humantime::parse_duration(text)
+            .map_err(|_| format!("`{text}` is no duration; write it like `30s`, `5m` or `250ms`"))?,
+    };
+    if duration > LONGEST {
+        return Err(format!("`{text}` is longer than a hundred years"));
     }
-    humantime::parse_duration(text)
-        .map_err(|_| format!("`{text}` is no duration; write it like `30s`, `5m` or `250ms`"))
+    Ok(duration)
 }
 
 /// `64MiB`, `10M`, `512 KB`; units are powers of 1024 either way. A bare number counts bytes.
@@ -68,6 +75,8 @@ mod tests {
         assert_eq!(duration("1h 30m"), Ok(Duration::from_secs(5400)));
         assert_eq!(duration("0.25"), Ok(Duration::from_millis(250)));
         assert!(duration("-1").is_err() && duration("soon").is_err());
+        // Behind such a one no clock could go on.
+        assert!(duration("18446744073709551615s").is_err() && duration("1e19").is_err() && duration("100y").is_ok());
     }
 
     #[test]

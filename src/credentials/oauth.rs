@@ -76,7 +76,7 @@ fn fetched(token: Token) -> Option<Fetched> {
     let mut value = HeaderValue::try_from(format!("Bearer {}", token.access_token)).ok()?;
     value.set_sensitive(true);
     let expires = match (token.expires_in, token.expires_on) {
-        (Some(seconds), _) => Some(SystemTime::now() + Duration::from_secs(seconds.get()?)),
+        (Some(seconds), _) => SystemTime::now().checked_add(Duration::from_secs(seconds.get()?)),
         (None, Some(seconds)) => UNIX_EPOCH.checked_add(Duration::from_secs(seconds.get()?)),
         (None, None) => None,
     };

@@ -108,8 +108,8 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// Reads a response object; `None` if it is none, or one that has failed.
-    fn read(object: &[u8]) -> Option<Self> {
+    /// Reads a response object; `None` if it is none, or one that has failed where all of it is sought.
+    fn read(object: &[u8], sought: Sought) -> Option<Self> {
         #[derive(Deserialize)]
         struct Response {
             id: String,
@@ -118,10 +118,29 @@ impl Answered {
             status: Option<String>,
         }
         let response: Response = serde_json::from_slice(object).ok()?;
-        if matches!(response.status.as_deref(), Some("failed" | "cancelled")) {
+        if sought == Sought::Whole && matches!(response.status.as_deref(), Some("failed" | "cancelled")) {
             return None;
         }
         Some(Self { id: response.id, output: response.output, object: serde_json::from_slice(object).ok()? })
+    }
+}
+
+/// What of a response is sought.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sought {
+    /// All of it, which a stream's last event has.
+    Whole,
+    /// Its id, which the first has: whoever began it in the background may ask for it before it is over.
+    Id,
+}
+
+impl Sought {
+    /// The events that tell it.
+    fn events(self) -> &'static [&'static str] {
+        match self {
+            Self::Whole => &["response.completed", "response.incomplete"],
+            Self::Id => &["response.created", "response.completed", "response.incomplete"],
+        }
     }
 }
 
@@ -129,13 +148,14 @@ impl Answered {
 pub struct Watch {
     framing: Sse,
     is_stream: bool,
+    sought: Sought,
     body: Vec<u8>,
     found: Option<Answered>,
 }
 
 impl Watch {
-    pub fn new(is_stream: bool) -> Self {
-        Self { framing: Sse::default(), is_stream, body: Vec::new(), found: None }
+    pub fn new(is_stream: bool, sought: Sought) -> Self {
+        Self { framing: Sse::default(), is_stream, sought, body: Vec::new(), found: None }
     }
 
     pub fn push(&mut self, chunk: &[u8]) {
@@ -145,23 +165,22 @@ impl Watch {
         self.framing.push(chunk);
         while let Ok(Some(frame)) = self.framing.next() {
             // Cheaper than reading every delta.
-            let is_last = [&b"\"response.completed\""[..], b"\"response.incomplete\""]
-                .iter()
-                .any(|name| memchr::memmem::find(&frame.data, name).is_some());
-            if is_last && let Ok(event) = Object::read(frame.data.clone()) {
+            let events = self.sought.events();
+            let may_tell = events.iter().any(|name| memchr::memmem::find(&frame.data, name.as_bytes()).is_some());
+            if may_tell && let Ok(event) = Object::read(frame.data.clone()) {
                 let kind: Option<String> = event.parse("type");
-                if matches!(kind.as_deref(), Some("response.completed" | "response.incomplete")) {
-                    self.found =
-                        event.get("response").and_then(|response| Answered::read(&response)).or(self.found.take());
+                if kind.is_some_and(|kind| events.contains(&kind.as_str())) {
+                    let read = |response: std::borrow::Cow<'_, [u8]>| Answered::read(&response, self.sought);
+                    self.found = event.get("response").and_then(read).or(self.found.take());
                 }
             }
         }
     }
 
-    /// The response, once it is known: in a stream by its last event, of a whole body when that has ended.
+    /// The response, once it is known: in a stream by an event that tells it, of a whole body when that has ended.
     pub fn take(&mut self, is_end: bool) -> Option<Answered> {
         if !self.is_stream && is_end {
-            self.found = Answered::read(&std::mem::take(&mut self.body));
+            self.found = Answered::read(&std::mem::take(&mut self.body), self.sought);
         }
         self.found.take()
     }
@@ -254,17 +273,20 @@ mod tests {
             "data: {\"type\":\"response.completed\",\"response\":{\"id\":\"resp_1\",\"created_at\":5.0,\"output\":[{\"id\":\"msg_1\"}]}}\n\n"
         );
         for size in [1, 7, stream.len()] {
-            let mut watch = Watch::new(true);
+            let mut watch = Watch::new(true, Sought::Whole);
             stream.as_bytes().chunks(size).for_each(|chunk| watch.push(chunk));
             let answered = watch.take(false).expect("a response");
             assert_eq!((answered.id.as_str(), answered.output.len()), ("resp_1", 1));
         }
-        let mut whole = Watch::new(false);
+        let mut whole = Watch::new(false, Sought::Whole);
         whole.push(br#"{"id":"resp_2","status":"completed","output":[]}"#);
         assert_eq!(whole.take(true).map(|answered| answered.id).as_deref(), Some("resp_2"));
-        let mut failed = Watch::new(false);
+        let mut failed = Watch::new(false, Sought::Whole);
         failed.push(br#"{"id":"resp_2","status":"failed"}"#);
         assert!(failed.take(true).is_none());
+        let mut begun = Watch::new(true, Sought::Id);
+        begun.push(stream.split_inclusive("\n\n").next().expect("an event").as_bytes());
+        assert_eq!(begun.take(false).map(|answered| answered.id).as_deref(), Some("resp_1"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A file's facts, as each vendor shows them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Map, Value, json};
 
@@ -184,10 +184,12 @@ pub fn seconds(text: &str) -> Option<u64> {
     Some(time.duration_since(UNIX_EPOCH).ok()?.as_secs())
 }
 
-/// A time in words (RFC 3339).
+/// The last second that RFC 3339 has a year for.
+const LAST: u64 = 253_402_300_799;
+
+/// A time in words (RFC 3339). Others' numbers may be no seconds at all: what is later than all words is the last of them.
 pub fn rfc3339(seconds: u64) -> String {
-    let time: SystemTime = UNIX_EPOCH + Duration::from_secs(seconds);
-    humantime::format_rfc3339_seconds(time).to_string()
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds.min(LAST))).to_string()
 }
 
 #[cfg(test)]
@@ -205,6 +207,7 @@ mod tests {
         let file = read_file(Shape::Anthropic, anthropic).expect("a file");
         assert_eq!((file.created, file.is_downloadable), (1_782_404_169, Some(false)));
         assert_eq!(rfc3339(file.created), "2026-06-25T16:16:09Z");
+        assert_eq!((rfc3339(LAST), rfc3339(u64::MAX)), ("9999-12-31T23:59:59Z".into(), "9999-12-31T23:59:59Z".into()));
 
         let gemini = br#"{"file":{"name":"files/abc","displayName":"a.pdf","mimeType":"application/pdf","sizeBytes":"7","createTime":"2026-06-25T16:16:09.34Z"}}"#;
         let file = read_file(Shape::Gemini, gemini).expect("a file");

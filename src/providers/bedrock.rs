@@ -34,17 +34,6 @@ const STORAGE: &str = "s3";
 const FIPS: &str = "-fips";
 const USUAL_REGION: &str = "us-east-1";
 
-/// Parameters of a query that sign it (SigV4 by query). They are the client's own credentials.
-const SIGNATURE: &[&str] = &[
-    "x-amz-algorithm",
-    "x-amz-credential",
-    "x-amz-date",
-    "x-amz-expires",
-    "x-amz-security-token",
-    "x-amz-signature",
-    "x-amz-signedheaders",
-];
-
 impl Urls for Bedrock {
     fn read_base(&self, text: &str, options: &BTreeMap<&'static str, String>) -> Result<BaseUrl, String> {
         let text = text.trim();
@@ -157,14 +146,6 @@ impl Urls for Bedrock {
     }
 
     fn passthrough(&self, instance: &Instance, rest: &str, query: Option<&str>) -> Destination {
-        let query = query.map(|query| {
-            let is_signature = |pair: &&str| {
-                let name = pair.split('=').next().unwrap_or_default().to_ascii_lowercase();
-                SIGNATURE.contains(&name.as_str())
-            };
-            query.split('&').filter(|pair| !is_signature(pair)).collect::<Vec<_>>().join("&")
-        });
-        let query = query.as_deref().filter(|query| !query.is_empty());
         let path = with_query(format!("{}/{rest}", instance.base.path), query);
         let first = rest.split('/').next().unwrap_or_default();
         let base = if RUNTIME.contains(&first) { None } else { control_plane(&instance.base) };

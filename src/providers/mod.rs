@@ -15,7 +15,7 @@ pub mod vertex;
 pub use base_url::BaseUrl;
 pub use bucket::Bucket;
 pub use instance::{Instance, ListMode, Timeouts};
-pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments, with_query};
+pub use urls::{Call, Destination, Listing, UNRESERVED, Urls, check_segments, is_segment, with_query};
 
 use crate::dialects::Habits;
 use crate::endpoints::Operation;

@@ -228,6 +228,10 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     }
     let resolved = ctx.gateway.routes.load().resolve(&run.model);
     let route = resolved.map_err(|why| no_route(why, ctx, &run.model))?;
+    // In a path no encoding makes a name of these.
+    if route.targets().iter().any(|target| matches!(&*target.model, "." | "..")) {
+        return Err(Refusal::invalid("`.` and `..` are no names of models.").param("model"));
+    }
     let Ask::Run(run) = &mut ctx.ask else { return Ok(()) };
     let mut targets = capable(&route, run)?;
     // Whoever asks another one in so many words is told by that one whether it knows of it.

@@ -13,7 +13,7 @@ use super::admit;
 use super::context::{Ask, Attempt, Exchange, Lane, Outgoing, Run};
 use super::dns::Dns;
 use super::failure::{self, KNOWN};
-use super::media;
+use super::{media, query};
 use crate::dialects::ir::Losses;
 use crate::dialects::think_tags::ThinkTags;
 use crate::dialects::tool_map::{Limits, ToolMap};
@@ -123,8 +123,9 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             Ok(Outgoing { path_and_query, auth, base, body: Some(body), lane })
         }
         Ask::Passthrough(rest) => {
+            let query = query::passed_through(session.req_header().uri.query(), &[]);
             let Destination { path_and_query, auth, base } =
-                provider.urls.passthrough(instance, &rest.path, session.req_header().uri.query());
+                provider.urls.passthrough(instance, &rest.path, query.as_deref());
             let lane = Lane::Forward { counts_for_us: false, think_tags: ThinkTags::Keep };
             Ok(Outgoing { path_and_query, auth, base, body: rest.body.clone(), lane })
         }

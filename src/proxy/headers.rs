@@ -138,6 +138,24 @@ pub fn is_passed_through(name: &HeaderName, nominated: &[String]) -> bool {
         && !nominated.iter().any(|nominated| nominated == name)
 }
 
+/// How browsers, which can set no headers, show a key in a WebSocket handshake: as the name of a protocol that nobody speaks.
+const PROTOCOL_WITH_KEY: &[u8] = b"openai-insecure-api-key.";
+
+/// The WebSocket protocols that a client offers, less those that hold a key; `None` where it offers no other. The others are as they
+/// were, since it accepts no answer but one of its own.
+pub fn protocols_without_keys(offered: &HeaderValue) -> Option<HeaderValue> {
+    let has_key = |protocol: &&[u8]| {
+        let start = protocol.trim_ascii_start().get(..PROTOCOL_WITH_KEY.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(PROTOCOL_WITH_KEY))
+    };
+    let protocols = || offered.as_bytes().split(|byte| *byte == b',');
+    if !protocols().any(|protocol| has_key(&protocol)) {
+        return Some(offered.clone());
+    }
+    let others = protocols().filter(|protocol| !has_key(protocol)).collect::<Vec<_>>().join(&b',');
+    HeaderValue::from_bytes(others.trim_ascii()).ok().filter(|others| !others.is_empty())
+}
+
 const KEPT_BACK_FAMILIES: &[&str] = &["cf-access-", "x-forwarded-", "x-narthex-"];
 
 /// Headers that speak of one connection only (RFC 9110 §7.6.1), whether or not `connection` names them.
@@ -217,6 +235,19 @@ mod tests {
         assert!(is_passed_through(&HeaderName::from_static("anthropic-beta"), &[]));
         assert!(is_forwarded(&HeaderName::from_static("openai-organization"), &[]));
         assert!(!is_forwarded(&HeaderName::from_static("x-internal-token"), &[]));
+    }
+
+    #[test]
+    fn protocols_lose_keys() {
+        for (offered, left) in [
+            ("realtime, openai-insecure-api-key.k, openai-beta.realtime-v1", Some("realtime, openai-beta.realtime-v1")),
+            ("OpenAI-Insecure-API-Key.k,realtime", Some("realtime")),
+            ("openai-insecure-api-key.k", None),
+            ("realtime,  openai-organization.o", Some("realtime,  openai-organization.o")),
+        ] {
+            let left = left.map(HeaderValue::from_static);
+            assert_eq!(protocols_without_keys(&HeaderValue::from_static(offered)), left, "{offered}");
+        }
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The list of models, as the clients of each dialect read it.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use http::StatusCode;
 use pingora_proxy::Session;
 use serde_json::{Value, json};
@@ -10,6 +8,7 @@ use super::admit::{Stop, meant};
 use super::context::Exchange;
 use super::local::answer;
 use crate::error::{Kind, Refusal};
+use crate::files::rfc3339;
 use crate::gateway::Readiness;
 use crate::models::Card;
 use crate::routing::{Target, Upstream};
@@ -117,10 +116,9 @@ fn openai(model: &Entry) -> Value {
 /// Anthropic's `ModelInfo`.
 fn anthropic(model: &Entry) -> Value {
     let Entry { id, created, card, .. } = model;
-    let created = humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(*created)).to_string();
     let (input, output) = (card.context_window, card.max_output);
     json!({
-        "type": "model", "id": id, "display_name": id, "created_at": created,
+        "type": "model", "id": id, "display_name": id, "created_at": rfc3339(*created),
         "max_input_tokens": input, "max_tokens": output,
     })
 }

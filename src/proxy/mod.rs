@@ -28,6 +28,7 @@ mod local;
 mod media;
 mod named_files;
 mod outbound;
+mod query;
 mod record;
 mod refresh;
 mod relay;

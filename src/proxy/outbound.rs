@@ -153,8 +153,15 @@ fn passthrough_headers(
 ) -> Result<()> {
     let nominated = headers::nominated(&client.headers);
     for (name, value) in &client.headers {
-        if headers::is_passed_through(name, &nominated) || is_upgrade && name.as_str().starts_with(WEBSOCKET_FAMILY) {
-            append(outgoing, name, value.clone())?;
+        let passes =
+            headers::is_passed_through(name, &nominated) || is_upgrade && name.as_str().starts_with(WEBSOCKET_FAMILY);
+        let value = match *name {
+            _ if !passes => None,
+            header::SEC_WEBSOCKET_PROTOCOL => headers::protocols_without_keys(value),
+            _ => Some(value.clone()),
+        };
+        if let Some(value) = value {
+            append(outgoing, name, value)?;
         }
     }
     for name in [header::CONTENT_LENGTH, header::TRANSFER_ENCODING] {

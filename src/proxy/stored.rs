@@ -15,10 +15,11 @@ use super::context::{Ask, Exchange, Rest};
 use super::desk::unavailable;
 use super::local;
 use super::tries::Tries;
-use crate::dialects::stored::{self, Answered, Wishes};
+use crate::dialects::stored::{self, Answered, Sought, Watch, Wishes};
 use crate::error::{Kind, Refusal};
 use crate::json::Object;
 use crate::payload::Payload;
+use crate::providers::is_segment;
 use crate::rewrite::{Keep, Rewrite};
 use crate::routing::{Target, Upstream};
 use crate::store::{History, Kept, StoredResponse, Turn};
@@ -90,6 +91,10 @@ async fn look_up(ctx: &Exchange, wishes: &Wishes) -> Result<Past, Refusal> {
     let (before, pin) = match store.history(tenant, previous).await.map_err(|why| unavailable(&why))? {
         History::Whole(items) => (Some(items), None),
         History::AtProvider { instance, .. } => (None, Some(instance)),
+        // Whose it is would be known.
+        History::NotFound if !ctx.gateway.gate.is_for_one() => {
+            return Err(not_found(previous).param("previous_response_id"));
+        }
         // A provider that speaks Responses itself may know it, or says that it does not; others are not asked.
         History::NotFound | History::Broken => (None, None),
         History::TooLong { turns, bytes } => {
@@ -100,13 +105,13 @@ async fn look_up(ctx: &Exchange, wishes: &Wishes) -> Result<Past, Refusal> {
     Ok(Past { named, before, pin })
 }
 
-/// Wraps what answers a request, so that the answer is kept: whole where the provider forgets it, and where several keep theirs, whose
-/// it is.
+/// Wraps what answers a request, so that the answer is kept: whole where the provider forgets it; and where several keep theirs or
+/// several ask, who keeps it and whose it is.
 pub fn keeping(ctx: &Exchange, target: &Target, is_native: bool, inner: Box<dyn Rewrite>) -> Box<dyn Rewrite> {
     let Ask::Run(run) = &ctx.ask else { return inner };
     let Some(remembered) = run.remembered.as_ref().filter(|remembered| remembered.wishes.store) else { return inner };
     let is_kept_there = is_native && target.upstream.instance.keeps_responses();
-    if is_kept_there && keepers(ctx).count() < 2 {
+    if is_kept_there && keepers(ctx).count() < 2 && ctx.gateway.gate.is_for_one() {
         return inner;
     }
     let store = Arc::clone(&ctx.gateway.store);
@@ -127,7 +132,8 @@ pub fn keeping(ctx: &Exchange, target: &Target, is_native: bool, inner: Box<dyn 
         let (id, previous) = (answered.id, remembered.wishes.previous);
         store.keep(StoredResponse { id, tenant, instance, model, created, previous, kept });
     };
-    Box::new(Keep::new(inner, run.wants_stream, Box::new(keep)))
+    let watch = Watch::new(run.wants_stream, if is_kept_there { Sought::Id } else { Sought::Whole });
+    Box::new(Keep::new(inner, watch, Box::new(keep)))
 }
 
 /// Waits until the answer is kept: the gateway does not stop before that.
@@ -149,6 +155,10 @@ pub async fn answer(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Re
         let message = format!("{method} /v1/responses/{tail} is not served.");
         return Err(Refusal::new(Kind::NotFound, message).code("unknown_url").into());
     }
+    // It will be part of a path.
+    if !is_segment(id) {
+        return Err(not_found(id).into());
+    }
     let store = Arc::clone(&ctx.gateway.store);
     let tenant = tenant(ctx).map(str::to_owned);
     store.wait_for_writes(tenant.as_deref()).await;
@@ -158,7 +168,8 @@ pub async fn answer(session: &mut Session, ctx: &mut Exchange, tail: &str) -> Re
         known => {
             let is_there = known.is_some();
             let instance = found.as_ref().map(|found| found.instance.as_str());
-            let upstream = keeper(ctx, instance).ok_or_else(|| not_found(id))?;
+            let may_be_theirs = is_there || ctx.gateway.gate.is_for_one();
+            let upstream = keeper(ctx, instance).filter(|_| may_be_theirs).ok_or_else(|| not_found(id))?;
             if method == Method::DELETE && is_there {
                 store.delete_response(tenant.as_deref(), id).await.map_err(|why| unavailable(&why))?;
             }

@@ -16,14 +16,17 @@ pub struct Keep {
 }
 
 impl Keep {
-    pub fn new(inner: Box<dyn Rewrite>, is_stream: bool, keeper: Keeper) -> Self {
-        Self { inner, watch: Watch::new(is_stream), keeper: Some(keeper) }
+    pub fn new(inner: Box<dyn Rewrite>, watch: Watch, keeper: Keeper) -> Self {
+        Self { inner, watch, keeper: Some(keeper) }
     }
 }
 
 impl Keep {
     /// The response is handed on before its last bytes are: a client that has all of it can ask for it.
     fn watch(&mut self, out: &[u8], is_end: bool) {
+        if self.keeper.is_none() {
+            return;
+        }
         self.watch.push(out);
         if let Some(answered) = self.watch.take(is_end)
             && let Some(keeper) = self.keeper.take()

@@ -12,6 +12,19 @@ async fn status(gateway: &Gateway, path: &str, headers: &[(&str, &str)]) -> u16 
     gateway.post_with(path, headers, r#"{"model":"m"}"#).await.head.status
 }
 
+/// A key from `.env` is what Docker's `--env-file` would make of the same line.
+#[tokio::test]
+async fn a_key_may_hold_a_dollar() {
+    let provider = Provider::always(Reply::json(200, "{}")).await;
+    let setup = Setup::instances([("up", provider.settings())]).env("HOME", "/root");
+    setup.file(".env", "NARTHEX_MASTER_KEY=pa$$word-$HOME-x\n");
+    let gateway = setup.start().await;
+    for (key, status) in [("pa$$word-$HOME-x", 200), ("pa-/root-x", 401)] {
+        let bearer = format!("Bearer {key}");
+        assert_eq!(gateway.get_with("/v1/models", &[("authorization", &bearer)]).await.head.status, status, "{key}");
+    }
+}
+
 #[tokio::test]
 async fn without_a_key_the_loopback_is_open() {
     let provider = Provider::always(Reply::json(200, "{}")).await;

@@ -50,6 +50,33 @@ async fn all_lists_make_one() {
     assert_eq!(b.requests()[0].headers.get("authorization"), Some("Bearer secret"));
 }
 
+/// Some providers have the model in the path, as one segment; these two are none in any encoding.
+#[tokio::test]
+async fn names_do_not_climb() {
+    let upstream = Upstream::script([Reply::json(200, list(&["m"]))]).await;
+    let instance = |kind: &str| format!("type: {kind}, api_key: secret, base_url: \"http://{}\"", upstream.address);
+    let gateway = Setup::instances([("aws", instance("bedrock")), ("g", instance("gemini"))]).start().await;
+    let before = upstream.requests().len();
+    for model in ["aws/..", "aws/.", "g/.."] {
+        let answer = gateway.chat(model).await;
+        assert_eq!(answer.head.status, 400, "{model}: {}", answer.text());
+        assert!(answer.text().contains("are no names of models"), "{}", answer.text());
+    }
+    assert_eq!(upstream.requests().len(), before);
+}
+
+/// A time that no calendar has, or one in milliseconds, is no reason to show nothing.
+#[tokio::test]
+async fn odd_times_are_shown_all_the_same() {
+    let odd = r#"{"data":[{"id":"late","created":1700000000000},{"id":"latest","created":18446744073709551615},{"id":"m","created":5}]}"#;
+    let upstream = Upstream::script([Reply::json(200, odd)]).await;
+    let gateway = Setup::instances([("up", openai(upstream.address))]).start().await;
+    let answer = gateway.get_with("/v1/models", &[("anthropic-version", "2023-06-01")]).await;
+    let shown: Value = serde_json::from_slice(&answer.body).expect("JSON");
+    let times: Vec<_> = shown["data"].as_array().expect("a list").iter().map(|model| &model["created_at"]).collect();
+    assert_eq!(times, ["9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z", "1970-01-01T00:00:05Z"]);
+}
+
 /// The last good list stays in use while the provider cannot be asked; a new one takes its place.
 #[tokio::test]
 async fn a_list_that_was_good_is_kept() {

@@ -62,6 +62,27 @@ async fn paths_and_queries_are_kept() {
     }
 }
 
+/// Keys by which clients enter here, wherever the gateway takes them from.
+#[tokio::test]
+async fn keys_in_queries_stay_here() {
+    let provider = Provider::always(Reply::json(200, "{}")).await;
+    let gemini = format!("type: gemini, api_key: secret, base_url: \"http://{}\"", provider.address());
+    let instances = [("gemini", gemini), ("up", provider.settings())];
+    let gateway = Setup::instances(instances).env("NARTHEX_MASTER_KEY", "canary").start().await;
+    for (asked, received) in [
+        ("/p/gemini/v1beta/models/m1:generateContent?key=canary&alt=sse", "/v1beta/models/m1:generateContent?alt=sse"),
+        ("/p/up/files?a=%20b&key=canary&%4bey=canary&a=2&", "/v1/files?a=%20b&a=2&"),
+        ("/p/up/files?key=canary", "/v1/files"),
+        ("/p/up/files?key=canary&Access_Token=canary&api-key=canary&b", "/v1/files?b"),
+        ("/v1/responses/resp_1?include[]=usage&key=canary", "/v1/responses/resp_1?include[]=usage"),
+    ] {
+        assert_eq!(gateway.get(asked).await.head.status, 200, "{asked}");
+        let request = provider.requests().pop().expect("a request");
+        assert_eq!(request.path, received);
+        assert!(!format!("{request:?}").contains("canary"), "{request:?}");
+    }
+}
+
 #[tokio::test]
 async fn nobody_climbs_out() {
     let provider = Provider::always(Reply::json(200, "{}")).await;
@@ -282,8 +303,12 @@ async fn nothing_is_tried_again() {
 /// body; on one machine a provider is that quick now and then. Such a connection is tried again, as a client would.
 #[tokio::test]
 async fn websockets_pass_both_ways() {
-    let accepted =
-        [("connection", "Upgrade"), ("upgrade", "websocket"), ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=")];
+    let accepted = [
+        ("connection", "Upgrade"),
+        ("upgrade", "websocket"),
+        ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+        ("sec-websocket-protocol", "realtime"),
+    ];
     let provider = Provider::always(Reply::head(101, &accepted).echo()).await;
     let gateway = provider.behind_gateway().await;
     let handshake = [
@@ -291,7 +316,7 @@ async fn websockets_pass_both_ways() {
         ("upgrade", "websocket"),
         ("sec-websocket-version", "13"),
         ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ("sec-websocket-protocol", "realtime"),
+        ("sec-websocket-protocol", "realtime, openai-insecure-api-key.canary, openai-beta.realtime-v1"),
         ("authorization", "Bearer canary"),
     ];
     let mut attempts = 0;
@@ -302,6 +327,8 @@ async fn websockets_pass_both_ways() {
         let head = client.read_head().await;
         assert_eq!(head.status, 101);
         assert_eq!(head.headers.get("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
+        // A browser that has offered protocols wants one of them chosen.
+        assert_eq!(head.headers.get("sec-websocket-protocol"), Some("realtime"));
         assert!(head.headers.has("upgrade", "websocket") && head.headers.has("connection", "upgrade"), "{head:?}");
         if echoes(&mut client, "\u{81}\u{5}hello").await {
             break client;
@@ -314,11 +341,26 @@ async fn websockets_pass_both_ways() {
     let request = &provider.requests()[0];
     assert_eq!(request.path, "/v1/realtime?model=m");
     assert_eq!(request.headers.get("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
-    assert_eq!(request.headers.get("sec-websocket-protocol"), Some("realtime"));
+    assert_eq!(request.headers.get("sec-websocket-protocol"), Some("realtime, openai-beta.realtime-v1"));
     assert!(request.headers.has("upgrade", "websocket"));
     assert!(!format!("{:?}", request.headers).contains("canary"));
     drop(client);
     assert_eq!(gateway.access_lines(attempts).await[0]["status"], 101);
+}
+
+/// Not every request that shows a key so becomes a WebSocket.
+#[tokio::test]
+async fn keys_in_protocols_stay_here() {
+    let provider = Provider::always(Reply::json(200, "{}")).await;
+    let gateway = provider.behind_gateway().await;
+    for (offered, left) in
+        [("openai-insecure-api-key.canary", None), ("realtime,openai-insecure-api-key.canary", Some("realtime"))]
+    {
+        assert_eq!(gateway.get_with("/p/up/x", &[("sec-websocket-protocol", offered)]).await.head.status, 200);
+        let request = provider.requests().pop().expect("a request");
+        assert_eq!(request.headers.get("sec-websocket-protocol"), left);
+        assert!(!format!("{request:?}").contains("canary"), "{request:?}");
+    }
 }
 
 /// Whether what is sent comes back, rather than the connection's end.

@@ -10,7 +10,7 @@ use http::StatusCode;
 use pingora_proxy::Session;
 use serde_json::Value;
 
-use super::{Stop, is_alone, json, keepers, named, native, not_found, nothing, query, wanted_instance};
+use super::{Stop, json, keepers, named, native, not_found, nothing, query, wanted_instance};
 use crate::error::{Failure, Kind, Refusal};
 use crate::files::{FileObject, Next, Shape, page_of, read_file, read_list};
 use crate::proxy::context::Exchange;
@@ -73,7 +73,7 @@ impl Wanted {
 pub async fn list(session: &mut Session, ctx: &mut Exchange, desk: &Desk, shape: Shape) -> Result<(), Stop> {
     let wanted = Wanted::read(session, shape)?;
     let upstream = wanted_instance(session).map(|name| named(desk, &name)).transpose()?;
-    let (mut entries, has_more) = match is_alone(desk) {
+    let (mut entries, has_more) = match desk.gateway.gate.is_for_one() {
         true => merged(ctx, desk, shape, &wanted, upstream.as_deref()).await?,
         false => remembered(ctx, desk, shape, &wanted, upstream.as_deref()).await?,
     };

@@ -25,8 +25,7 @@ use super::{headers, local};
 use crate::endpoints::Endpoint;
 use crate::error::{Failure, Kind, Refusal};
 use crate::files::{FileObject, Shape, deleted, read_file};
-use crate::gateway::Gate;
-use crate::providers::FilesApi;
+use crate::providers::{FilesApi, UNRESERVED, is_segment};
 use crate::routing::Upstream;
 use crate::store::{Json, Place, StoredFile};
 
@@ -41,6 +40,10 @@ pub async fn answer(session: &mut Session, ctx: &mut Exchange, desk: &Desk, tail
     }
     let (id, rest) = tail.split_once('/').unwrap_or((tail, ""));
     let id = percent_encoding::percent_decode_str(id).decode_utf8_lossy().into_owned();
+    // It will be part of a path.
+    if !id.is_empty() && !is_segment(&id) {
+        return Err(not_found(&id).into());
+    }
     let method = session.req_header().method.clone();
     match (&method, id.as_str(), rest) {
         (&Method::POST, "", "") => upload::upload(session, ctx, desk, shape).await,
@@ -123,7 +126,7 @@ async fn find(session: &Session, ctx: &Exchange, desk: &Desk, id: &str) -> Resul
             Some(upstream) => Some(upstream),
             None => only(keepers(desk)),
         };
-        let upstream = upstream.filter(|_| is_alone(desk)).ok_or_else(|| not_found(id))?;
+        let upstream = upstream.filter(|_| desk.gateway.gate.is_for_one()).ok_or_else(|| not_found(id))?;
         return Ok(Found::AtProvider { file: None, upstream, name: id.to_owned() });
     };
     let Place::AtProvider { instance, id: name } = &file.place else { return Ok(Found::Here(Box::new(file))) };
@@ -137,14 +140,6 @@ async fn find(session: &Session, ctx: &Exchange, desk: &Desk, id: &str) -> Resul
             let message = format!("The file `{id}` is at `{instance}`, which is not configured any more.");
             Err(Refusal::new(Kind::NotFound, message).code("file_not_found").into())
         }
-    }
-}
-
-/// Whether whoever may enter is one and the same: then all that the accounts hold is theirs.
-fn is_alone(desk: &Desk) -> bool {
-    match &desk.gateway.gate {
-        Gate::Open => true,
-        Gate::Keys(tenants) => tenants.len() == 1,
     }
 }
 
@@ -192,7 +187,7 @@ pub fn native(upstream: &Upstream) -> Shape {
 
 /// The path of a file at its provider.
 pub fn path(upstream: &Upstream, name: &str) -> String {
-    let name = percent_encoding::utf8_percent_encode(name, crate::providers::UNRESERVED);
+    let name = percent_encoding::utf8_percent_encode(name, UNRESERVED);
     match native(upstream) {
         Shape::Gemini => format!("v1beta/files/{name}"),
         Shape::Openai | Shape::Anthropic => format!("files/{name}"),

@@ -17,7 +17,7 @@ use crate::proxy::ask::Body;
 use crate::proxy::context::Exchange;
 use crate::proxy::desk::{Ask, Desk, failure, now, unavailable, unreachable};
 use crate::proxy::stored::tenant;
-use crate::proxy::{body, headers, local};
+use crate::proxy::{body, headers, local, query};
 use crate::routing::Upstream;
 use crate::store::{Place, StoredFile};
 
@@ -27,7 +27,7 @@ const HEAD: usize = 1 << 20;
 const MOST_KEPT: u64 = 512 << 20;
 /// So long the rest of a form is read that is refused already.
 const LINGERING: Duration = Duration::from_secs(10);
-/// What forms call the instance that is meant. It is for us alone.
+/// What forms and queries call the instance that is meant. It is for us alone.
 const PROVIDER: &str = "provider";
 
 /// A form of which the beginning has been read.
@@ -68,11 +68,18 @@ async fn take(session: &mut Session, ctx: &mut Exchange, desk: &Desk, shape: Sha
     let splitter = Splitter::new(&content_type).map_err(|why| bad_form(&why))?;
     let mut form = Form { splitter, raw: Vec::new(), length: 0, parts: Vec::new(), is_over: false };
     body::permit(session).await?;
-    while !form.is_over && (form.length < HEAD || !form.has_file()) {
+    while !form.is_over && form.length < HEAD {
         form.read(session).await?;
     }
-    if form.is_over && !form.has_file() {
-        return Err(Refusal::invalid("The form has no part `file` with a filename.").param("file").into());
+    if !form.has_file() {
+        let refusal = match form.is_over {
+            true => Refusal::invalid("The form has no part `file` with a filename."),
+            false => {
+                let message = format!("The form has no part `file` with a filename in its first {} MiB.", HEAD >> 20);
+                Refusal::new(Kind::TooLarge, message)
+            }
+        };
+        return Err(refusal.param("file").into());
     }
     let purpose = form.field("purpose").map(str::to_owned);
     // Whether a purpose is needed is for the provider to say: xAI's takes files without any.
@@ -176,7 +183,7 @@ async fn pass_on(
     let length = declared.map(|length| length - cut + u64::try_from(added.len()).unwrap_or_default());
 
     let path = "files".to_owned();
-    let query = session.req_header().uri.query().map(without_provider).filter(|query| !query.is_empty());
+    let query = query::passed_through(session.req_header().uri.query(), &[PROVIDER]);
     let mut sent = vec![(header::CONTENT_TYPE, HeaderValue::from_str(content_type).map_err(|_| no_header())?)];
     let client = &session.req_header().headers;
     sent.extend(
@@ -261,7 +268,7 @@ async fn keep(
                     }
                     Part::Field { name, value, .. } => match name.as_str() {
                         "expires_after[seconds]" => {
-                            file.expires = value.parse().ok().map(|seconds: u64| now() + seconds)
+                            file.expires = value.parse().ok().map(|seconds: u64| now().saturating_add(seconds))
                         }
                         "purpose" => file.purpose.clone_from(value),
                         _ => {}
@@ -405,11 +412,6 @@ impl Survey {
 fn purpose_part(content_type: &str) -> Vec<u8> {
     let boundary = crate::multipart::boundary_of(content_type).unwrap_or_default();
     format!("--{boundary}\r\nContent-Disposition: form-data; name=\"purpose\"\r\n\r\nuser_data\r\n").into_bytes()
-}
-
-fn without_provider(query: &str) -> String {
-    let pairs = query.split('&').filter(|pair| pair.split('=').next() != Some(PROVIDER));
-    pairs.collect::<Vec<_>>().join("&")
 }
 
 fn no_header() -> Refusal {

@@ -69,6 +69,25 @@ async fn bad_forms_are_told_in_words() {
     assert!(about_files(&upstream).is_empty(), "nobody is asked for what cannot be done");
 }
 
+/// What a form says before its file is held in memory, and a client may say much.
+#[tokio::test]
+async fn a_form_that_comes_to_no_file_is_told() {
+    let upstream = vault().await;
+    let gateway = setup(&[("openai", &upstream)]).start().await;
+    let fields = vec![field("some", &"x".repeat(32 << 10)); 100].concat();
+    for endless in ["x".repeat(3 << 20), fields] {
+        let pieces: Vec<&[u8]> = endless.as_bytes().chunks(64 << 10).collect();
+        let mut client = gateway.client().await;
+        let answer = client.exchange("POST", "/v1/files", &[("content-type", FORM)], Body::Chunked(&pieces)).await;
+        let (status, _, message) = told(&answer);
+        assert_eq!(
+            (status, message.as_str()),
+            (413, "The form has no part `file` with a filename in its first 1 MiB.")
+        );
+    }
+    assert!(about_files(&upstream).is_empty());
+}
+
 #[tokio::test]
 async fn a_provider_named_too_late_is_told() {
     let upstream = vault().await;
@@ -111,7 +130,11 @@ async fn unknown_paths_and_numbers_are_told() {
         (404, "file_not_found".into(), "There is no file `file-none`.".into())
     );
     assert_eq!(get("/v1/files/file-1/nothing").await.0, 404);
-    assert_eq!(get("/v1/files/..%2f..%2fmodels").await.0, 404);
+    for id in ["..%2f..%2fmodels", "..", "%2e", "%252e%252e", "a%5cb"] {
+        assert_eq!(get(&format!("/v1/files/{id}?provider=openai")).await.0, 404, "{id}");
+        assert_eq!(get(&format!("/v1/files/{id}/content?provider=openai")).await.0, 404, "{id}");
+    }
+    assert!(about_files(&upstream).is_empty(), "nobody is asked for what is no id");
     let answer = gateway.client().await.exchange("PUT", "/v1/files/file-1", &[], Body::None).await;
     assert!(matches!(answer.head.status, 404 | 405), "{}", answer.head.status);
 }

@@ -52,7 +52,7 @@ async fn a_form_in_chunks_and_a_query_are_forwarded() {
     assert_eq!(sent.text(), form);
     assert_eq!(sent.headers.get("transfer-encoding"), Some("chunked"));
     assert_eq!(sent.headers.all("authorization").count(), 1);
-    upload(&gateway, "/v1/files?provider=groq&own=2", &form).await;
+    upload(&gateway, "/v1/files?provider=groq&own=2&key=canary", &form).await;
     assert_eq!(about_files(&upstream).pop().expect("a request").path, "/v1/files?own=2");
 }
 

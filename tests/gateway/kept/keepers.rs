@@ -1,8 +1,9 @@
 //! Providers that keep their responses themselves: what they keep is asked for there.
 
 use super::{Client, error, lines, parsed};
-use crate::support::gateway::{Gateway, Setup};
-use crate::support::upstream::{Received, Reply, Upstream};
+use crate::support::gateway::{Gateway, JSON, Setup};
+use crate::support::http::{Body, Piece};
+use crate::support::upstream::{Gate, Received, Reply, Upstream};
 use crate::support::wire::Wire;
 use serde_json::{Value, json};
 
@@ -153,4 +154,78 @@ async fn a_keepers_responses_have_owners() {
     assert_eq!(error(&bert.get(&first["id"], "").await).0, 404);
     assert_eq!(error(&bert.delete(&first["id"]).await).0, 404);
     assert_eq!(ran(&west).len() + ran(&east).len(), count);
+}
+
+/// Where only one keeps any it is known whom to ask, but not who may.
+#[tokio::test]
+async fn an_only_keepers_responses_have_owners() {
+    let upstream = keeper("azure").await;
+    let gateway = Setup::instances([("az", azure(&upstream))])
+        .and("keys:\n  anna: {value: key-anna}\n  bert: {value: key-bert}")
+        .start()
+        .await;
+    let (anna, bert) = (Client::with_key(&gateway, "key-anna"), Client::with_key(&gateway, "key-bert"));
+    for is_stream in [false, true] {
+        let asking = |previous: Value| json!({"model": "az/m", "input": "x", "stream": is_stream, "previous_response_id": previous});
+        let first = anna.create(asking(Value::Null)).await;
+        let count = ran(&upstream).len();
+        for answer in [
+            bert.get(&first["id"], "").await,
+            bert.get(&first["id"], "/input_items").await,
+            bert.ask("POST", "/v1/responses/resp_azure/cancel", None).await,
+            bert.delete(&first["id"]).await,
+            bert.ask("POST", "/v1/responses", Some(&asking(first["id"].clone()))).await,
+        ] {
+            assert_eq!(error(&answer).0, 404, "{}", answer.text());
+        }
+        assert_eq!(ran(&upstream).len(), count, "nobody was asked");
+        anna.create(asking(first["id"].clone())).await;
+        assert_eq!(parsed(&anna.get(&first["id"], "").await.body)["kept"], "azure");
+        assert_eq!(parsed(&anna.delete(&first["id"]).await.body)["method"], "DELETE");
+        assert_eq!(error(&anna.get(&first["id"], "").await).0, 404, "it was deleted");
+    }
+}
+
+/// Who began one in the background may ask for it before it is over.
+#[tokio::test]
+async fn an_owner_is_known_from_the_beginning() {
+    let over = Gate::closed();
+    let held = over.clone();
+    let upstream = Upstream::start(move |request| match request.method.as_str() {
+        "POST" => {
+            let created =
+                json!({"type": "response.created", "response": {"id": "resp_1", "status": "queued", "output": []}});
+            Reply::events().chunk(format!("event: response.created\ndata: {created}\n\n")).pause(&held).end()
+        }
+        _ => Reply::json(200, r#"{"kept":true}"#),
+    })
+    .await;
+    let gateway = Setup::instances([("az", azure(&upstream))])
+        .and("keys:\n  anna: {value: key-anna}\n  bert: {value: key-bert}")
+        .start()
+        .await;
+    let mut client = gateway.client().await;
+    let asked = json!({"model": "az/m", "input": "x", "stream": true, "background": true}).to_string();
+    let headers = [JSON, ("authorization", "Bearer key-anna")];
+    client.request("POST", "/v1/responses", &headers, Body::Length(asked.as_bytes())).await;
+    assert_eq!(client.read_head().await.status, 200);
+    assert!(matches!(client.piece().await, Piece::Data(_)), "an event");
+    assert_eq!(parsed(&Client::with_key(&gateway, "key-anna").get(&json!("resp_1"), "").await.body)["kept"], true);
+    assert_eq!(error(&Client::with_key(&gateway, "key-bert").get(&json!("resp_1"), "").await).0, 404);
+    over.open();
+}
+
+/// An id is one segment of a path, and no way to other things that a provider has.
+#[tokio::test]
+async fn ids_lead_nowhere_else() {
+    let upstream = keeper("azure").await;
+    let gateway = Setup::instances([("az", azure(&upstream))]).start().await;
+    for tail in ["..%2Ffiles%2Ffile-abc", "..", "%2e%2E", "..%5Cfiles", "%252e%252e", "..;x", "a%2Fb", "../input_items"]
+    {
+        let answer = Client::of(&gateway).ask("GET", &format!("/v1/responses/{tail}"), None).await;
+        assert_eq!(error(&answer).0, 404, "{tail}: {}", answer.text());
+        let answer = Client::of(&gateway).ask("DELETE", &format!("/v1/responses/{tail}"), None).await;
+        assert_eq!(error(&answer).0, 404, "{tail}: {}", answer.text());
+    }
+    assert!(ran(&upstream).is_empty(), "{:?}", ran(&upstream));
 }
