@@ -77,7 +77,7 @@ pub fn error_while_proxy(
     let remedy = known.map_or(Remedy::Again, |failure| failure.kind.remedy());
     let is_worth_it = is_worth_another_try(ctx, &reason(&error), remedy);
     // Having waited that long once, a client does not want to wait again.
-    error.set_retry(is_worth_it && *error.etype() != ErrorType::ReadTimedout);
+    error.set_retry(is_worth_it && !matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout));
     error
 }
 

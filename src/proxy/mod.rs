@@ -2,8 +2,8 @@
 //!
 //! [`Proxy`] implements Pingora's trait by delegation: each phase of an exchange has a file of its own, in the order in which
 //! a request meets them: `admit` (with `body`, `local`, `relay`) → `dispatch` → `outbound` → `answer` → `failure` → `record`. What they
-//! hand to each other is in `context`. `server` puts services on sockets; `refresh` fetches lists of models and `doctor` examines
-//! providers, both by `ask`; `dns` resolves.
+//! hand to each other is in `context`. What Pingora's proxy does not send leaves by `sending`, over `gathered` connections. `server` puts
+//! services on sockets; `refresh` fetches lists of models and `doctor` examines providers, both by `ask`; `dns` resolves.
 
 mod admin;
 mod admit;
@@ -31,6 +31,7 @@ mod outbound;
 mod record;
 mod refresh;
 mod relay;
+mod sending;
 mod server;
 mod stored;
 mod tries;
