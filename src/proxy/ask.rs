@@ -217,19 +217,26 @@ async fn begin(
 ) -> Result<Talk, Trouble> {
     let (instance, base) = (&upstream.instance, question.base);
     let unresolved = |why| Trouble::Unresolved { host: base.host.clone(), why };
-    let address = dns.resolve(&base.host, base.port).await.map_err(unresolved)?;
-    let mut peer = HttpPeer::new(address, base.tls, base.host.clone());
-    peer.options.total_connection_timeout = Some(instance.timeouts.connect);
-    if !question.method.is_safe() {
-        // What must not be done twice goes over a connection that nobody has closed.
-        peer.group_key = fastrand::u64(1..);
-    }
     let grant = match &upstream.credentials {
         Some(credentials) => Some((Arc::clone(credentials), credentials.grant().await?)),
         None => None,
     };
     let request = request(upstream, question, grant.as_ref().map(|(_, grant)| &**grant))?;
-    let (session, is_reused) = connector.get_http_session(&peer).await?;
+    let mut unreachable = Vec::new();
+    let (session, is_reused, peer) = loop {
+        let address = dns.resolve(&base.host, base.port, &unreachable).await.map_err(unresolved)?;
+        let mut peer = HttpPeer::new(address, base.tls, base.host.clone());
+        peer.options.total_connection_timeout = Some(instance.timeouts.connect);
+        if !question.method.is_safe() {
+            // What must not be done twice goes over a connection that nobody has closed.
+            peer.group_key = fastrand::u64(1..);
+        }
+        match connector.get_http_session(&peer).await {
+            Ok((session, is_reused)) => break (session, is_reused, peer),
+            Err(_) if dns.pass_by(&base.host, address, &mut unreachable) => {}
+            Err(why) => return Err(why.into()),
+        }
+    };
     let mut session = gathered(session, &peer);
     session.set_read_timeout(Some(patience));
     session.set_write_timeout(Some(patience));
