@@ -8,6 +8,7 @@ use pingora_core::{Error, Result};
 use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
+use super::stored::Prepared;
 use super::tries::Tries;
 use super::{Side, batches, body, collect, dispatch, files, headers, listing, local, named_files, relay, stored};
 use crate::config::Tenant;
@@ -171,14 +172,13 @@ async fn run(
         );
     }
     let read = body::read(session, ctx.gateway.config.server.max_body).await?;
-    let mut payload = Payload::read(&content_type, read.body)?;
-    let (mut remembered, mut pin) = (None, None);
-    if let (Dialect::OpenaiResponses, Payload::Json(object)) = (operation.dialect(), &payload) {
-        let prepared = Box::pin(stored::prepare(ctx, object.clone())).await?;
-        payload = prepared.payload;
-        remembered = Some(Box::new(prepared.remembered));
-        pin = prepared.pin;
-    }
+    let (payload, remembered, pin) = match Payload::read(&content_type, read.body)? {
+        Payload::Json(object) if operation.dialect() == Dialect::OpenaiResponses => {
+            let Prepared { payload, remembered, pin } = Box::pin(stored::prepare(ctx, object)).await?;
+            (payload, Some(Box::new(remembered)), pin)
+        }
+        payload => (payload, None, None),
+    };
     let Named { model, is_stream: wants_stream } = match named {
         Some(named) => named,
         None => Named { model: payload.model()?.into_owned(), is_stream: payload.wants_stream() },
