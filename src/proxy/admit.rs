@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::stored::Prepared;
 use super::tries::Tries;
-use super::{Side, batches, body, collect, dispatch, files, headers, listing, local, named_files, relay, stored};
+use super::{Side, batches, body, collect, dispatch, door, files, headers, listing, local, named_files, relay, stored};
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
@@ -55,9 +55,14 @@ pub async fn request_filter(session: &mut Session, ctx: &mut Exchange, side: &Si
     if relay::take_over(session, ctx).await? {
         return Ok(false);
     }
-    let keep_alive = ctx.gateway.config.server.keep_alive.as_secs();
+    door::is_in(session);
+    // Pingora knows whole seconds only, and takes none for endless patience.
+    let keep_alive = ctx.gateway.config.server.keep_alive.as_millis().div_ceil(1000);
+    let keep_alive = u64::try_from(keep_alive).unwrap_or(u64::MAX);
     let is_stopping = ctx.gateway.readiness() == Readiness::Draining;
-    session.set_keepalive((!is_stopping).then_some(keep_alive));
+    // By now Pingora has seen whether the client wants it to be kept at all.
+    let is_kept = session.get_keepalive().is_some() && !is_stopping && keep_alive > 0;
+    session.set_keepalive(is_kept.then_some(keep_alive));
     session.set_read_timeout(Some(CLIENT_SILENCE));
     session.set_write_timeout(Some(CLIENT_SILENCE));
     ctx.request_id = RequestId::given_or_new(session.req_header().headers.get(headers::X_REQUEST_ID));

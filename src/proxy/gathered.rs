@@ -8,21 +8,15 @@
 
 use std::io::{ErrorKind, Result};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use async_trait::async_trait;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1;
-use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::SslDigest;
-use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
-};
+use pingora_core::protocols::{Peek, Stream};
 use pingora_core::upstreams::peer::HttpPeer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::wrapped::wraps_connection;
 
 /// What waits at most, in bytes: as much as fits into a TLS record (RFC 8446 §5.1).
 const MOST: usize = 16 << 10;
@@ -172,57 +166,9 @@ impl AsyncRead for Gathered {
     }
 }
 
-#[async_trait]
-impl Shutdown for Gathered {
-    async fn shutdown(&mut self) {
-        self.connection.shutdown().await;
-    }
-}
-
-#[async_trait]
 impl Peek for Gathered {}
 
-impl UniqueID for Gathered {
-    fn id(&self) -> UniqueIDType {
-        self.connection.id()
-    }
-}
-
-impl Ssl for Gathered {
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.connection.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.connection.selected_alpn_proto()
-    }
-}
-
-impl GetTimingDigest for Gathered {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.connection.get_timing_digest()
-    }
-
-    fn get_read_pending_time(&self) -> Duration {
-        self.connection.get_read_pending_time()
-    }
-
-    fn get_write_pending_time(&self) -> Duration {
-        self.connection.get_write_pending_time()
-    }
-}
-
-impl GetProxyDigest for Gathered {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.connection.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for Gathered {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.connection.get_socket_digest()
-    }
-}
+wraps_connection!(Gathered);
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! The gateway on the wire, and the only room that knows Pingora's proxy.
 //!
 //! [`Proxy`] implements Pingora's trait by delegation: each phase of an exchange has a file of its own, in the order in which
-//! a request meets them: `admit` (with `body`, `local`, `relay`) → `dispatch` → `outbound` → `answer` → `failure` → `record`. What they
+//! a request meets them: `door` → `admit` (with `body`, `local`, `relay`) → `dispatch` → `outbound` → `answer` → `failure` → `record`. What they
 //! hand to each other is in `context`. What Pingora's proxy does not send leaves by `sending`, over `gathered` connections. `server` puts
 //! services on sockets; `refresh` fetches lists of models and `doctor` examines providers, both by `ask`; `dns` resolves.
 
@@ -18,6 +18,7 @@ mod desk;
 mod dispatch;
 mod dns;
 mod doctor;
+mod door;
 mod failure;
 mod files;
 mod gathered;
@@ -35,6 +36,7 @@ mod sending;
 mod server;
 mod stored;
 mod tries;
+mod wrapped;
 
 use std::sync::Arc;
 use std::time::Duration;
