@@ -208,8 +208,12 @@ async fn also(
                 release(connector, upstream, peer).await;
                 return Ok(answer);
             }
-            Err(_) if is_reused => {}
-            Err(error) => return Err(error),
+            Err(mut error) => {
+                error.retry.decide_reuse(is_reused);
+                if !error.retry() {
+                    return Err(error);
+                }
+            }
         }
     }
 }

@@ -27,9 +27,13 @@ pub async fn send(session: &mut HttpSession, header: Box<RequestHeader>, body: B
     final_header(session).await
 }
 
-/// Whether there may be an answer, whatever became of the request. Not from one that took nothing for so long, and said nothing.
+/// Whether there may be an answer: where all was sent, and where the other side would take no more. Not from one that took nothing for
+/// so long, and said nothing.
 pub fn still_answered(sent: Result<()>) -> Result<()> {
-    sent.or_else(|error| if *error.etype() == ErrorType::WriteTimedout { Err(error) } else { Ok(()) })
+    sent.or_else(|error| match error.etype() {
+        ErrorType::WriteError | ErrorType::H2Error => Ok(()),
+        _ => Err(error),
+    })
 }
 
 /// The header of the answer, past those that only inform.
