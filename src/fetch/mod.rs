@@ -139,10 +139,8 @@ impl Client {
             "http" => false,
             _ => return Err(Failed::NotHttp),
         };
-        let address = resolve(url, limits.reach).await?;
-        // The name is for TLS and for the host's own sake: what is connected to is the address that was checked.
-        let peer = HttpPeer::new(address, tls, url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned());
-        let (mut session, _) = self.connector.get_http_session(&peer).await.map_err(wire)?;
+        let addresses = resolve(url, limits.reach).await?;
+        let mut session = self.connect(&addresses, tls, url, limits).await?;
         session.write_request_header(Box::new(head(request)?)).await.map_err(wire)?;
         if !request.body.is_empty() {
             session.write_request_body(request.body.clone(), true).await.map_err(wire)?;
@@ -152,6 +150,29 @@ impl Client {
         session.shutdown().await;
         answer
     }
+
+    /// A connection to the first of these addresses at which somebody is. Each has its share of the time, the last one what is left.
+    async fn connect(
+        &self,
+        addresses: &[SocketAddr],
+        tls: bool,
+        url: &Url,
+        limits: &Limits,
+    ) -> Result<HttpSession, Failed> {
+        // The name is for TLS and for the host's own sake: what is connected to is an address that was checked.
+        let name = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+        let share = limits.timeout / u32::try_from(addresses.len()).unwrap_or(u32::MAX).max(1);
+        let mut failed = Failed::Unresolved;
+        for (at, address) in addresses.iter().enumerate() {
+            let mut peer = HttpPeer::new(*address, tls, name.to_owned());
+            peer.options.total_connection_timeout = (at + 1 < addresses.len()).then_some(share);
+            match self.connector.get_http_session(&peer).await {
+                Ok((session, _)) => return Ok(session),
+                Err(why) => failed = wire(why),
+            }
+        }
+        Err(failed)
+    }
 }
 
 impl fmt::Debug for Client {
@@ -160,9 +181,9 @@ impl fmt::Debug for Client {
     }
 }
 
-/// An address of the URL's host. Where only public ones may be reached all must be: which of them a resolver tells first is nobody's
+/// The addresses of the URL's host. Where only public ones may be reached all must be: which of them a resolver tells first is nobody's
 /// promise.
-async fn resolve(url: &Url, reach: Reach) -> Result<SocketAddr, Failed> {
+async fn resolve(url: &Url, reach: Reach) -> Result<Vec<SocketAddr>, Failed> {
     let port = url.port_or_known_default().ok_or(Failed::NotHttp)?;
     let addresses: Vec<SocketAddr> = match url.host().ok_or(Failed::NotHttp)? {
         Host::Ipv4(address) => vec![SocketAddr::from((address, port))],
@@ -178,7 +199,7 @@ async fn resolve(url: &Url, reach: Reach) -> Result<SocketAddr, Failed> {
     if !addresses.iter().all(is_within) {
         return Err(Failed::NotPublic);
     }
-    addresses.first().copied().ok_or(Failed::Unresolved)
+    Ok(addresses)
 }
 
 fn head(request: &Request) -> Result<pingora::http::RequestHeader, Failed> {
@@ -297,6 +318,18 @@ mod tests {
         assert_eq!(get(to_public, reach).await.as_deref(), Ok(&b"public"[..]));
         let to_file = serve(PUBLIC, redirect("file:///etc/passwd")).await;
         assert_eq!(get(to_file, reach).await, Err(Failed::NotHttp));
+    }
+
+    #[tokio::test]
+    async fn every_address_of_a_host_is_tried() {
+        let somebody = serve(PUBLIC, SECRET.to_owned()).await;
+        let nobody = SocketAddr::from((Ipv4Addr::new(127, 0, 0, 3), somebody.port()));
+        let url = Url::parse("http://two.test/").expect("a URL");
+        let limits = Limits { timeout: Duration::from_secs(10), max_bytes: 100, reach: Reach::Anywhere };
+        let client = Client::new(None);
+        assert!(client.connect(&[nobody, somebody], false, &url, &limits).await.is_ok());
+        assert!(matches!(client.connect(&[nobody], false, &url, &limits).await, Err(Failed::Wire(_))));
+        assert!(matches!(client.connect(&[], false, &url, &limits).await, Err(Failed::Unresolved)));
     }
 
     #[tokio::test]

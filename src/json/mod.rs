@@ -202,6 +202,9 @@ mod tests {
         assert_eq!(wrong(r#"{"a":}"#), Malformed { what: "expected a value", at: 5 });
         assert_eq!(wrong(r#"{"a":1} x"#), Malformed { what: "unexpected text after the JSON object", at: 8 });
         assert_eq!(wrong(r#"{"a":[{"b":1}"#), Malformed { what: "unclosed bracket", at: 13 });
+        let members = |count: usize| format!("{{{}\"\":0}}", "\"\":0,".repeat(count - 1));
+        assert!(Object::read(Bytes::from(members(4096))).is_ok());
+        assert_eq!(wrong(&members(4097)).what, "too many members (4096 at most)");
         let deep = format!("{{\"a\":{}", "[".repeat(600));
         assert_eq!(wrong(&deep).what, "nested too deeply");
     }

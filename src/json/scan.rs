@@ -9,6 +9,9 @@ use super::{Malformed, Member};
 /// Nesting beyond this is refused: no API has a use for it, and parsers downstream recurse.
 const MAX_DEPTH: usize = 512;
 
+/// Members beyond this are refused: no API has nearly as many, and each takes more room here than in the text.
+const MAX_MEMBERS: usize = 4096;
+
 /// What comes next in the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -145,6 +148,9 @@ impl Scan {
                     b'-' | b'0'..=b'9' | b't' | b'f' | b'n' => State::InScalar,
                     _ => return Err(Malformed { what: "expected a value", at: here }),
                 }
+            }
+            (State::Comma, b',') if self.members.len() == MAX_MEMBERS => {
+                return Err(Malformed { what: "too many members (4096 at most)", at: here });
             }
             (State::Comma, b',') => State::Key,
             (State::Comma, _) => return Err(Malformed { what: "expected ',' or '}'", at: here }),

@@ -8,8 +8,9 @@ use pingora_core::{Error, Result};
 use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
+use super::stored::Prepared;
 use super::tries::Tries;
-use super::{Side, batches, body, collect, dispatch, files, headers, listing, local, named_files, relay, stored};
+use super::{Side, batches, body, collect, dispatch, door, files, headers, listing, local, named_files, relay, stored};
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
@@ -54,9 +55,14 @@ pub async fn request_filter(session: &mut Session, ctx: &mut Exchange, side: &Si
     if relay::take_over(session, ctx).await? {
         return Ok(false);
     }
-    let keep_alive = ctx.gateway.config.server.keep_alive.as_secs();
+    door::is_in(session);
+    // Pingora knows whole seconds only, and takes none for endless patience.
+    let keep_alive = ctx.gateway.config.server.keep_alive.as_millis().div_ceil(1000);
+    let keep_alive = u64::try_from(keep_alive).unwrap_or(u64::MAX);
     let is_stopping = ctx.gateway.readiness() == Readiness::Draining;
-    session.set_keepalive((!is_stopping).then_some(keep_alive));
+    // By now Pingora has seen whether the client wants it to be kept at all.
+    let is_kept = session.get_keepalive().is_some() && !is_stopping && keep_alive > 0;
+    session.set_keepalive(is_kept.then_some(keep_alive));
     session.set_read_timeout(Some(CLIENT_SILENCE));
     session.set_write_timeout(Some(CLIENT_SILENCE));
     ctx.request_id = RequestId::given_or_new(session.req_header().headers.get(headers::X_REQUEST_ID));
@@ -171,14 +177,13 @@ async fn run(
         );
     }
     let read = body::read(session, ctx.gateway.config.server.max_body).await?;
-    let mut payload = Payload::read(&content_type, read.body)?;
-    let (mut remembered, mut pin) = (None, None);
-    if let (Dialect::OpenaiResponses, Payload::Json(object)) = (operation.dialect(), &payload) {
-        let prepared = Box::pin(stored::prepare(ctx, object.clone())).await?;
-        payload = prepared.payload;
-        remembered = Some(Box::new(prepared.remembered));
-        pin = prepared.pin;
-    }
+    let (payload, remembered, pin) = match Payload::read(&content_type, read.body)? {
+        Payload::Json(object) if operation.dialect() == Dialect::OpenaiResponses => {
+            let Prepared { payload, remembered, pin } = Box::pin(stored::prepare(ctx, object)).await?;
+            (payload, Some(Box::new(remembered)), pin)
+        }
+        payload => (payload, None, None),
+    };
     let Named { model, is_stream: wants_stream } = match named {
         Some(named) => named,
         None => Named { model: payload.model()?.into_owned(), is_stream: payload.wants_stream() },

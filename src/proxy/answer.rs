@@ -67,6 +67,14 @@ pub fn judge(status: StatusCode, headers: &HeaderMap, failure: Option<&Failure>,
         }
     }
     let remedy = remedy(status, headers, failure.map(|failure| failure.kind));
+    if !matches!(ctx.ask, Ask::Run(_)) {
+        // What a client asks for in its own words may be refused on account of them: that says nothing of what others will hear.
+        if status.is_server_error() {
+            upstream.health.note_failure(None);
+        }
+        ctx.gateway.metrics.attempt(upstream.name(), if remedy == Remedy::None { "answered" } else { "refused" });
+        return false;
+    }
     let requested = match remedy {
         Remedy::None => None,
         _ => failure.and_then(|failure| failure.retry_after).or_else(|| retry_after(headers)),
@@ -81,7 +89,7 @@ pub fn judge(status: StatusCode, headers: &HeaderMap, failure: Option<&Failure>,
         }
     }
     ctx.gateway.metrics.attempt(upstream.name(), "refused");
-    matches!(ctx.ask, Ask::Run(_)) && ctx.tries.prepare(remedy, requested)
+    ctx.tries.prepare(remedy, requested)
 }
 
 /// Settles what is done with the answer's body.

@@ -13,8 +13,10 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, ErrorType};
 
 use super::dns::Dns;
+use super::gathered::gathered;
 use super::headers::insert;
 use super::outbound::{self, Unsigned};
+use super::sending::{final_header, still_answered};
 use super::{RequestHeader, headers};
 use crate::credentials::aws::Signed;
 use crate::credentials::{Credentials, Grant, NoGrant};
@@ -120,6 +122,8 @@ pub struct Talk {
     session: HttpSession,
     peer: HttpPeer,
     is_reused: bool,
+    /// Whether what was written so far was taken.
+    sent: pingora_core::Result<()>,
     /// What allows it, and whose it is, where a key is not enough.
     grant: Option<(Arc<Credentials>, Arc<Grant>)>,
     /// The provider has not taken the grant: another try gets a new one.
@@ -127,34 +131,29 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// A piece of the body. An answer may come before the body's end, so that nobody takes the rest: that shows when it is read.
-    pub async fn write(&mut self, piece: Bytes) -> Result<(), Trouble> {
-        Ok(self.session.write_request_body(piece, false).await?)
+    /// A piece of the body. False: nobody takes any more of it; what is answered tells why.
+    pub async fn write(&mut self, piece: Bytes) -> bool {
+        if self.sent.is_ok() {
+            self.sent = self.session.write_request_body(piece, false).await;
+        }
+        self.sent.is_ok()
     }
 
     /// The body is complete; what is answered?
     pub async fn answer(&mut self) -> Result<(StatusCode, HeaderMap), Trouble> {
-        // Whoever refuses a body without reading it to its end has said why.
-        let finished = self.session.finish_request_body().await;
-        loop {
-            if let Err(error) = self.session.read_response_header().await {
-                finished?;
-                return Err(error.into());
-            }
-            match self.session.response_header() {
-                Some(response) if response.status.is_informational() => {}
-                Some(response) => {
-                    if let Some((credentials, grant)) = &self.grant
-                        && grant.is_refused_by(response.status, &response.headers)
-                    {
-                        credentials.refused(grant);
-                        self.is_grant_refused = true;
-                    }
-                    return Ok((response.status, response.headers.clone()));
-                }
-                None => return Err(Error::explain(ErrorType::ReadError, "it has no head").into()),
-            }
+        let sent = match std::mem::replace(&mut self.sent, Ok(())) {
+            Ok(()) => self.session.finish_request_body().await,
+            failed => failed,
+        };
+        still_answered(sent)?;
+        let header = final_header(&mut self.session).await?;
+        if let Some((credentials, grant)) = &self.grant
+            && grant.is_refused_by(header.status, &header.headers)
+        {
+            credentials.refused(grant);
+            self.is_grant_refused = true;
         }
+        Ok((header.status, header.headers.clone()))
     }
 
     /// The next piece of the answer's body.
@@ -218,19 +217,27 @@ async fn begin(
 ) -> Result<Talk, Trouble> {
     let (instance, base) = (&upstream.instance, question.base);
     let unresolved = |why| Trouble::Unresolved { host: base.host.clone(), why };
-    let address = dns.resolve(&base.host, base.port).await.map_err(unresolved)?;
-    let mut peer = HttpPeer::new(address, base.tls, base.host.clone());
-    peer.options.total_connection_timeout = Some(instance.timeouts.connect);
-    if !question.method.is_safe() {
-        // What must not be done twice goes over a connection that nobody has closed.
-        peer.group_key = fastrand::u64(1..);
-    }
     let grant = match &upstream.credentials {
         Some(credentials) => Some((Arc::clone(credentials), credentials.grant().await?)),
         None => None,
     };
     let request = request(upstream, question, grant.as_ref().map(|(_, grant)| &**grant))?;
-    let (mut session, is_reused) = connector.get_http_session(&peer).await?;
+    let mut unreachable = Vec::new();
+    let (session, is_reused, peer) = loop {
+        let address = dns.resolve(&base.host, base.port, &unreachable).await.map_err(unresolved)?;
+        let mut peer = HttpPeer::new(address, base.tls, base.host.clone());
+        peer.options.total_connection_timeout = Some(instance.timeouts.connect);
+        if !question.method.is_safe() {
+            // What must not be done twice goes over a connection that nobody has closed.
+            peer.group_key = fastrand::u64(1..);
+        }
+        match connector.get_http_session(&peer).await {
+            Ok((session, is_reused)) => break (session, is_reused, peer),
+            Err(_) if dns.pass_by(&base.host, address, &mut unreachable) => {}
+            Err(why) => return Err(why.into()),
+        }
+    };
+    let mut session = gathered(session, &peer);
     session.set_read_timeout(Some(patience));
     session.set_write_timeout(Some(patience));
     let sent = async {
@@ -240,11 +247,8 @@ async fn begin(
             Body::None | Body::Following(_) => Ok(()),
         }
     };
-    match sent.await {
-        Err(_) if is_reused => Box::pin(begin(upstream, dns, connector, question, patience)).await,
-        Err(error) => Err(error.into()),
-        Ok(()) => Ok(Talk { session, peer, is_reused, grant, is_grant_refused: false }),
-    }
+    let sent = sent.await;
+    Ok(Talk { session, peer, is_reused, sent, grant, is_grant_refused: false })
 }
 
 fn request(upstream: &Upstream, question: &Question<'_>, grant: Option<&Grant>) -> Result<RequestHeader, Trouble> {

@@ -20,7 +20,8 @@ use pingora_proxy::Session;
 
 use super::context::{Ask, Exchange, Lane};
 use super::dns::Dns;
-use super::gathered::gathered;
+use super::gathered::{gathered, is_sent};
+use super::sending::send;
 use super::{RequestHeader, ResponseHeader, answer, dispatch, failure, headers, local, outbound};
 use crate::dialects::{Dialect, invoke};
 use crate::error::Failure;
@@ -71,7 +72,7 @@ pub async fn run(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>, coll
         };
         match exchange(session, ctx, &peer, &mut upstream, &collector.connector).await {
             Ok(collected) => {
-                collector.connector.release_http_session(upstream, &*peer, peer.idle_timeout()).await;
+                release(&collector.connector, upstream, &peer).await;
                 if is_refused_and_retried(&collected.header, ctx) {
                     continue;
                 }
@@ -116,10 +117,7 @@ async fn exchange(
     let (downstream, decoder) = (&mut session.downstream_session, &mut session.upstream_compression);
     let gathered = async {
         let theirs = |error: Box<Error>| error.into_up();
-        upstream.write_request_header(request).await.map_err(theirs)?;
-        upstream.write_request_body(body, true).await.map_err(theirs)?;
-        upstream.finish_request_body().await.map_err(theirs)?;
-        let mut header = final_header(upstream).await.map_err(theirs)?;
+        let mut header = send(upstream, request, body).await.map_err(theirs)?;
         decoder.response_header_filter(&mut header, false);
         answer::note_arrival(ctx);
         answer::prepare(&header, ctx)?;
@@ -207,11 +205,15 @@ async fn also(
         upstream.set_write_timeout(peer.options.write_timeout);
         match call(&mut upstream, header.clone(), body.clone()).await {
             Ok(answer) => {
-                connector.release_http_session(upstream, peer, peer.idle_timeout()).await;
+                release(connector, upstream, peer).await;
                 return Ok(answer);
             }
-            Err(_) if is_reused => {}
-            Err(error) => return Err(error),
+            Err(mut error) => {
+                error.retry.decide_reuse(is_reused);
+                if !error.retry() {
+                    return Err(error);
+                }
+            }
         }
     }
 }
@@ -221,10 +223,7 @@ async fn call(
     header: Box<RequestHeader>,
     body: Bytes,
 ) -> Result<std::result::Result<[Bytes; 2], Failure>> {
-    upstream.write_request_header(header).await?;
-    upstream.write_request_body(body, true).await?;
-    upstream.finish_request_body().await?;
-    let header = final_header(upstream).await?;
+    let header = send(upstream, header, body).await?;
     let mut body = BytesMut::new();
     while let Some(chunk) = upstream.read_response_body().await? {
         body.extend_from_slice(&chunk);
@@ -259,15 +258,10 @@ fn request(
     Ok(Box::new(request))
 }
 
-/// The header of the answer, past those that only inform.
-async fn final_header(upstream: &mut HttpSession) -> Result<Box<ResponseHeader>> {
-    loop {
-        upstream.read_response_header().await?;
-        match upstream.response_header() {
-            Some(header) if header.status.is_informational() => {}
-            Some(header) => return Ok(Box::new(header.clone())),
-            None => return Err(Error::explain(ErrorType::InvalidHTTPHeader, "an answer has a header")),
-        }
+/// Keeps a connection for the next exchange, if there is nothing left on it of this one.
+async fn release(connector: &Connector, upstream: HttpSession, peer: &HttpPeer) {
+    if is_sent(&upstream) {
+        connector.release_http_session(upstream, peer, peer.idle_timeout()).await;
     }
 }
 

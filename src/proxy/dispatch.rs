@@ -66,7 +66,7 @@ pub async fn upstream_peer(
             }
         };
         let base = outgoing.base.as_ref().unwrap_or(&target.upstream.instance.base);
-        let resolved = dns.resolve(&base.host, base.port).await;
+        let resolved = dns.resolve(&base.host, base.port, ctx.tries.unreachable()).await;
         let granted = match &target.upstream.credentials {
             Some(credentials) => credentials.grant().await.map(Some),
             None => Ok(None),

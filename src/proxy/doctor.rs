@@ -86,7 +86,7 @@ async fn patient(upstream: &Upstream, dns: &Arc<Dns>, connector: &Connector) -> 
         finding.note("ok", "it is built in");
         return finding;
     }
-    match dns.resolve(&base.host, base.port).await {
+    match dns.resolve(&base.host, base.port, &[]).await {
         Ok(address) => finding.note("ok", format_args!("{} is {}", base.host, address.ip())),
         Err(why) => {
             finding.fail(format_args!("the host {} cannot be resolved ({why}): check `base_url`", base.host));

@@ -1,7 +1,7 @@
 //! When an attempt or an exchange goes wrong on the wire: whether to try again, and what to tell the client.
 
 use bytes::Bytes;
-use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::upstreams::peer::{HttpPeer, Peer};
 use pingora_core::{Error, ErrorSource, ErrorType};
 use pingora_proxy::{FailToProxy, Session};
 
@@ -28,9 +28,19 @@ pub fn is_worth_another_try(ctx: &mut Exchange, why: &str, remedy: Remedy) -> bo
     ctx.tries.prepare(remedy, None)
 }
 
-pub fn fail_to_connect(_peer: &HttpPeer, ctx: &mut Exchange, mut error: Box<Error>, dns: &Dns) -> Box<Error> {
-    if let Some(attempt) = &ctx.attempt {
-        dns.rotate(&attempt.base().host);
+pub fn fail_to_connect(peer: &HttpPeer, ctx: &mut Exchange, mut error: Box<Error>, dns: &Dns) -> Box<Error> {
+    if let (Some(attempt), Some(address)) = (&ctx.attempt, peer.address().as_inet()) {
+        let host = &attempt.base().host;
+        if dns.pass_by(host, *address, ctx.tries.unreachable()) {
+            log::warn!(
+                "{host} cannot be reached at {}: {}; another of its addresses is tried",
+                address.ip(),
+                reason(&error)
+            );
+            ctx.tries.again();
+            error.set_retry(true);
+            return error;
+        }
     }
     let retry = is_worth_another_try(ctx, &reason(&error), Remedy::Again);
     error.set_retry(retry);
@@ -77,7 +87,7 @@ pub fn error_while_proxy(
     let remedy = known.map_or(Remedy::Again, |failure| failure.kind.remedy());
     let is_worth_it = is_worth_another_try(ctx, &reason(&error), remedy);
     // Having waited that long once, a client does not want to wait again.
-    error.set_retry(is_worth_it && *error.etype() != ErrorType::ReadTimedout);
+    error.set_retry(is_worth_it && !matches!(error.etype(), ErrorType::ReadTimedout | ErrorType::WriteTimedout));
     error
 }
 

@@ -2,27 +2,27 @@
 //!
 //! Pingora sends the header of a request before it looks at the body. For a small request that is a system call, a packet and a TLS
 //! record too many. Here what is written waits until the answer is read, which is when it must be on its way.
+//!
+//! A provider may answer before it has taken the whole request, and take no more of it then. So while it takes nothing, what it says
+//! is listened to: an answer that refuses ends the writing.
 
 use std::io::{ErrorKind, Result};
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use async_trait::async_trait;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v1::client::HttpSession as Http1;
-use pingora_core::protocols::raw_connect::ProxyDigest;
-use pingora_core::protocols::tls::SslDigest;
-use pingora_core::protocols::{
-    ALPN, GetProxyDigest, GetSocketDigest, GetTimingDigest, Peek, Shutdown, SocketDigest, Ssl, Stream, TimingDigest,
-    UniqueID, UniqueIDType,
-};
+use pingora_core::protocols::{Peek, Stream};
 use pingora_core::upstreams::peer::HttpPeer;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::wrapped::wraps_connection;
+
 /// What waits at most, in bytes: as much as fits into a TLS record (RFC 8446 §5.1).
 const MOST: usize = 16 << 10;
+
+/// What is kept of an answer at most, in bytes, while the request is still being written.
+const MOST_EARLY: usize = 64 << 10;
 
 /// A connection over which one side speaks, then the other one.
 #[derive(Debug)]
@@ -33,6 +33,10 @@ struct Gathered {
     sent: usize,
     /// Something was written since the last answer was read.
     is_due: bool,
+    /// What was answered before all was written.
+    early: Vec<u8>,
+    /// The other side has not taken all that was written.
+    is_cut_short: bool,
 }
 
 /// The same session, on such a connection. HTTP/2 gathers its frames itself.
@@ -40,17 +44,30 @@ pub fn gathered(session: HttpSession, peer: &HttpPeer) -> HttpSession {
     match session {
         // One from the pool may be one already.
         HttpSession::H1(h1) if !(**h1.stream()).as_any().is::<Gathered>() => {
-            let gathered = Gathered { connection: h1.into_inner(), waiting: Vec::new(), sent: 0, is_due: false };
+            let gathered = Gathered {
+                connection: h1.into_inner(),
+                waiting: Vec::new(),
+                sent: 0,
+                is_due: false,
+                early: Vec::new(),
+                is_cut_short: false,
+            };
             HttpSession::H1(Http1::new_with_options(Box::new(gathered), peer))
         }
         other => other,
     }
 }
 
+/// Whether the request has left to its last byte. If not, nothing else can be sent on this connection.
+pub fn is_sent(session: &HttpSession) -> bool {
+    let gathered = session.stream().and_then(|stream| stream.as_any().downcast_ref::<Gathered>());
+    gathered.is_none_or(|gathered| !gathered.is_due && !gathered.is_cut_short)
+}
+
 impl Gathered {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
         while let Some(rest @ [_, ..]) = self.waiting.get(self.sent..) {
-            match ready!(Pin::new(&mut self.connection).poll_write(cx, rest))? {
+            match ready!(poll_out(&mut self.connection, &mut self.early, cx, rest))? {
                 0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                 sent => self.sent += sent,
             }
@@ -59,15 +76,12 @@ impl Gathered {
         (self.waiting, self.sent) = (Vec::new(), 0);
         Poll::Ready(Ok(()))
     }
-}
 
-impl AsyncWrite for Gathered {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, more: &[u8]) -> Poll<Result<usize>> {
-        self.is_due = true;
+    fn poll_gather(&mut self, cx: &mut Context<'_>, more: &[u8]) -> Poll<Result<usize>> {
         if self.waiting.len() == MOST || more.len() >= MOST && self.waiting.is_empty() {
             ready!(self.poll_send(cx))?;
             if more.len() >= MOST {
-                return Pin::new(&mut self.connection).poll_write(cx, more);
+                return poll_out(&mut self.connection, &mut self.early, cx, more);
             }
         }
         let (fits, _) = more.split_at(more.len().min(MOST - self.waiting.len()));
@@ -75,78 +89,86 @@ impl AsyncWrite for Gathered {
         Poll::Ready(Ok(fits.len()))
     }
 
+    fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
+        ready!(self.poll_send(cx))?;
+        Pin::new(&mut self.connection).poll_flush(cx)
+    }
+}
+
+/// Writes. While nothing is taken, an answer may say why.
+fn poll_out(connection: &mut Stream, early: &mut Vec<u8>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
+    let written = Pin::new(&mut *connection).poll_write(cx, bytes);
+    if written.is_ready() {
+        return written;
+    }
+    let mut room = [0; 4 << 10];
+    while early.len() < MOST_EARLY {
+        let mut piece = ReadBuf::new(&mut room);
+        ready!(Pin::new(&mut *connection).poll_read(cx, &mut piece))?;
+        early.extend_from_slice(piece.filled());
+        if piece.filled().is_empty() || refuses(early) {
+            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        }
+    }
+    Poll::Pending
+}
+
+/// Whether this is the beginning of an answer for whose sake nobody reads the rest of the request.
+fn refuses(mut answer: &[u8]) -> bool {
+    while let [b'H', b'T', b'T', b'P', b'/', _, b'.', _, b' ', class, rest @ ..] = answer {
+        match class {
+            b'1' => {
+                let end = rest.windows(4).position(|end| end == b"\r\n\r\n");
+                answer = end.and_then(|end| rest.get(end + 4..)).unwrap_or_default();
+            }
+            class => return *class != b'2',
+        }
+    }
+    false
+}
+
+impl AsyncWrite for Gathered {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, more: &[u8]) -> Poll<Result<usize>> {
+        self.is_due = true;
+        let written = self.poll_gather(cx, more);
+        self.is_cut_short |= matches!(written, Poll::Ready(Err(_)));
+        written
+    }
+
     fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<Result<()>> {
         Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        ready!(self.poll_send(cx))?;
+        if !self.is_cut_short {
+            ready!(self.poll_send(cx))?;
+        }
         Pin::new(&mut self.connection).poll_shutdown(cx)
     }
 }
 
 impl AsyncRead for Gathered {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<Result<()>> {
-        if self.is_due {
-            ready!(self.poll_send(cx))?;
-            ready!(Pin::new(&mut self.connection).poll_flush(cx))?;
-            self.is_due = false;
+        if self.is_due && !self.is_cut_short {
+            match self.poll_leave(cx) {
+                Poll::Ready(Ok(())) => self.is_due = false,
+                // Whoever takes no more may have said why before.
+                Poll::Ready(Err(_)) => self.is_cut_short = true,
+                Poll::Pending => {}
+            }
+        }
+        if !self.early.is_empty() {
+            let count = self.early.len().min(into.remaining());
+            into.put_slice(self.early.drain(..count).as_slice());
+            return Poll::Ready(Ok(()));
         }
         Pin::new(&mut self.connection).poll_read(cx, into)
     }
 }
 
-#[async_trait]
-impl Shutdown for Gathered {
-    async fn shutdown(&mut self) {
-        self.connection.shutdown().await;
-    }
-}
-
-#[async_trait]
 impl Peek for Gathered {}
 
-impl UniqueID for Gathered {
-    fn id(&self) -> UniqueIDType {
-        self.connection.id()
-    }
-}
-
-impl Ssl for Gathered {
-    fn get_ssl_digest(&self) -> Option<Arc<SslDigest>> {
-        self.connection.get_ssl_digest()
-    }
-
-    fn selected_alpn_proto(&self) -> Option<ALPN> {
-        self.connection.selected_alpn_proto()
-    }
-}
-
-impl GetTimingDigest for Gathered {
-    fn get_timing_digest(&self) -> Vec<Option<TimingDigest>> {
-        self.connection.get_timing_digest()
-    }
-
-    fn get_read_pending_time(&self) -> Duration {
-        self.connection.get_read_pending_time()
-    }
-
-    fn get_write_pending_time(&self) -> Duration {
-        self.connection.get_write_pending_time()
-    }
-}
-
-impl GetProxyDigest for Gathered {
-    fn get_proxy_digest(&self) -> Option<Arc<ProxyDigest>> {
-        self.connection.get_proxy_digest()
-    }
-}
-
-impl GetSocketDigest for Gathered {
-    fn get_socket_digest(&self) -> Option<Arc<SocketDigest>> {
-        self.connection.get_socket_digest()
-    }
-}
+wraps_connection!(Gathered);
 
 #[cfg(test)]
 mod tests {
@@ -176,6 +198,22 @@ mod tests {
         session.write_request_body(body.clone(), true).await.unwrap();
         session.finish_request_body().await.unwrap();
         session.read_response_header().await.unwrap();
+    }
+
+    #[test]
+    fn knows_a_refusal_by_its_first_bytes() {
+        for (answer, is_refusal) in [
+            ("HTTP/1.1 413 Too Large", true),
+            ("HTTP/1.0 302", true),
+            ("HTTP/1.1 200 OK", false),
+            ("HTTP/1.1 ", false),
+            ("", false),
+            ("HTTP/1.1 100 Continue\r\n\r\n", false),
+            ("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 100 C\r\n\r\nHTTP/1.1 500 X", true),
+            ("HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK", false),
+        ] {
+            assert_eq!(refuses(answer.as_bytes()), is_refusal, "{answer}");
+        }
     }
 
     #[tokio::test]

@@ -1,9 +1,9 @@
 //! The gateway on the wire, and the only room that knows Pingora's proxy.
 //!
 //! [`Proxy`] implements Pingora's trait by delegation: each phase of an exchange has a file of its own, in the order in which
-//! a request meets them: `admit` (with `body`, `local`, `relay`) → `dispatch` → `outbound` → `answer` → `failure` → `record`. What they
-//! hand to each other is in `context`. `server` puts services on sockets; `refresh` fetches lists of models and `doctor` examines
-//! providers, both by `ask`; `dns` resolves.
+//! a request meets them: `door` → `admit` (with `body`, `local`, `relay`) → `dispatch` → `outbound` → `answer` → `failure` → `record`. What they
+//! hand to each other is in `context`. What Pingora's proxy does not send leaves by `sending`, over `gathered` connections. `server` puts
+//! services on sockets; `refresh` fetches lists of models and `doctor` examines providers, both by `ask`; `dns` resolves.
 
 mod admin;
 mod admit;
@@ -18,6 +18,7 @@ mod desk;
 mod dispatch;
 mod dns;
 mod doctor;
+mod door;
 mod failure;
 mod files;
 mod gathered;
@@ -32,9 +33,11 @@ mod query;
 mod record;
 mod refresh;
 mod relay;
+mod sending;
 mod server;
 mod stored;
 mod tries;
+mod wrapped;
 
 use std::sync::Arc;
 use std::time::Duration;

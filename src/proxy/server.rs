@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use pingora_core::apps::{HttpServerApp, HttpServerOptions};
+use pingora_core::apps::{HttpServerOptions, ServerApp};
 use pingora_core::connectors::ConnectorOptions;
 use pingora_core::listeners::{L4BufferSettings, ListenerConfig};
 use pingora_core::server::configuration::ServerConf;
@@ -15,7 +15,7 @@ use pingora_core::server::{Fds, ListenFds, RunArgs, Server, ShutdownSignal, Shut
 use pingora_core::services::Service;
 use pingora_core::services::background::{BackgroundService, background_service};
 use pingora_core::services::listening::Service as ListeningService;
-use pingora_proxy::http_proxy_service;
+use pingora_proxy::http_proxy;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::admin::Admin;
@@ -23,6 +23,7 @@ use super::batches::Worker;
 use super::collect::Collector;
 use super::desk::Desk;
 use super::dns::Dns;
+use super::door::Door;
 use super::refresh::{Connectors, Refresh};
 use super::{Proxy, Side};
 use crate::config::Config;
@@ -35,6 +36,9 @@ use crate::store::Store;
 const MOST_TRIES: usize = 64;
 /// Connections that are kept open to providers while nobody uses them.
 const POOLED_CONNECTIONS: usize = 512;
+
+/// Between two requests on a connection of HTTP/2, which is not made for one request alone.
+const SHORTEST_H2_IDLE: Duration = Duration::from_secs(1);
 
 /// What an answer's header may wait in until its body comes, in bytes, so that most answers leave in one piece. Events of streams
 /// do not wait in it.
@@ -122,17 +126,16 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
 
     let desk = Arc::new(Desk::new(&server.configuration, &gateway, &dns));
     let side = Side::Clients(Arc::clone(&desk));
-    let mut proxy = http_proxy_service(
+    let mut proxy = http_proxy(
         &server.configuration,
         Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns), collector, side },
     );
-    if let Some(app) = proxy.app_logic_mut() {
-        let mut options = HttpServerOptions::default();
-        options.h2c = true;
-        options.h2_idle_timeout = Some(server_config.keep_alive);
-        app.server_options = Some(options);
-    }
-    server.add_service(sockets.traffic.carry(proxy));
+    let mut options = HttpServerOptions::default();
+    options.h2c = true;
+    options.h2_idle_timeout = Some(server_config.keep_alive.max(SHORTEST_H2_IDLE));
+    proxy.server_options = Some(options);
+    let door = Door::new(proxy, server_config.keep_alive);
+    server.add_service(sockets.traffic.carry(ListeningService::new("traffic".to_owned(), door)));
 
     if let Some(socket) = sockets.admin {
         let mut admin = ListeningService::new("admin".to_owned(), Admin { gateway: Arc::clone(&gateway) });
@@ -192,7 +195,7 @@ impl Socket {
     }
 
     /// A service that listens on this socket.
-    fn carry<A: HttpServerApp + Send + Sync + 'static>(self, mut service: ListeningService<A>) -> OnSocket<A> {
+    fn carry<A: ServerApp + Send + Sync + 'static>(self, mut service: ListeningService<A>) -> OnSocket<A> {
         let buffers = L4BufferSettings::default().write(WRITE_BUFFER);
         service.add_listener(ListenerConfig::tcp(self.address.to_string()).l4_buffer(buffers));
         OnSocket { service, socket: Some(self) }
@@ -206,7 +209,7 @@ struct OnSocket<A> {
 }
 
 #[async_trait]
-impl<A: HttpServerApp + Send + Sync + 'static> Service for OnSocket<A> {
+impl<A: ServerApp + Send + Sync + 'static> Service for OnSocket<A> {
     async fn start_service(&mut self, _fds: Option<ListenFds>, shutdown: ShutdownWatch, listeners_per_fd: usize) {
         let mut fds = Fds::new();
         if let Some(socket) = self.socket.take() {

@@ -1,5 +1,6 @@
 //! Which target comes next, and when.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
@@ -24,6 +25,8 @@ pub struct Tries {
     /// To be waited before the next try.
     wait: Option<Duration>,
     made: u32,
+    /// Addresses at which nobody could be connected to.
+    unreachable: Vec<SocketAddr>,
 }
 
 impl Tries {
@@ -86,10 +89,15 @@ impl Tries {
         self.next < self.order.len()
     }
 
-    /// Tries the same target once more at once, and for free: the connection that was lent to us had gone stale.
+    /// Tries the same target once more at once, and for free: nothing has reached it, be it that a connection had gone
+    /// stale, or that nobody is at one of its addresses.
     pub fn again(&mut self) {
         self.next = self.next.saturating_sub(1);
         self.made = self.made.saturating_sub(1);
+    }
+
+    pub fn unreachable(&mut self) -> &mut Vec<SocketAddr> {
+        &mut self.unreachable
     }
 
     /// Tries the same target once more at once: what showed who we are was not taken, and there may be something better by now.

@@ -17,6 +17,7 @@ async fn fine() -> (Provider, Gateway) {
 async fn bodies_are_told_what_is_wrong() {
     let (provider, gateway) = fine().await;
     let deep = format!("{{\"model\":\"m\",\"x\":{}{}}}", "[".repeat(5000), "]".repeat(5000));
+    let wide = format!("{{{}\"model\":\"m\"}}", "\"\":0,".repeat(1 << 20));
     for (body, says, param) in [
         ("", "no body", None),
         ("x", "at byte 0", None),
@@ -31,6 +32,7 @@ async fn bodies_are_told_what_is_wrong() {
         ("{\"model\":\"m\"}{}", "at byte 13", None),
         ("{\"model\":\"m\",\"x\":NaN}", "at byte 17", None),
         (deep.as_str(), "nested too deeply", None),
+        (wide.as_str(), "too many members (4096 at most)", None),
         ("{}", "`model` is missing", Some("model")),
         ("{\"model\":null}", "`model`", Some("model")),
         ("{\"model\":\"\"}", "`model`", Some("model")),

@@ -21,6 +21,7 @@ mod batches;
 mod bodies;
 mod capabilities;
 mod clouds;
+mod connections;
 mod counting;
 mod doctor;
 mod encodings;

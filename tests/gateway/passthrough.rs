@@ -1,6 +1,6 @@
 //! A provider's own API, as it is: any method, any size, both ways at once, and with the provider's credentials only.
 
-use crate::support::gateway::{Provider, Setup};
+use crate::support::gateway::{Gateway, Provider, Setup};
 use crate::support::http::{Body, Client};
 use crate::support::soon;
 use crate::support::upstream::Reply;
@@ -297,6 +297,38 @@ async fn nothing_is_tried_again() {
         assert_eq!((answer.head.status, answer.text()), (503, "{\"theirs\":1}"));
     }
     assert_eq!(provider.requests().len(), 2);
+}
+
+/// One client's strange requests do not turn others away from an instance, nor back to it.
+#[tokio::test]
+async fn answers_tell_little_of_the_instance() {
+    let strange = Provider::start(|request| match request.path.strip_prefix("/v1/status/") {
+        Some(status) => {
+            let headers = [("retry-after", "86400"), ("content-length", "0"), ("x-should-retry", "true")];
+            Reply::head(status.parse().expect("a status"), &headers)
+        }
+        None if request.text().contains("busy") => Reply::json(429, "{}"),
+        None => Reply::json(200, "{}"),
+    })
+    .await;
+    let other = Provider::always(Reply::json(200, "{}")).await;
+    let instances = || [("a", strange.settings()), ("b", other.settings())];
+    let chat = async |gateway: &Gateway, words: &str| {
+        let answer = gateway.post("/v1/chat/completions", format!(r#"{{"model":"m","x":"{words}"}}"#)).await;
+        answer.head.headers.get("x-narthex-instance").expect("an instance").to_owned()
+    };
+    let gateway = Setup::instances(instances()).env("NARTHEX_STRATEGY", "priority").start().await;
+    for status in [409, 401, 402, 429, 404] {
+        assert_eq!(gateway.get(&format!("/p/a/status/{status}")).await.head.status, status);
+        assert_eq!(chat(&gateway, "hi").await, "a", "{status}");
+    }
+    assert_eq!(chat(&gateway, "busy").await, "b");
+    assert_eq!(gateway.get("/p/a/status/200").await.head.status, 200);
+    assert_eq!(chat(&gateway, "hi").await, "b");
+    // A provider that fails, fails.
+    let gateway = Setup::instances(instances()).env("NARTHEX_STRATEGY", "priority").start().await;
+    assert_eq!(gateway.get("/p/a/status/502").await.head.status, 502);
+    assert_eq!(chat(&gateway, "hi").await, "b");
 }
 
 /// Pingora 0.9.1 ends a switched exchange at once when the provider's 101 overtakes, inside Pingora, the note that the request has no

@@ -12,6 +12,8 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
@@ -281,6 +283,44 @@ async fn bad_authorities_are_found_at_once() {
     }
     let setup = Setup::new().env("NARTHEX_CA_FILE", "/no/such/file");
     assert!(!setup.run(&["check"]).0);
+}
+
+/// Who refuses before the request has ended is heard, be the stream reset then or left alone, and be it no stream at all.
+#[tokio::test]
+async fn early_refusals_are_heard() {
+    let authority = Authority::new();
+    let refusal = Wire::Chat.error(413, "too long");
+    for (protocol, is_reset) in [("h2", true), ("h2", false), ("http/1.1", false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let address = listener.local_addr().expect("address");
+        let (tls, refusal) = (authority.server("localhost", &[protocol], false), refusal.clone());
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.expect("accept");
+            let mut stream = tls.accept(stream).await.expect("TLS");
+            if protocol == "http/1.1" {
+                let length = refusal.len();
+                let answer = format!("HTTP/1.1 413 X\r\ncontent-length: {length}\r\n\r\n{refusal}");
+                stream.write_all(answer.as_bytes()).await.expect("written");
+                stream.flush().await.expect("written");
+                return std::future::pending().await;
+            }
+            let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
+            let mut open = Vec::new();
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let head = http::Response::builder().status(413).body(()).expect("a head");
+                let mut body = respond.send_response(head, false).expect("sent");
+                body.send_data(refusal.clone().into(), true).expect("sent");
+                if !is_reset {
+                    open.push((request, respond));
+                }
+            }
+        });
+        let gateway = trusting(&authority, vec![("a", secure(address, "localhost"))]).await;
+        let (path, body) = Wire::Messages.asking("m", &"long ".repeat(2 << 20), false);
+        let answer = soon("an answer", gateway.post(&path, body)).await;
+        assert_eq!(answer.head.status, 413, "{protocol} {is_reset}: {}", answer.text());
+        assert!(answer.text().contains("too long"), "{}", answer.text());
+    }
 }
 
 /// A signature covers what an HTTP/2 server takes for the host: there is no such header then.

@@ -70,7 +70,7 @@ pub async fn submit(job: &mut Job<'_>) -> Result<(), Failure> {
     let mut pieces = Pieces::of(job, &form).await?;
     while let Some(piece) = pieces.next(job, &upstream).await? {
         // Whoever refuses it without reading all of it says why.
-        if talk.write(piece).await.is_err() {
+        if !talk.write(piece).await {
             break;
         }
     }

@@ -99,7 +99,7 @@ impl<'a> Storage<'a> {
         let mut pieces = Pieces::of(job, form).await?;
         while let Some(piece) = pieces.next(job, self.upstream).await? {
             // Whoever refuses it without reading all of it says why.
-            if talk.write(piece).await.is_err() {
+            if !talk.write(piece).await {
                 break;
             }
         }

@@ -106,9 +106,7 @@ impl Put {
 
     /// What is not taken shows at the end: whoever refuses an upload need not read all of it.
     pub async fn write(&mut self, piece: Bytes) {
-        if let Err(why) = self.talk.write(piece).await {
-            log::debug!("a piece of a file is not taken: {why}");
-        }
+        self.talk.write(piece).await;
     }
 
     pub async fn finish(mut self, upstream: &Upstream) -> Result<(FileObject, Bytes), Failure> {

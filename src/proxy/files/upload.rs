@@ -210,7 +210,7 @@ async fn pass_on(
         head = BytesMut::from(&whole[..]);
     }
     // Who refuses a form need not read all of it: what then is answered counts.
-    let mut is_taken = talk.write(head.freeze()).await.is_ok();
+    let mut is_taken = talk.write(head.freeze()).await;
     survey.take(&mut form.parts);
     while is_taken && !form.is_over {
         form.read(session).await?;
@@ -220,7 +220,7 @@ async fn pass_on(
         }
         survey.take(&mut form.parts);
         for piece in std::mem::take(&mut form.raw) {
-            is_taken = is_taken && talk.write(piece).await.is_ok();
+            is_taken = is_taken && talk.write(piece).await;
         }
     }
     let told = talk.told().await.map_err(broken)?;

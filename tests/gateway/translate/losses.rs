@@ -93,7 +93,7 @@ async fn a_name_cannot_break_out_of_its_header() {
     assert_eq!(answer.head.headers.get("x-forged"), None);
     assert_eq!(answer.head.headers.get("x-narthex-dropped"), Some("a??x-forged: 1????HTTP/1.1 200 OK??"));
     // So many that no client would read the header.
-    let many: serde_json::Map<_, _> = (0..20_000).map(|n| (format!("unknown_member_{n}"), json!(1))).collect();
+    let many: serde_json::Map<_, _> = (0..4000).map(|n| (format!("unknown_member_{n}"), json!(1))).collect();
     let answer = hub.gateway.post(CHAT, chat(Wire::Messages, &many.into())).await;
     assert_eq!(answer.head.status, 200);
     let header = answer.head.headers.get("x-narthex-dropped").expect("it is told");

@@ -5,6 +5,7 @@
 mod broken;
 mod collected;
 mod doors;
+mod early;
 mod failover;
 mod failures;
 mod forward;
