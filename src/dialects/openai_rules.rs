@@ -57,6 +57,10 @@ pub fn mentions_json(messages: &[Message]) -> bool {
     messages.iter().flat_map(|message| &message.parts).any(says)
 }
 
+/// Members of a schema that are a schema each, lists of them, or maps to them.
+const SCHEMAS: &[&str] = &["items", "additionalProperties", "not", "anyOf", "allOf", "oneOf", "prefixItems"];
+const MAPS: &[&str] = &["properties", "$defs", "definitions"];
+
 fn objects_are_closed(schema: &Value) -> bool {
     let of_object = match schema.get("properties").and_then(Value::as_object) {
         Some(properties) => {
@@ -66,12 +70,12 @@ fn objects_are_closed(schema: &Value) -> bool {
         }
         None => true,
     };
-    of_object
-        && match schema {
-            Value::Object(members) => members.values().all(objects_are_closed),
-            Value::Array(items) => items.iter().all(objects_are_closed),
-            _ => true,
-        }
+    let within = SCHEMAS.iter().filter_map(|name| schema.get(name)).flat_map(|within| match within {
+        Value::Array(list) => list.as_slice(),
+        one => std::slice::from_ref(one),
+    });
+    let mapped = MAPS.iter().filter_map(|name| schema.get(name)?.as_object()).flat_map(serde_json::Map::values);
+    of_object && within.chain(mapped).all(objects_are_closed)
 }
 
 #[cfg(test)]
@@ -103,6 +107,14 @@ mod tests {
             (r#"{"type":"object","properties":{}}"#, false),
             (r#"{"type":"object"}"#, true),
             (r#"{"type":"array","items":{"type":"string"}}"#, false),
+            // A member may be called like a keyword.
+            (
+                r#"{"type":"object","properties":{"properties":{"type":"object","properties":{},"additionalProperties":false}},
+                    "required":["properties"],"additionalProperties":false}"#,
+                true,
+            ),
+            (r##"{"type":"object","$defs":{"a":{"type":"object","properties":{"b":{}}}}}"##, false),
+            (r#"{"type":"object","enum":[{"properties":{"b":1}}]}"#, true),
             (
                 r#"{"type":"object","properties":{"a":{"type":"array","items":{"type":"object","properties":{"b":{}}}}},"required":["a"],"additionalProperties":false}"#,
                 false,

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::to_raw_value;
 
-use super::ir::{At, CallKind, Delta, Event, Feature, Json, Losses, Part, Request, Response, Tool, ToolChoice};
+use super::ir::{
+    At, CallKind, Delta, Event, Feature, Json, Losses, Part, Request, Response, Tool, ToolCall, ToolChoice,
+};
 use super::{Dialect, Habits};
 
 /// What a provider takes as a tool.
@@ -126,25 +128,33 @@ impl ToolMap {
 
     fn restore(&self, response: &mut Response) {
         for part in response.choices.iter_mut().flat_map(|choice| &mut choice.parts) {
-            if self.restore_part(part)
-                && let Part::ToolCall(call) = part
-            {
-                call.arguments = text_of(std::mem::take(&mut call.arguments));
+            self.restore_name(part);
+            if let Part::ToolCall(call) = part {
+                self.restore_text(call);
             }
         }
     }
 
-    /// Whether it is a call of a custom tool whose arguments are those of a function.
-    fn restore_part(&self, part: &mut Part) -> bool {
-        let Part::ToolCall(call) = part else { return false };
-        if let Some((own, _)) = self.names.iter().find(|(_, fitted)| *fitted == call.name) {
+    fn restore_name(&self, part: &mut Part) {
+        if let Part::ToolCall(call) = part
+            && let Some((own, _)) = self.names.iter().find(|(_, fitted)| *fitted == call.name)
+        {
             call.name.clone_from(own);
         }
-        let is_text = call.kind == CallKind::Function && self.texts.contains(&call.name);
-        if is_text {
+    }
+
+    /// Whether a call, by its own name, is of a custom tool, while its arguments are those of a function.
+    fn is_text(&self, call: &ToolCall) -> bool {
+        call.kind == CallKind::Function && self.texts.contains(&call.name)
+    }
+
+    /// A call that is complete becomes one of its custom tool. One that was cut off has no text: it stays what it is, which shows that it
+    /// cannot be carried out.
+    fn restore_text(&self, call: &mut ToolCall) {
+        if self.is_text(call) && !call.is_cut() {
             call.kind = CallKind::Custom;
+            call.arguments = text_of(std::mem::take(&mut call.arguments));
         }
-        is_text
     }
 }
 
@@ -152,8 +162,8 @@ impl ToolMap {
 #[derive(Debug)]
 pub struct Restorer {
     map: Arc<ToolMap>,
-    /// The arguments of calls whose text stands in JSON: it can be told when that is complete.
-    held: Vec<(At, String)>,
+    /// Calls whose text stands in JSON: they can be told when that is complete.
+    held: Vec<(At, ToolCall)>,
 }
 
 impl Restorer {
@@ -168,30 +178,44 @@ impl Restorer {
 
     /// What is to be told instead of an event.
     pub fn restore(&mut self, mut event: Event) -> impl Iterator<Item = Event> + use<> {
-        let place = |held: &[(At, String)], at| held.iter().position(|(of, _)| *of == at);
-        let mut before = None;
+        let (mut opened, mut told) = (None, None);
         match &mut event {
             Event::Open(at, part) => {
-                if self.map.restore_part(part)
-                    && let Part::ToolCall(call) = part
+                self.map.restore_name(part);
+                if let Part::ToolCall(call) = part
+                    && self.map.is_text(call)
                 {
-                    self.held.push((*at, std::mem::take(&mut call.arguments)));
+                    self.held.push((*at, std::mem::take(call)));
+                    return several([None, None, None]);
                 }
             }
-            Event::Delta(at, Delta::Arguments(more)) => {
+            Event::Delta(at, delta) => {
                 if let Some((_, held)) = self.held.iter_mut().find(|(of, _)| of == at) {
-                    held.push_str(&std::mem::take(more));
-                    return None.into_iter().chain(None);
+                    match delta {
+                        Delta::Arguments(more) => held.arguments.push_str(more),
+                        Delta::Seal(seal) => held.seal = Some(seal.clone()),
+                        _ => {}
+                    }
+                    return several([None, None, None]);
                 }
             }
             Event::Close(at) => {
-                let held = place(&self.held, *at).map(|index| self.held.swap_remove(index));
-                before = held.map(|(at, arguments)| Event::Delta(at, Delta::Arguments(text_of(arguments))));
+                if let Some(place) = self.held.iter().position(|(of, _)| of == at) {
+                    let (at, mut call) = self.held.swap_remove(place);
+                    self.map.restore_text(&mut call);
+                    let arguments = std::mem::take(&mut call.arguments);
+                    opened = Some(Event::Open(at, Part::ToolCall(call)));
+                    told = (!arguments.is_empty()).then_some(Event::Delta(at, Delta::Arguments(arguments)));
+                }
             }
             _ => {}
         }
-        before.into_iter().chain(Some(event))
+        several([opened, told, Some(event)])
     }
+}
+
+fn several(events: [Option<Event>; 3]) -> impl Iterator<Item = Event> {
+    events.into_iter().flatten()
 }
 
 /// Makes a custom tool a function; tells its name.
@@ -378,7 +402,7 @@ mod tests {
             other => other,
         };
         let is_own = |part: &Part, text: &str| matches!(part, Part::ToolCall(call) if call.name == "apply patch" && call.kind == CallKind::Custom && call.arguments == text);
-        for (arguments, text) in [(r#"{"input":"a\nb"}"#, "a\nb"), (r#"{"inp"#, r#"{"inp"#)] {
+        for (arguments, text) in [(r#"{"input":"a\nb"}"#, "a\nb"), (r#"{"else":1}"#, r#"{"else":1}"#)] {
             let choice = Choice { parts: vec![called(arguments)], ..Choice::default() };
             let mut answer = Response { choices: vec![choice], ..Response::default() };
             map.restore(&mut answer);
@@ -397,6 +421,20 @@ mod tests {
                 assert!(is_own(part, "") && told == text, "{told}");
             }
         }
+        // A call that was cut off is no text, and not to be carried out.
+        let choice = Choice { parts: vec![called(r#"{"inp"#)], ..Choice::default() };
+        let mut answer = Response { choices: vec![choice], ..Response::default() };
+        map.restore(&mut answer);
+        let is_left = |part: &Part, arguments: &str| matches!(part, Part::ToolCall(call) if call.name == "apply patch" && call.kind == CallKind::Function && call.arguments == arguments);
+        assert!(is_left(&answer.choices[0].parts[0], r#"{"inp"#), "{answer:?}");
+        let mut restorer = Restorer::new(Arc::new(map));
+        let at = At::default();
+        let events = [Event::Open(at, called(r#"{"inp"#)), Event::Close(at)];
+        let told: Vec<_> = events.into_iter().flat_map(|event| restorer.restore(event)).collect();
+        let [Event::Open(_, part), Event::Delta(_, Delta::Arguments(told)), Event::Close(_)] = &told[..] else {
+            panic!("{told:?}")
+        };
+        assert!(is_left(part, "") && told == r#"{"inp"#, "{told}");
         assert!(ToolMap::fit(&asked, &Limits { takes_text: true, signs: " _-", ..limits }, &mut no_losses()).is_none());
     }
 }

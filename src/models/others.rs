@@ -66,7 +66,8 @@ pub static TABLE: &[Row] = &[
     Row { names: &["grok-4", "grok-code-fast"], facts: grok(&[]) },
     // Moonshot.
     Row { names: &["kimi-k2-thinking"], facts: Facts { has_json_schema: true, ..ALWAYS_THINKING } },
-    // Meta. What others have made of it (DeepSeek's distillates) stands above.
+    // Meta. What others have made of it to think (DeepSeek's distillates, NVIDIA's) stands above.
+    Row { names: &["llama-3.1-nemotron", "llama-3.3-nemotron"], facts: Facts::UNKNOWN },
     Row {
         names: &["llama-2", "llama-3", "llama-4", "llama2", "llama3", "llama4"],
         facts: Facts { thinking: ThinkingStyle::Never, ..Facts::UNKNOWN },
@@ -115,6 +116,7 @@ mod tests {
         assert_eq!(Facts::of("meta-llama/Llama-3.3-70B-Instruct-Turbo").forced_tools, ForcedTools::Accepted);
         assert_eq!(Facts::of("llama-3.3-70b-versatile").thinking, ThinkingStyle::Never);
         assert_eq!(efforts("deepseek-r1-distill-llama-70b"), Some(0));
+        assert_eq!(Facts::of("nvidia/llama-3.3-nemotron-super-49b-v1.5"), &Facts::UNKNOWN);
         assert_eq!(efforts("z-ai/glm-5.3"), Some(3));
         assert_eq!(efforts("glm-5.1"), Some(2));
         assert_eq!(efforts("xiaomi/mimo-v2.5-pro"), Some(2));

@@ -233,7 +233,7 @@ async fn begin(
         }
         match connector.get_http_session(&peer).await {
             Ok((session, is_reused)) => break (session, is_reused, peer),
-            Err(_) if dns.pass_by(&base.host, address, &mut unreachable) => {}
+            Err(why) if dns.pass_by(&base.host, address, why.etype(), &mut unreachable) => {}
             Err(why) => return Err(why.into()),
         }
     };

@@ -14,6 +14,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
+use pingora_core::ErrorType;
+
 const FRESH: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -60,8 +62,9 @@ impl Dns {
     }
 
     /// Nobody could be connected to at this address, which joins the `unreachable`; the next one takes its place. True: the host has
-    /// one that has not been tried.
-    pub fn pass_by(&self, host: &str, address: SocketAddr, unreachable: &mut Vec<SocketAddr>) -> bool {
+    /// one that has not been tried, and there is time for it. Where all the time to connect has been waited for nothing, others
+    /// should be asked first.
+    pub fn pass_by(&self, host: &str, address: SocketAddr, why: &ErrorType, unreachable: &mut Vec<SocketAddr>) -> bool {
         if !unreachable.contains(&address) {
             unreachable.push(address);
         }
@@ -72,7 +75,8 @@ impl Dns {
             answer.in_use.fetch_add(1, Ordering::Relaxed);
             answer.is_chosen.store(true, Ordering::Relaxed);
         }
-        answer.in_order().any(|ip| !unreachable.contains(&SocketAddr::new(ip, address.port())))
+        let has_waited = matches!(why, ErrorType::ConnectTimedout | ErrorType::TLSHandshakeTimedout);
+        !has_waited && answer.in_order().any(|ip| !unreachable.contains(&SocketAddr::new(ip, address.port())))
     }
 
     fn renew(self: &Arc<Self>, host: &str) {
@@ -155,7 +159,7 @@ mod tests {
         assert_eq!(dns.resolve("::1", 80, &[]).await.unwrap().to_string(), "[::1]:80");
         let address = dns.resolve("localhost", 80, &[]).await.unwrap();
         assert!(address.ip().is_loopback());
-        dns.pass_by("localhost", address, &mut Vec::new());
+        dns.pass_by("localhost", address, &ErrorType::ConnectRefused, &mut Vec::new());
         assert!(dns.resolve("localhost", 80, &[]).await.unwrap().ip().is_loopback());
         assert!(dns.resolve("no-such-host.invalid", 80, &[]).await.is_err());
     }
@@ -172,13 +176,21 @@ mod tests {
         let mut unreachable = Vec::new();
         for (address, is_another_left) in [(NOBODY, true), (third, true), (SOMEBODY, false)] {
             assert_eq!(first(unreachable.clone()).await, address);
-            assert_eq!(dns.pass_by(HOST, SocketAddr::new(address, 1), &mut unreachable), is_another_left);
+            assert_eq!(
+                dns.pass_by(HOST, SocketAddr::new(address, 1), &ErrorType::ConnectRefused, &mut unreachable),
+                is_another_left
+            );
         }
         // All have been in vain: the next exchange begins anew. Two that find the same at once go on by one.
         assert_eq!(first(unreachable).await, NOBODY);
-        dns.pass_by(HOST, SocketAddr::new(NOBODY, 1), &mut Vec::new());
-        dns.pass_by(HOST, SocketAddr::new(NOBODY, 1), &mut Vec::new());
+        dns.pass_by(HOST, SocketAddr::new(NOBODY, 1), &ErrorType::ConnectRefused, &mut Vec::new());
+        dns.pass_by(HOST, SocketAddr::new(NOBODY, 1), &ErrorType::ConnectRefused, &mut Vec::new());
         assert_eq!(first(Vec::new()).await, third);
+        // After a long wait others are to be asked first; the next exchange tries the next address all the same.
+        let has_time = dns.pass_by(HOST, SocketAddr::new(third, 1), &ErrorType::ConnectTimedout, &mut Vec::new());
+        assert_eq!((has_time, first(Vec::new()).await), (false, SOMEBODY));
+        dns.pass_by(HOST, SocketAddr::new(SOMEBODY, 1), &ErrorType::ConnectRefused, &mut Vec::new());
+        dns.pass_by(HOST, SocketAddr::new(NOBODY, 1), &ErrorType::ConnectRefused, &mut Vec::new());
         // The one that took another's place keeps it, as long as the host has it.
         dns.learn(HOST, vec![NOBODY, SOMEBODY, third]);
         assert_eq!(first(Vec::new()).await, third);

@@ -31,7 +31,7 @@ pub fn is_worth_another_try(ctx: &mut Exchange, why: &str, remedy: Remedy) -> bo
 pub fn fail_to_connect(peer: &HttpPeer, ctx: &mut Exchange, mut error: Box<Error>, dns: &Dns) -> Box<Error> {
     if let (Some(attempt), Some(address)) = (&ctx.attempt, peer.address().as_inet()) {
         let host = &attempt.base().host;
-        if dns.pass_by(host, *address, ctx.tries.unreachable()) {
+        if dns.pass_by(host, *address, error.etype(), ctx.tries.unreachable()) {
             log::warn!(
                 "{host} cannot be reached at {}: {}; another of its addresses is tried",
                 address.ip(),

@@ -158,3 +158,13 @@ fn tools_that_come_later_are_tools_all_the_same() {
     assert_eq!((&item["call_id"], &item["arguments"]), (&json!("s3"), &json!({"query": "sub"})));
     assert!(!told.contains("function_call"), "{told}");
 }
+
+#[test]
+fn a_search_that_openai_runs_is_not_the_clients() {
+    let body = json!({"model": "m", "input": "q", "tools": [
+        {"type": "function", "name": "tool_search", "parameters": {"type": "object"}}, {"type": "tool_search"}]});
+    let asked = Dialect::OpenaiResponses.client().read_request(body.to_string().as_bytes()).expect("a request");
+    assert!(!asked.reply.searches_tools);
+    let (sent, lost) = sent(Dialect::OpenaiResponses, Dialect::OpenaiChat, "m", &Habits::COMPATIBLE, &body);
+    assert_eq!((sent["tools"].as_array().map(Vec::len), lost.len()), (Some(1), 1));
+}

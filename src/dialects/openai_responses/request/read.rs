@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::tool_search;
+use super::tools::Offered;
 use super::wire::Body;
 use super::{items, settings, tools, wire as shape};
 use crate::dialects::ir::{Json, Logprobs, Message, Part, Request, Role, Text, Unknown};
@@ -30,8 +30,7 @@ pub fn read(body: &[u8]) -> Result<Asked, Refusal> {
     let format = settings::format(body.text.as_deref(), &mut unknown)?;
     let mut offered = body.tools.unwrap_or_default();
     offered.append(&mut more_tools);
-    let (tools, namespaces) = tools::read(&offered, &mut unknown)?;
-    let searches_tools = offered.iter().any(|tool| shape::kind(tool).as_deref() == Some(tool_search::NAME));
+    let Offered { tools, namespaces, searches: searches_tools } = tools::read(&offered, &mut unknown)?;
     let tool_choice = tools::read_choice(body.tool_choice.as_deref(), &tools, &mut unknown)?;
     let thinking = settings::thinking(body.reasoning.as_deref(), &mut unknown)?;
     let logprobs = logprobs(body.include.as_deref(), body.top_logprobs.map(|top| top.0), &mut unknown);

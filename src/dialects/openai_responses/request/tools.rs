@@ -13,14 +13,26 @@ use crate::dialects::openai_rules::is_closed;
 use crate::dialects::wire::read_member;
 use crate::error::Refusal;
 
-/// The tools, and which of them are in namespaces.
-pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<(Vec<Tool>, Vec<Namespaced>), Refusal> {
-    let (mut read, mut namespaces) = (Vec::with_capacity(tools.len()), Vec::new());
+/// The tools that a client offers.
+#[derive(Debug, Default)]
+pub struct Offered {
+    pub tools: Vec<Tool>,
+    /// Those that are in namespaces.
+    pub namespaces: Vec<Namespaced>,
+    /// Whether one is a search that the client runs itself.
+    pub searches: bool,
+}
+
+pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<Offered, Refusal> {
+    let (mut read, mut namespaces, mut searches) = (Vec::with_capacity(tools.len()), Vec::new(), false);
     for (index, raw) in tools.iter().enumerate() {
         let place = format!("tools[{index}]");
         let may_be = raw.get().contains("\"namespace\"");
         if may_be && wire::kind(raw).as_deref() == Some("namespace") {
             read_namespace(raw, &place, &mut read, &mut namespaces, unknown)?;
+        } else if let Some(search) = read_search(raw, &place, unknown) {
+            searches = true;
+            read.push(search);
         } else {
             read.push(read_tool(raw, &place, unknown)?);
         }
@@ -31,7 +43,7 @@ pub fn read(tools: &[Json], unknown: &mut Vec<Unknown>) -> Result<(Vec<Tool>, Ve
         Tool::Function { name, .. } | Tool::Custom { name, .. } => names.insert(name.clone()),
         Tool::WebSearch(_) | Tool::CachePoint(_) | Tool::Opaque(_) => true,
     });
-    Ok((read, namespaces))
+    Ok(Offered { tools: read, namespaces, searches })
 }
 
 fn read_namespace(
@@ -55,6 +67,24 @@ fn read_namespace(
     Ok(())
 }
 
+/// A search for tools, if the client runs it itself.
+fn read_search(raw: &RawValue, place: &str, unknown: &mut Vec<Unknown>) -> Option<Tool> {
+    if !raw.get().contains("\"tool_search\"") || wire::kind(raw)? != tool_search::NAME {
+        return None;
+    }
+    let before = unknown.len();
+    let read = read_member::<wire::Tool>(raw, &|| place.to_owned(), unknown);
+    match read.ok().filter(|tool| tool.execution.as_deref() == Some("client")) {
+        Some(wire::Tool { description, parameters, .. }) => {
+            Some(Tool::Function { name: tool_search::NAME.to_owned(), description, parameters, strict: None })
+        }
+        None => {
+            unknown.truncate(before);
+            None
+        }
+    }
+}
+
 fn read_tool(raw: &RawValue, place: &str, unknown: &mut Vec<Unknown>) -> Result<Tool, Refusal> {
     let before = unknown.len();
     let read = read_member::<wire::Tool>(raw, &|| place.to_owned(), unknown);
@@ -70,13 +100,6 @@ fn read_tool(raw: &RawValue, place: &str, unknown: &mut Vec<Unknown>) -> Result<
         }
     };
     let is_search = kind.starts_with("web_search");
-    if kind == tool_search::NAME
-        && let Ok(wire::Tool { execution: Some(execution), description, parameters, .. }) = &read
-        && execution == "client"
-    {
-        let (name, description, parameters) = (kind, description.clone(), parameters.clone());
-        return Ok(Tool::Function { name, description, parameters, strict: None });
-    }
     if !is_search && kind != "function" && kind != "custom" {
         // Its members are no concern of ours: it is kept as it is.
         unknown.truncate(before);
