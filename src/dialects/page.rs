@@ -71,8 +71,8 @@ been told by then, the thought stays text.
 
 A provider's events become the client's at once; no text is held back, but for what may be the beginning of a tag, and the text of a custom tool that is a
 function to the provider: it is told when it is complete. An error in mid-stream, a cut connection or a missing end is told as one error
-event of the client's dialect, and never looks like a normal end. To clients of the Responses API it is told as the API itself does: by `error`, and
-then by `response.failed`.
+event of the client's dialect, and never looks like a normal end. To clients of the Responses API a translated answer tells it as the API itself
+does: by `error`, and then by `response.failed`.
 
 ## Counting tokens
 
