@@ -23,6 +23,8 @@ pub fn replies() -> [Reply; 2] {
         counts_stream: true,
         shows_thoughts: true,
         is_array: true,
+        namespaces: Vec::new(),
+        searches_tools: true,
         echo,
     };
     [rich, Reply::default()]
