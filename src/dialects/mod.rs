@@ -22,6 +22,8 @@ mod openai_rules;
 pub mod page;
 pub mod predict;
 pub mod stored;
+#[cfg(test)]
+mod testing;
 pub mod think_tags;
 pub mod tool_map;
 mod wire;

@@ -16,7 +16,7 @@ use super::ir::{
 };
 use super::{Dialect, Habits};
 
-/// What a provider takes as a tool.
+/// What a dialect takes as the name of a tool.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// In characters.
@@ -25,8 +25,6 @@ pub struct Limits {
     pub signs: &'static str,
     /// Whether it may begin with a digit or a sign other than `_`.
     pub begins_with_any: bool,
-    /// Whether it takes custom tools.
-    pub takes_text: bool,
 }
 
 /// What was changed.
@@ -45,26 +43,15 @@ struct Input {
 }
 
 impl Limits {
-    /// What a provider with these habits takes in this dialect.
-    pub fn of(dialect: Dialect, habits: &Habits) -> Self {
-        let takes_text = match dialect {
-            Dialect::OpenaiChat => habits.has_openai_members,
-            Dialect::OpenaiResponses => true,
-            Dialect::Anthropic | Dialect::Gemini | Dialect::Converse => false,
-        };
-        Self { takes_text, ..Self::of_names(dialect) }
-    }
-
-    /// What a dialect takes as the name of a tool.
-    pub const fn of_names(dialect: Dialect) -> Self {
-        const ANY: Limits = Limits { longest: usize::MAX, signs: "", begins_with_any: true, takes_text: true };
+    pub const fn of(dialect: Dialect) -> Self {
+        const ANY: Limits = Limits { longest: usize::MAX, signs: "", begins_with_any: true };
         match dialect {
             // `^[a-zA-Z0-9_-]{1,64}$`, which other providers have taken over.
             Dialect::OpenaiChat | Dialect::OpenaiResponses => Self { longest: 64, signs: "_-", ..ANY },
             // `^[a-zA-Z0-9_-]{1,128}$`.
             Dialect::Anthropic => Self { longest: 128, signs: "_-", ..ANY },
             // What the Gemini API and Vertex AI have in common (`FunctionDeclaration.name`).
-            Dialect::Gemini => Self { longest: 64, signs: "_.-", begins_with_any: false, ..ANY },
+            Dialect::Gemini => Self { longest: 64, signs: "_.-", begins_with_any: false },
             // `ToolSpecification.name`: `[a-zA-Z0-9_-]{1,64}`.
             Dialect::Converse => Self { longest: 64, signs: "_-", ..ANY },
         }
@@ -95,8 +82,14 @@ impl Limits {
 }
 
 impl ToolMap {
-    /// The request with tools that its provider takes; `None` if it takes them all as they are.
-    pub fn fit(request: &Request, limits: &Limits, losses: &mut Losses) -> Option<(Request, Self)> {
+    /// The request with tools that a provider of these habits takes; `None` if it takes them all as they are.
+    pub fn fit(request: &Request, provider: Dialect, habits: &Habits, losses: &mut Losses) -> Option<(Request, Self)> {
+        let limits = Limits::of(provider);
+        let takes_text = match provider {
+            Dialect::OpenaiChat => habits.has_openai_members,
+            Dialect::OpenaiResponses => true,
+            Dialect::Anthropic | Dialect::Gemini | Dialect::Converse => false,
+        };
         let mut map = Self::default();
         for name in given(request) {
             let Cow::Owned(mut fitted) = limits.fitted(name) else { continue };
@@ -110,7 +103,7 @@ impl ToolMap {
             map.names.push((name.to_owned(), fitted));
         }
         let has_text = |tool: &Tool| matches!(tool, Tool::Custom { .. });
-        let lends_text = !limits.takes_text && request.tools.iter().any(has_text);
+        let lends_text = !takes_text && request.tools.iter().any(has_text);
         if map.names.is_empty() && !lends_text {
             return None;
         }
@@ -303,7 +296,8 @@ mod tests {
     use super::*;
     use crate::dialects::ir::{At, Choice, Message, Role, ToolCall};
 
-    const AMAZONS: Limits = Limits::of_names(Dialect::Converse);
+    const AMAZONS: Limits = Limits::of(Dialect::Converse);
+    const HABITS: &Habits = &Habits::COMPATIBLE;
 
     fn request(names: &[&str]) -> Request {
         let tool = |name: &&str| Tool::Function {
@@ -334,11 +328,11 @@ mod tests {
         assert_eq!(AMAZONS.fitted(&one).len(), 64);
         assert_ne!(AMAZONS.fitted(&one), AMAZONS.fitted(&two));
         assert_eq!(AMAZONS.fitted(&one), AMAZONS.fitted(&one));
-        let googles = Limits::of_names(Dialect::Gemini);
+        let googles = Limits::of(Dialect::Gemini);
         assert_eq!(googles.fitted("a.b:c"), "a.b_c");
         assert_eq!(googles.fitted("9lives"), "_9lives");
         assert_eq!(googles.fitted(&"9".repeat(64)).len(), 64);
-        assert!(ToolMap::fit(&request(&["a", "b"]), &AMAZONS, &mut no_losses()).is_none());
+        assert!(ToolMap::fit(&request(&["a", "b"]), Dialect::Converse, HABITS, &mut no_losses()).is_none());
     }
 
     #[test]
@@ -347,7 +341,7 @@ mod tests {
         asked.tool_choice =
             Some(ToolChoice::Allowed { names: vec!["a:b".to_owned(), "plain".to_owned()], required: true });
         asked.messages = vec![Message { role: Role::Assistant, parts: vec![call("a.b"), call("of/old")], name: None }];
-        let (sent, names) = ToolMap::fit(&asked, &AMAZONS, &mut no_losses()).expect("some do not fit");
+        let (sent, names) = ToolMap::fit(&asked, Dialect::Converse, HABITS, &mut no_losses()).expect("some do not fit");
         let known: Vec<_> = given(&sent).map(str::to_owned).collect();
         assert!(known.iter().all(|name| matches!(AMAZONS.fitted(name), Cow::Borrowed(_))), "{known:?}");
         assert_eq!((&*known[1], &*known[3], &*known[7]), ("a_b", "plain", "of_old"));
@@ -381,9 +375,8 @@ mod tests {
             format: to_raw_value(&format).ok(),
         };
         let asked = Request { tools: vec![custom], ..Request::default() };
-        let limits = Limits::of(Dialect::Anthropic, &Habits::COMPATIBLE);
         let mut losses = no_losses();
-        let (sent, map) = ToolMap::fit(&asked, &limits, &mut losses).expect("a function");
+        let (sent, map) = ToolMap::fit(&asked, Dialect::Anthropic, HABITS, &mut losses).expect("a function");
         let [Tool::Function { name, description: Some(description), parameters: Some(parameters), .. }] =
             &sent.tools[..]
         else {
@@ -435,6 +428,7 @@ mod tests {
             panic!("{told:?}")
         };
         assert!(is_left(part, "") && told == r#"{"inp"#, "{told}");
-        assert!(ToolMap::fit(&asked, &Limits { takes_text: true, signs: " _-", ..limits }, &mut no_losses()).is_none());
+        let openai = ToolMap::fit(&asked, Dialect::OpenaiChat, &Habits::OPENAI, &mut no_losses());
+        assert!(openai.is_some_and(|(sent, map)| matches!(sent.tools[0], Tool::Custom { .. }) && map.texts.is_empty()));
     }
 }

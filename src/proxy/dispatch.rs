@@ -16,7 +16,7 @@ use super::failure::{self, KNOWN};
 use super::{media, query};
 use crate::dialects::ir::Losses;
 use crate::dialects::think_tags::ThinkTags;
-use crate::dialects::tool_map::{Limits, ToolMap};
+use crate::dialects::tool_map::ToolMap;
 use crate::dialects::{Asked, Dialect, Recipient, audio, count, embeddings, invoke, predict};
 use crate::endpoints::Operation;
 use crate::error::{Failure, Refusal, Remedy};
@@ -263,7 +263,7 @@ fn translated(
     let recipient = Recipient { facts: &target.known.facts, habits: instance.habits(&target.model) };
     asked.request.model = instance.provider.urls.model(instance, operation, &target.model).into_owned();
     let mut losses = Losses::new(dialect.losses(), is_strict);
-    let (fitted, tool_map) = ToolMap::fit(&asked.request, &Limits::of(provider, recipient.habits), &mut losses).unzip();
+    let (fitted, tool_map) = ToolMap::fit(&asked.request, provider, recipient.habits, &mut losses).unzip();
     let body = dialect.write_request(fitted.as_ref().unwrap_or(&asked.request), &recipient, &mut losses)?;
     let body = with_quirks(body, target.upstream.instance.provider.quirks);
     let (think_tags, dropped) = (instance.think_tags(), losses.finish()?);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use narthex::dialects::ir::Losses;
-use narthex::dialects::tool_map::{Limits, ToolMap};
+use narthex::dialects::tool_map::ToolMap;
 use narthex::dialects::{Dialect, EffortHabit, Habits, Recipient};
 use narthex::models::Facts;
 
@@ -50,7 +50,7 @@ impl Request {
             request.model = (*model).to_owned();
             let dialect = provider.provider();
             let mut losses = Losses::new(dialect.losses(), false);
-            if let Some((fitted, _)) = ToolMap::fit(&request, &Limits::of(*provider, habits), &mut losses) {
+            if let Some((fitted, _)) = ToolMap::fit(&request, *provider, habits, &mut losses) {
                 request = fitted;
             }
             let written = dialect.write_request(&request, &Recipient { facts: Facts::of(model), habits }, &mut losses);

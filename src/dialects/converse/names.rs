@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::dialects::tool_map::Limits;
 
 /// `[a-zA-Z0-9_.:-]{1,64}`.
-const CALL_IDS: Limits = Limits { longest: 64, signs: "_.:-", begins_with_any: true, takes_text: false };
+const CALL_IDS: Limits = Limits { longest: 64, signs: "_.:-", begins_with_any: true };
 
 /// A call's id. The same id always becomes the same, so that results still find their calls.
 pub fn call_id(id: &str) -> Cow<'_, str> {

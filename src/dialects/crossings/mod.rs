@@ -22,17 +22,7 @@ fn sent(from: Dialect, to: Dialect, model: &str, habits: &Habits, body: &Value) 
 
 /// The events of a provider's stream.
 fn events(from: Dialect, body: &str) -> Vec<Event> {
-    let provider = from.provider();
-    let (mut framing, mut reader, mut events) = (provider.framing(), provider.stream_reader(), Vec::new());
-    framing.push(body.as_bytes());
-    while let Some(frame) = framing.next().expect("frames") {
-        reader.read(&frame, &mut events);
-    }
-    if let Some(frame) = framing.finish().expect("frames") {
-        reader.read(&frame, &mut events);
-    }
-    reader.end(&mut events);
-    events
+    crate::dialects::testing::events(from.provider(), [body.as_bytes()])
 }
 
 /// What a client hears of a provider's stream.

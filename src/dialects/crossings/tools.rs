@@ -68,7 +68,7 @@ fn tools_in_namespaces_are_functions_elsewhere() {
             {"type": "function_call", "call_id": "c1", "name": "read", "namespace": "mcp__files__", "arguments": "{}"},
             {"type": "function_call_output", "call_id": "c1", "output": "it"},
         ], "tools": [tool("shell"),
-            {"type": "namespace", "name": "mcp__files__", "description": "d", "tools": [tool("read"), tool("write")]},
+            {"type": "namespace", "name": "mcp__files__", "description": "Files.", "tools": [tool("read"), tool("write")]},
             {"type": "namespace", "name": "mcp__web", "tools": [tool("read")]}]});
     for to in [Dialect::OpenaiChat, Dialect::Anthropic, Dialect::Gemini, Dialect::Converse] {
         let (sent, lost) = sent(Dialect::OpenaiResponses, to, "m", &Habits::COMPATIBLE, &body);
@@ -77,6 +77,7 @@ fn tools_in_namespaces_are_functions_elsewhere() {
             assert!(text.contains(name), "{name} in {text}");
         }
         assert!(lost.is_empty() && !text.contains("\"read\""), "{lost:?} {text}");
+        assert_eq!(text.matches("Of all tools of `mcp__files__`: Files.").count(), 1, "{text}");
     }
     let reply = Dialect::OpenaiResponses.client().read_request(body.to_string().as_bytes()).expect("a request").reply;
     let call = |name: &str| {

@@ -28,20 +28,7 @@ fn written(request: &Request, model: &str) -> (Value, Vec<String>) {
 
 /// The events of a stream that came in pieces of this size.
 fn events(stream: &str, size: usize) -> Vec<Event> {
-    let mut framing = Anthropic.framing();
-    let mut reader = Anthropic.stream_reader();
-    let mut events = Vec::new();
-    for piece in stream.as_bytes().chunks(size) {
-        framing.push(piece);
-        while let Some(frame) = framing.next().expect("frames") {
-            reader.read(&frame, &mut events);
-        }
-    }
-    if let Some(frame) = framing.finish().expect("frames") {
-        reader.read(&frame, &mut events);
-    }
-    reader.end(&mut events);
-    events
+    crate::dialects::testing::events(&Anthropic, stream.as_bytes().chunks(size))
 }
 
 fn fold(events: Vec<Event>) -> Response {

@@ -39,19 +39,7 @@ fn stream(events: &[(&'static str, &'static str)]) -> BytesMut {
 
 /// The events of a stream that comes in these pieces; they follow the grammar.
 fn events(pieces: &[&[u8]]) -> Vec<Event> {
-    let mut framing = Converse.framing();
-    let mut reader = Converse.stream_reader();
-    let mut events = Vec::new();
-    for piece in pieces {
-        framing.push(piece);
-        while let Some(frame) = framing.next().expect("frames") {
-            reader.read(&frame, &mut events);
-        }
-    }
-    if let Some(frame) = framing.finish().expect("frames") {
-        reader.read(&frame, &mut events);
-    }
-    reader.end(&mut events);
+    let events = crate::dialects::testing::events(&Converse, pieces.iter().copied());
     ir::event::check(&events).expect("the grammar");
     events
 }

@@ -27,21 +27,7 @@ fn write_to(model: &str, request: &Request) -> (String, Vec<String>) {
 
 /// The events of a body that arrives in these pieces.
 fn events_of<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Vec<Event> {
-    let provider = Dialect::Gemini.provider();
-    let (mut framing, mut reader) = (provider.framing(), provider.stream_reader());
-    let mut events = Vec::new();
-    for piece in pieces {
-        framing.push(piece);
-        while let Some(frame) = framing.next().expect("frames") {
-            reader.read(&frame, &mut events);
-        }
-    }
-    if let Some(frame) = framing.finish().expect("frames") {
-        reader.read(&frame, &mut events);
-    }
-    reader.end(&mut events);
-    reader.end(&mut events);
-    events
+    crate::dialects::testing::events(Dialect::Gemini.provider(), pieces)
 }
 
 fn fold(events: impl IntoIterator<Item = Event>) -> Result<Response, Failure> {

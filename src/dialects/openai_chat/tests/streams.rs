@@ -23,19 +23,7 @@ fn finish(reason: &str) -> String {
 }
 
 fn read_in(parts: &[&[u8]]) -> Vec<Event> {
-    let (mut framing, mut reader, mut events) =
-        (OpenaiChat::default().framing(), OpenaiChat::default().stream_reader(), Vec::new());
-    for part in parts {
-        framing.push(part);
-        while let Some(frame) = framing.next().expect("frames") {
-            reader.read(&frame, &mut events);
-        }
-    }
-    if let Some(frame) = framing.finish().expect("frames") {
-        reader.read(&frame, &mut events);
-    }
-    reader.end(&mut events);
-    events
+    crate::dialects::testing::events(&OpenaiChat::default(), parts.iter().copied())
 }
 
 /// Reads it whole and in two pieces, wherever it may be cut.

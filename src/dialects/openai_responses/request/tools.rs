@@ -56,11 +56,17 @@ fn read_namespace(
     let namespace = read_member::<wire::Namespace>(raw, &|| place.to_owned(), unknown)?;
     let prefix = namespace.name.filter(|name| !name.is_empty());
     let prefix = prefix.ok_or_else(|| Refusal::invalid(format!("`{place}.name` is missing.")).param("tools"))?;
+    // What is said of all of them has its place at the first.
+    let mut of_all = namespace.description.filter(|text| !text.trim().is_empty());
     for (index, raw) in namespace.tools.unwrap_or_default().iter().enumerate() {
         let mut tool = read_tool(raw, &format!("{place}.tools[{index}]"), unknown)?;
-        if let Tool::Function { name, .. } | Tool::Custom { name, .. } = &mut tool {
+        if let Tool::Function { name, description, .. } | Tool::Custom { name, description, .. } = &mut tool {
             namespaces.push(Namespaced::new(&prefix, name));
             *name = joined(&prefix, name);
+            if let Some(of_all) = of_all.take() {
+                let own = description.take().unwrap_or_default();
+                *description = Some(format!("{own}\n\nOf all tools of `{prefix}`: {of_all}").trim().to_owned());
+            }
         }
         read.push(tool);
     }

@@ -152,9 +152,7 @@ pub struct Namespace {
     #[serde(rename = "type")]
     _kind: String,
     pub name: Option<String>,
-    /// What they have in common; each has a description of its own.
-    #[serde(rename = "description")]
-    _description: Option<String>,
+    pub description: Option<String>,
     pub tools: Option<Vec<Json>>,
 }
 

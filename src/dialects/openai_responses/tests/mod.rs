@@ -32,19 +32,7 @@ fn reply() -> Reply {
 
 /// The events of a stream that comes in pieces of this size.
 fn events(stream: &str, size: usize) -> Vec<Event> {
-    let (mut framing, mut reader) = (OpenaiResponses.framing(), OpenaiResponses.stream_reader());
-    let mut events = Vec::new();
-    for chunk in stream.as_bytes().chunks(size) {
-        framing.push(chunk);
-        while let Some(frame) = framing.next().expect("frames") {
-            reader.read(&frame, &mut events);
-        }
-    }
-    if let Some(frame) = framing.finish().expect("frames") {
-        reader.read(&frame, &mut events);
-    }
-    reader.end(&mut events);
-    events
+    crate::dialects::testing::events(&OpenaiResponses, stream.as_bytes().chunks(size))
 }
 
 fn fold(events: Vec<Event>) -> Result<ir::Response, Failure> {
