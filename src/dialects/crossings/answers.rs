@@ -32,6 +32,21 @@ fn a_stream_without_a_choice_is_no_answer() {
 }
 
 #[test]
+fn raw_json_of_several_lines_stays_within_its_event() {
+    let logprobs = "[{\ndata: \"token\": \"Yes\",\r\ndata: \"logprob\": -0.25,\ndata: \"bytes\": [89]\ndata: }]";
+    let choice = format!(
+        "{{\"delta\":{{\"content\":\"Yes\"}},\"logprobs\":{{\"content\":{logprobs}}},\"finish_reason\":\"stop\"}}"
+    );
+    let body = format!("data: {{\"choices\":[{choice}]}}\n\ndata: [DONE]\n\n");
+    for to in [Dialect::OpenaiChat, Dialect::OpenaiResponses] {
+        let heard = heard(Dialect::OpenaiChat, to, &body);
+        let mut data = heard.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+        assert!(data.all(|data| serde_json::from_str::<serde_json::Value>(data).is_ok()), "{heard}");
+        assert!(heard.contains("\"logprob\": -0.25") || heard.contains("\"logprob\":-0.25"), "{heard}");
+    }
+}
+
+#[test]
 fn counts_are_found_beside_a_delta() {
     let body = concat!(
         "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\",",

@@ -12,7 +12,7 @@ use crate::dialects::ir::{
 use crate::dialects::openai_chat::details::{Detail, text_name};
 use crate::dialects::openai_chat::finish;
 use crate::dialects::openai_chat::usage::Written;
-use crate::dialects::wire::{write_event, write_to};
+use crate::dialects::wire::{in_one_line, write_event, write_to};
 use crate::dialects::{Dialect, EventWriter, Reply};
 
 #[derive(Debug)]
@@ -189,6 +189,7 @@ impl Writer {
     fn rare(&mut self, choice: u32, rare: &RareDelta, out: &mut BytesMut) {
         let mut members = BytesMut::new();
         write_to(&mut members, rare);
+        in_one_line(&mut members);
         if let Some(members) = members.get(1..members.len() - 1).filter(|members| !members.is_empty()) {
             self.delta(choice, out, |out| out.put_slice(members));
         }
@@ -272,6 +273,7 @@ impl Writer {
             (Open::Text(_), Delta::Logprobs(logprobs)) => {
                 let mut behind = BytesMut::from(&b",\"logprobs\":{\"content\":"[..]);
                 write_to(&mut behind, &logprobs);
+                in_one_line(&mut behind);
                 behind.put_slice(b",\"refusal\":null},\"finish_reason\":null");
                 self.begin(choice, out);
                 let behind = String::from_utf8_lossy(&behind);
