@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use wide::u8x16;
+use fearless_simd::prelude::*;
+use fearless_simd::{Level, dispatch, u8x64};
 
 use super::{Malformed, Member};
 
@@ -50,6 +51,8 @@ pub struct Scan {
     closers: Vec<u8>,
     /// The piece before ended in the middle of an escape.
     is_escaped: bool,
+    /// What this processor can do.
+    level: Level,
 }
 
 impl Scan {
@@ -64,6 +67,7 @@ impl Scan {
             value_start: 0,
             closers: Vec::new(),
             is_escaped: false,
+            level: Level::new(),
         }
     }
 
@@ -171,7 +175,7 @@ impl Scan {
     fn text_end(&mut self, piece: &[u8], at: usize) -> Option<usize> {
         let start = at + usize::from(std::mem::take(&mut self.is_escaped));
         let text = piece.get(start..).unwrap_or_default();
-        match closing_quote(text) {
+        match dispatch!(self.level, simd => closing_quote(simd, text)) {
             Some(quote) => Some(start + quote + 1),
             None => {
                 self.is_escaped = is_escaped_at(text, text.len());
@@ -227,11 +231,13 @@ fn closer(open: u8) -> u8 {
 
 /// The first quote that is not escaped. Pasted code has an escaped one every few words, so it is a block, not a quote, that is
 /// looked at in one go: which of its quotes follow a backslash is seen from two masks.
-fn closing_quote(text: &[u8]) -> Option<usize> {
+#[inline(always)]
+fn closing_quote<S: Simd>(simd: S, text: &[u8]) -> Option<usize> {
     let (blocks, rest) = text.as_chunks::<LANES>();
     let mut backslashes_before = 0;
     for (index, block) in blocks.iter().enumerate() {
-        let (quotes, backslashes) = (places(block, b'"'), places(block, b'\\'));
+        let bytes = u8x64::from_slice(simd, block);
+        let (quotes, backslashes) = (bytes.simd_eq(b'"').to_bitmask(), bytes.simd_eq(b'\\').to_bitmask());
         let after_one = backslashes << 1 | backslashes_before >> 63;
         let after_two = backslashes << 2 | backslashes_before >> 62;
         backslashes_before = backslashes;
@@ -251,16 +257,6 @@ fn closing_quote(text: &[u8]) -> Option<usize> {
 
 /// Bytes that are looked at in one go: one bit of a mask for each.
 const LANES: usize = 64;
-
-/// One bit for each byte of the block that is this one.
-fn places(block: &[u8; LANES], byte: u8) -> u64 {
-    let wanted = u8x16::splat(byte);
-    let (quarters, _) = block.as_chunks::<16>();
-    quarters
-        .iter()
-        .rev()
-        .fold(0, |mask, quarter| mask << 16 | u64::from(u8x16::new(*quarter).simd_eq(wanted).to_bitmask()))
-}
 
 /// Whether an odd number of backslashes stands before this place: each pair of them is a backslash of the text.
 fn is_escaped_at(text: &[u8], place: usize) -> bool {
@@ -292,6 +288,14 @@ mod tests {
             is_escaped = *byte == b'\\' && !is_escaped;
             closes
         })
+    }
+
+    /// As every kind of processor finds it.
+    fn closing_quote(text: &[u8]) -> Option<usize> {
+        let levels = [Level::baseline(), Level::new()];
+        let [baseline, best] = levels.map(|level| dispatch!(level, simd => super::closing_quote(simd, text)));
+        assert_eq!(baseline, best);
+        best
     }
 
     proptest! {

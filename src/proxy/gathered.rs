@@ -6,7 +6,7 @@
 //! A provider may answer before it has taken the whole request, and take no more of it then. So while it takes nothing, what it says
 //! is listened to: an answer that refuses ends the writing.
 
-use std::io::{ErrorKind, Result};
+use std::io::{ErrorKind, IoSlice, Result};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -18,7 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::wrapped::wraps_connection;
 
-/// What waits at most, in bytes: as much as fits into a TLS record (RFC 8446 §5.1).
+/// What waits at most, in bytes: as much as fits into a TLS record (RFC 8446 §5.1). With more than that it leaves as it is.
 const MOST: usize = 16 << 10;
 
 /// What is kept of an answer at most, in bytes, while the request is still being written.
@@ -66,27 +66,38 @@ pub fn is_sent(session: &HttpSession) -> bool {
 
 impl Gathered {
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
-        while let Some(rest @ [_, ..]) = self.waiting.get(self.sent..) {
-            match ready!(poll_out(&mut self.connection, &mut self.early, cx, rest))? {
-                0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                sent => self.sent += sent,
-            }
+        while self.waiting.get(self.sent..).is_some_and(|rest| !rest.is_empty()) {
+            ready!(self.poll_send_with(cx, &[]))?;
         }
-        // An idle connection keeps no room for it.
-        (self.waiting, self.sent) = (Vec::new(), 0);
         Poll::Ready(Ok(()))
     }
 
+    /// Sends what waits, and as much of `more` as is taken with it: so much is told.
+    fn poll_send_with(&mut self, cx: &mut Context<'_>, more: &[u8]) -> Poll<Result<usize>> {
+        let rest = self.waiting.get(self.sent..).unwrap_or_default();
+        let both = [IoSlice::new(rest), IoSlice::new(more)];
+        let taken = match ready!(poll_out(&mut self.connection, &mut self.early, cx, &both))? {
+            0 => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+            sent if sent < rest.len() => {
+                self.sent += sent;
+                return Poll::Ready(Ok(0));
+            }
+            sent => sent - rest.len(),
+        };
+        // An idle connection keeps no room for it.
+        (self.waiting, self.sent) = (Vec::new(), 0);
+        Poll::Ready(Ok(taken))
+    }
+
     fn poll_gather(&mut self, cx: &mut Context<'_>, more: &[u8]) -> Poll<Result<usize>> {
-        if self.waiting.len() == MOST || more.len() >= MOST && self.waiting.is_empty() {
-            ready!(self.poll_send(cx))?;
-            if more.len() >= MOST {
-                return poll_out(&mut self.connection, &mut self.early, cx, more);
+        while self.waiting.len() + more.len() > MOST {
+            let taken = ready!(self.poll_send_with(cx, more))?;
+            if taken > 0 {
+                return Poll::Ready(Ok(taken));
             }
         }
-        let (fits, _) = more.split_at(more.len().min(MOST - self.waiting.len()));
-        self.waiting.extend_from_slice(fits);
-        Poll::Ready(Ok(fits.len()))
+        self.waiting.extend_from_slice(more);
+        Poll::Ready(Ok(more.len()))
     }
 
     fn poll_leave(&mut self, cx: &mut Context<'_>) -> Poll<Result<()>> {
@@ -96,8 +107,13 @@ impl Gathered {
 }
 
 /// Writes. While nothing is taken, an answer may say why.
-fn poll_out(connection: &mut Stream, early: &mut Vec<u8>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<Result<usize>> {
-    let written = Pin::new(&mut *connection).poll_write(cx, bytes);
+fn poll_out(
+    connection: &mut Stream,
+    early: &mut Vec<u8>,
+    cx: &mut Context<'_>,
+    bytes: &[IoSlice<'_>],
+) -> Poll<Result<usize>> {
+    let written = Pin::new(&mut *connection).poll_write_vectored(cx, bytes);
     if written.is_ready() {
         return written;
     }
