@@ -10,7 +10,7 @@ use pingora_proxy::Session;
 use super::context::{Ask, Exchange, RequestId, Rest, Run};
 use super::stored::Prepared;
 use super::tries::Tries;
-use super::{Side, batches, body, collect, dispatch, door, files, headers, listing, local, named_files, relay, stored};
+use super::{Side, batches, body, dispatch, door, files, headers, listing, local, named_files, relay, stored, whole};
 use crate::config::Tenant;
 use crate::dialects::{Asked, Dialect, count};
 use crate::endpoints::{self, Endpoint, NoMatch, Operation};
@@ -213,8 +213,8 @@ async fn run(
         local::without_provider(session, ctx).await?;
         return Ok(true);
     }
-    // What is collected needs no callback of Pingora's.
-    if read.earns_callback || collect::is_wanted(ctx) {
+    // A whole answer needs no callback of Pingora's.
+    if read.earns_callback || whole::is_wanted(ctx) {
         return Ok(false);
     }
     Box::pin(relay::hand_over(session, ctx)).await?;

@@ -13,8 +13,8 @@ use pingora_core::{Error, ErrorType, Result};
 use pingora_proxy::{HttpProxy, http_proxy};
 use tokio::sync::watch;
 
-use super::collect::Collector;
 use super::dns::Dns;
+use super::whole::Connections;
 use super::{Proxy, RequestHeader, Side, headers};
 use crate::gateway::Gateway;
 
@@ -45,7 +45,7 @@ impl Inner {
     pub fn new(conf: Arc<ServerConf>, gateway: Arc<Gateway>, dns: Arc<Dns>) -> Self {
         let make = move || {
             let options = pingora_core::connectors::ConnectorOptions::from_server_conf(&conf);
-            let proxy = Proxy { gateway, dns, collector: Collector::new(options), side: Side::Inner };
+            let proxy = Proxy { gateway, dns, connections: Connections::new(options), side: Side::Inner };
             Arc::new(http_proxy(&conf, proxy))
         };
         Self { app: Lazy::new(Box::new(make)), shutdown: watch::Sender::new(false) }

@@ -22,6 +22,7 @@ mod door;
 mod failure;
 mod files;
 mod gathered;
+mod hand_on;
 mod headers;
 mod inner;
 mod listing;
@@ -37,6 +38,7 @@ mod sending;
 mod server;
 mod stored;
 mod tries;
+mod whole;
 mod wrapped;
 
 use std::sync::Arc;
@@ -49,12 +51,12 @@ use pingora_core::upstreams::peer::HttpPeer;
 use pingora_core::{Error, Result};
 use pingora_proxy::{FailToProxy, ProxyHttp, ProxyWarnLogContext, Session};
 
-use collect::Collector;
 use context::Exchange;
 use desk::Desk;
 use dns::Dns;
 pub use doctor::examine;
 pub use server::{Sockets, StartError, run, run_simulator};
+use whole::Connections;
 
 use crate::gateway::Gateway;
 
@@ -65,7 +67,7 @@ type ResponseHeader = pingora::http::ResponseHeader;
 pub struct Proxy {
     gateway: Arc<Gateway>,
     dns: Arc<Dns>,
-    collector: Collector,
+    connections: Connections,
     side: Side,
 }
 
@@ -96,9 +98,9 @@ impl ProxyHttp for Proxy {
         if admit::request_filter(session, ctx, &self.side).await? {
             return Ok(true);
         }
-        if collect::is_wanted(ctx) {
+        if whole::is_wanted(ctx) {
             // Apart, since every exchange would carry the room that this takes.
-            Box::pin(collect::run(session, ctx, &self.dns, &self.collector)).await?;
+            Box::pin(whole::run(session, ctx, &self.dns, &self.connections)).await?;
             return Ok(true);
         }
         Ok(false)

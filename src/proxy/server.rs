@@ -20,11 +20,11 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::admin::Admin;
 use super::batches::Worker;
-use super::collect::Collector;
 use super::desk::Desk;
 use super::dns::Dns;
 use super::door::Door;
 use super::refresh::{Connectors, Refresh};
+use super::whole::Connections;
 use super::{Proxy, Side};
 use crate::config::Config;
 use crate::gateway::Gateway;
@@ -122,13 +122,13 @@ pub fn run(gateway: Arc<Gateway>, sockets: Sockets) {
     };
     let mut server = Server::new_with_opt_and_conf(None, conf);
     let dns = Arc::new(Dns::default());
-    let collector = Collector::new(ConnectorOptions::from_server_conf(&server.configuration));
+    let connections = Connections::new(ConnectorOptions::from_server_conf(&server.configuration));
 
     let desk = Arc::new(Desk::new(&server.configuration, &gateway, &dns));
     let side = Side::Clients(Arc::clone(&desk));
     let mut proxy = http_proxy(
         &server.configuration,
-        Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns), collector, side },
+        Proxy { gateway: Arc::clone(&gateway), dns: Arc::clone(&dns), connections, side },
     );
     let mut options = HttpServerOptions::default();
     options.h2c = true;

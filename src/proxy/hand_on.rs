@@ -1,0 +1,62 @@
+//! Whole answers of the client's own dialect: they are handed on as they come.
+
+use std::future::ready;
+
+use http::{StatusCode, Version, header};
+use pingora_core::Result;
+use pingora_core::protocols::http::HttpTask;
+use pingora_core::protocols::http::client::HttpSession;
+use pingora_proxy::Session;
+
+use super::context::Exchange;
+use super::whole::{Incoming, hang_up};
+use super::{ResponseHeader, answer};
+
+/// Gives the client the answer whose header has come. What is there together is written together.
+pub async fn hand_on(
+    session: &mut Session,
+    ctx: &mut Exchange,
+    mut header: Box<ResponseHeader>,
+    upstream: &mut HttpSession,
+) -> Result<()> {
+    let mut is_done = upstream.response_done();
+    frame(&mut header, is_done)?;
+    answer::response_filter(session, &mut header, ctx)?;
+    ctx.answer.is_complete = is_done;
+    let mut told = vec![HttpTask::Header(header, is_done)];
+    while !is_done {
+        let mut incoming = Incoming::new(upstream, &mut session.upstream_compression);
+        let piece = tokio::select! {
+            biased;
+            piece = incoming.next() => Some(piece?),
+            () = ready(()), if !told.is_empty() => None,
+            gone = hang_up(&mut session.downstream_session) => return Err(gone),
+        };
+        if let Some(mut piece) = piece {
+            is_done = piece.is_none() || incoming.is_done();
+            answer::response_body_filter(&mut piece, is_done, ctx)?;
+            if is_done || piece.is_some() {
+                told.push(HttpTask::Body(piece, is_done));
+            }
+        }
+        if !told.is_empty() {
+            session.write_response_tasks(std::mem::take(&mut told)).await.map_err(|error| error.into_down())?;
+        }
+    }
+    if !told.is_empty() {
+        session.write_response_tasks(told).await.map_err(|error| error.into_down())?;
+    }
+    Ok(())
+}
+
+/// Says how the body ends where the provider's connection had other means: its own end, or a frame of HTTP/2.
+fn frame(header: &mut ResponseHeader, is_done: bool) -> Result<()> {
+    header.set_version(Version::HTTP_11);
+    let has_body = !is_done && !matches!(header.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+    let is_framed =
+        [header::TRANSFER_ENCODING, header::CONTENT_LENGTH].iter().any(|name| header.headers.contains_key(name));
+    if has_body && !is_framed {
+        header.insert_header(header::TRANSFER_ENCODING, "chunked")?;
+    }
+    Ok(())
+}
