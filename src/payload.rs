@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-
 use crate::error::Refusal;
 use crate::json::{Edits, Object};
 use crate::multipart::Form;
@@ -70,7 +68,7 @@ impl Payload {
 
     /// The body with another model and with the edits that `edit` adds to a JSON object. `None`: the model is not told in the
     /// body.
-    pub fn outgoing(&self, model: Option<&str>, edit: impl FnOnce(&Object, &mut Edits)) -> Bytes {
+    pub fn outgoing(&self, model: Option<&str>, edit: impl FnOnce(&Object, &mut Edits)) -> Rope {
         match (self, model) {
             (Self::Json(object), model) => {
                 let mut edits = Edits::default();
@@ -84,14 +82,16 @@ impl Payload {
                 edit(object, &mut edits);
                 edits.apply(object)
             }
-            (Self::Form(form), Some(model)) if form.get("model") != Some(model) => form.replace("model", model),
-            (Self::Form(form), _) => form.body().clone(),
+            (Self::Form(form), Some(model)) if form.get("model") != Some(model) => form.replace("model", model).into(),
+            (Self::Form(form), _) => form.body().clone().into(),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
 
     fn json(text: &'static str) -> Payload {
@@ -113,7 +113,7 @@ mod tests {
         let payload = json(r#"{"model":"a","stream":true}"#);
         assert!(payload.wants_stream());
         let Payload::Json(object) = &payload else { panic!("JSON") };
-        assert_eq!(payload.outgoing(Some("a"), |_, _| {}).as_ptr(), object.text().to_bytes().as_ptr());
-        assert_eq!(payload.outgoing(Some("b\""), |_, _| {}), r#"{"model":"b\"","stream":true}"#);
+        assert_eq!(payload.outgoing(Some("a"), |_, _| {}).to_bytes().as_ptr(), object.text().to_bytes().as_ptr());
+        assert_eq!(payload.outgoing(Some("b\""), |_, _| {}).to_bytes(), r#"{"model":"b\"","stream":true}"#);
     }
 }

@@ -6,6 +6,9 @@ use std::ops::Range;
 use bytes::{BufMut, Bytes, BytesMut};
 use memchr::memmem;
 
+/// What is shorter, in bytes, is copied sooner than written by a call of its own.
+const SHARED_FROM: usize = 16 << 10;
+
 /// Pieces of bytes that stand for their concatenation. Most have one piece.
 #[derive(Debug, Clone, Default)]
 pub struct Rope {
@@ -29,6 +32,12 @@ impl Rope {
 
     pub fn pieces(&self) -> impl Iterator<Item = &Bytes> {
         self.pieces.iter()
+    }
+
+    /// All pieces but the last, and that one.
+    pub fn into_pieces(mut self) -> (Vec<Bytes>, Bytes) {
+        let last = self.pieces.pop().unwrap_or_default();
+        (self.pieces, last)
     }
 
     /// In one piece; a copy only if it is in several.
@@ -71,19 +80,65 @@ impl Rope {
         })
     }
 
-    pub fn copy_to(&self, range: &Range<usize>, out: &mut BytesMut) {
+    fn copy_to(&self, range: &Range<usize>, out: &mut BytesMut) {
         self.parts(range).for_each(|part| out.put_slice(part));
     }
 
     fn parts(&self, range: &Range<usize>) -> impl Iterator<Item = &[u8]> {
+        self.places(range).map(|(piece, place)| piece.get(place).unwrap_or_default())
+    }
+
+    /// The pieces in which a range lies, and where.
+    fn places(&self, range: &Range<usize>) -> impl Iterator<Item = (&Bytes, Range<usize>)> {
         let (start, end) = (range.start, range.end);
         let mut behind = 0;
         self.pieces.iter().filter_map(move |piece| {
             let from = start.clamp(behind, behind + piece.len()) - behind;
             let to = end.clamp(behind, behind + piece.len()) - behind;
             behind += piece.len();
-            piece.get(from..to).filter(|part| !part.is_empty())
+            (from < to).then_some((piece, from..to))
         })
+    }
+}
+
+/// Puts a rope together from parts: long ones of other ropes are shared, the others are copied, next to each other in one piece.
+#[derive(Debug)]
+pub struct Splice {
+    rope: Rope,
+    open: BytesMut,
+}
+
+impl Splice {
+    /// For a rope that will be about so long.
+    pub fn with_capacity(len: usize) -> Self {
+        let open = BytesMut::with_capacity(if len < 2 * SHARED_FROM { len } else { 256 });
+        Self { rope: Rope::default(), open }
+    }
+
+    pub fn text(&mut self, text: &[u8]) {
+        self.open.extend_from_slice(text);
+    }
+
+    pub fn part(&mut self, of: &Rope, range: &Range<usize>) {
+        for (piece, place) in of.places(range) {
+            if place.len() < SHARED_FROM {
+                self.text(piece.get(place).unwrap_or_default());
+            } else {
+                self.close();
+                self.rope.push(piece.slice(place));
+            }
+        }
+    }
+
+    pub fn finish(mut self) -> Rope {
+        self.close();
+        self.rope
+    }
+
+    fn close(&mut self) {
+        if !self.open.is_empty() {
+            self.rope.push(self.open.split().freeze());
+        }
     }
 }
 
@@ -116,6 +171,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn long_parts_are_shared_and_short_ones_stand_together() {
+        let mut text = Rope::default();
+        for (byte, len) in [(b'a', 10), (b'b', SHARED_FROM + 5), (b'c', 3), (b'd', SHARED_FROM), (b'e', 7)] {
+            text.push(Bytes::from(vec![byte; len]));
+        }
+        let mut splice = Splice::with_capacity(text.len());
+        splice.part(&text, &(2..10 + 5));
+        splice.text(b"new");
+        splice.part(&text, &(10 + 5..text.len()));
+        let spliced = splice.finish();
+        let expected = [&text.to_bytes()[2..15], b"new", &text.to_bytes()[15..]].concat();
+        assert_eq!((spliced.len(), spliced.to_bytes()), (expected.len(), Bytes::from(expected)));
+        let lengths: Vec<_> = spliced.pieces().map(Bytes::len).collect();
+        assert_eq!(lengths, [8 + 5 + 3, SHARED_FROM, 3, SHARED_FROM, 7]);
+        let shared = spliced.pieces().nth(1).map(|piece| piece.as_ptr());
+        assert_eq!(shared, text.pieces().nth(1).map(|piece| piece[5..].as_ptr()));
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! Changes to members, made in one copy.
+//! Changes to members, made all at once.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::Object;
+use crate::rope::{Rope, Splice};
 
 /// Changes to an [`Object`], to be made all at once.
 #[derive(Debug, Clone, Default)]
@@ -55,23 +56,22 @@ impl Edits {
         }
     }
 
-    /// The object's text with these changes, in one piece: one allocation, one copy. Neither, for a text that is in one
-    /// piece already and is not changed.
-    pub fn apply(mut self, object: &Object) -> Bytes {
+    /// The object's text with these changes. Long stretches that stay as they are, are shared with it.
+    pub fn apply(mut self, object: &Object) -> Rope {
         if self.changes.is_empty() {
-            return object.text.to_bytes();
+            return object.text.clone();
         }
         self.changes.sort_by_key(|(place, _)| place.start);
         let grown: usize = self.changes.iter().map(|(_, json)| json.len()).sum();
-        let mut out = BytesMut::with_capacity(object.text.len() + grown);
-        let mut copied = 0;
+        let mut splice = Splice::with_capacity(object.text.len() + grown);
+        let mut done = 0;
         for (place, json) in &self.changes {
-            object.text.copy_to(&(copied..place.start), &mut out);
-            out.put_slice(json.as_bytes());
-            copied = place.end;
+            splice.part(&object.text, &(done..place.start));
+            splice.text(json.as_bytes());
+            done = place.end;
         }
-        object.text.copy_to(&(copied..object.text.len()), &mut out);
-        out.freeze()
+        splice.part(&object.text, &(done..object.text.len()));
+        splice.finish()
     }
 
     fn insert(&mut self, at: usize, alone: bool, key: &str, json: &str) {

@@ -6,10 +6,10 @@
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::{HeaderValue, Version, header};
+use pingora_core::Result;
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
-use pingora_core::Result;
 use pingora_proxy::Session;
 
 use super::context::{Exchange, Lane};
@@ -79,7 +79,7 @@ pub fn further(
     let mut calls = Vec::with_capacity(bodies.len());
     for body in bodies {
         if let Some(attempt) = &mut ctx.attempt {
-            attempt.outgoing.body = Some(body.clone());
+            attempt.outgoing.body = Some(body.clone().into());
         }
         calls.push((request(session, ctx, peer, upstream)?, body));
     }
@@ -137,7 +137,7 @@ async fn call(
     header: Box<RequestHeader>,
     body: Bytes,
 ) -> Result<std::result::Result<[Bytes; 2], Failure>> {
-    let header = send(upstream, header, body).await?;
+    let header = send(upstream, header, body.into()).await?;
     let mut body = BytesMut::new();
     while let Some(chunk) = upstream.read_response_body().await? {
         body.extend_from_slice(&chunk);

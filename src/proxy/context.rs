@@ -19,6 +19,7 @@ use crate::gateway::{Gateway, Open, random_id};
 use crate::payload::Payload;
 use crate::providers::{Auth, BaseUrl};
 use crate::rewrite::{Conversion, Rewrite};
+use crate::rope::Rope;
 use crate::routing::{InFlight, Target};
 
 /// One client request from first byte to last.
@@ -135,7 +136,7 @@ pub struct Outgoing {
     /// Where it goes if not to the instance's own host.
     pub base: Option<BaseUrl>,
     /// `None`: the client's body is passed on as it arrives.
-    pub body: Option<Bytes>,
+    pub body: Option<Rope>,
     pub lane: Lane,
 }
 

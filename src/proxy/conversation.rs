@@ -2,15 +2,15 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::json::Object;
+use crate::rope::Rope;
 
 /// A name that the next requests of this chat will have, too: made of the model, the tools, and the messages up to the user's first,
 /// which stay what they are while the chat grows. `None`: it is no chat.
-pub fn conversation(body: &Bytes) -> Option<String> {
+pub fn conversation(body: &Rope) -> Option<String> {
     #[derive(Deserialize)]
     struct Message {
         role: Option<String>,
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_conversation_keeps_its_name_while_it_grows() {
-        let id = |text: &'static str| conversation(&Bytes::from_static(text.as_bytes()));
+        let id = |text: &'static str| conversation(&bytes::Bytes::from_static(text.as_bytes()).into());
         let first = id(r#"{"model":"m","messages":[{"role":"system"},{"role":"user","content":"a"}],"stream":true}"#);
         assert!(first.as_deref().is_some_and(|id| id.starts_with("narthex-")));
         let later =

@@ -24,6 +24,7 @@ use crate::json::{Edits, Object};
 use crate::payload::Payload;
 use crate::providers::{BaseUrl, Call, Destination, Instance, Quirk};
 use crate::rewrite::Conversion;
+use crate::rope::Rope;
 use crate::routing::Target;
 
 /// When a pooled connection has been idle for so long, the system asks whether the provider is still there. A timer for each
@@ -127,14 +128,14 @@ fn outgoing(session: &Session, ask: &mut Ask, target: &Target) -> Result<Outgoin
             let Destination { path_and_query, auth, base } =
                 provider.urls.passthrough(instance, &rest.path, query.as_deref());
             let lane = Lane::Forward { counts_for_us: false, think_tags: ThinkTags::Keep };
-            Ok(Outgoing { path_and_query, auth, base, body: rest.body.clone(), lane })
+            Ok(Outgoing { path_and_query, auth, base, body: rest.body.clone().map(Rope::from), lane })
         }
         Ask::Unknown | Ask::Local(_) | Ask::Relayed => unreachable!("only these two are sent to providers"),
     }
 }
 
 /// What a target is sent by this operation of what the client wants, and how its answer is to be read.
-pub fn carry(run: &mut Run, operation: Operation, target: &Target) -> Result<(Bytes, Lane), Refusal> {
+pub fn carry(run: &mut Run, operation: Operation, target: &Target) -> Result<(Rope, Lane), Refusal> {
     let instance = &target.upstream.instance;
     let provider = instance.provider;
     let is_strict = run.is_strict;
@@ -142,11 +143,11 @@ pub fn carry(run: &mut Run, operation: Operation, target: &Target) -> Result<(By
         || [Quirk::EmbedsByPredict, Quirk::EmbedsByInvoke].iter().any(|quirk| provider.quirks.contains(quirk));
     let (body, lane) = match &mut run.asked {
         Some(asked) if operation.counts() && operation != run.operation => {
-            counted(asked, run.operation, operation, target)?
+            in_one_piece(counted(asked, run.operation, operation, target)?)
         }
-        Some(asked) if operation != run.operation => translated(asked, operation, target, is_strict)?,
-        _ if operation == Operation::Chat && operation != run.operation => spoken(run, target)?,
-        _ if operation == Operation::Embeddings && embeds_otherwise => embedded(run, target)?,
+        Some(asked) if operation != run.operation => in_one_piece(translated(asked, operation, target, is_strict)?),
+        _ if operation == Operation::Chat && operation != run.operation => in_one_piece(spoken(run, target)?),
+        _ if operation == Operation::Embeddings && embeds_otherwise => in_one_piece(embedded(run, target)?),
         _ => forwarded(run, operation, target),
     };
     let body = match claude_in_path(instance, operation) {
@@ -172,7 +173,12 @@ fn offers_tools_to_thinker(object: &Object) -> bool {
         && object.get("reasoning_effort").is_none_or(|effort| *effort != *b"\"none\"")
 }
 
-fn forwarded(run: &Run, operation: Operation, target: &Target) -> (Bytes, Lane) {
+/// A body that was written here.
+fn in_one_piece((body, lane): (Bytes, Lane)) -> (Rope, Lane) {
+    (body.into(), lane)
+}
+
+fn forwarded(run: &Run, operation: Operation, target: &Target) -> (Rope, Lane) {
     let instance = &target.upstream.instance;
     let counts_for_us = counts_for_us(run, instance);
     let name = instance.provider.urls.model(instance, operation, &target.model);
@@ -314,7 +320,7 @@ fn with_quirks(body: Bytes, quirks: &[Quirk]) -> Bytes {
     let Ok(object) = Object::read(body.clone()) else { return body };
     let mut edits = Edits::default();
     quirks.iter().for_each(|quirk| apply(*quirk, &object, &mut edits));
-    edits.apply(&object)
+    edits.apply(&object).to_bytes()
 }
 
 /// The version that a cloud wants in bodies of Anthropic's.
@@ -329,7 +335,7 @@ fn claude_in_path(instance: &Instance, operation: Operation) -> Option<&'static 
 }
 
 /// Counting is asked of no model in particular: there the body names it.
-fn without_model(body: Bytes, operation: Operation, version: &str) -> Bytes {
+fn without_model(body: Rope, operation: Operation, version: &str) -> Rope {
     let Ok(object) = Object::read(body.clone()) else { return body };
     let mut edits = Edits::default();
     let version = format!("\"{version}\"");

@@ -18,6 +18,7 @@ use crate::credentials::aws::{self, Signable, Signed};
 use crate::dialects::Dialect;
 use crate::payload::Payload;
 use crate::providers::{Auth, HeaderSource, Instance, bedrock};
+use crate::rope::Rope;
 
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -63,7 +64,8 @@ pub fn upstream_request_filter(session: &mut Session, request: &mut RequestHeade
     }
     if let Some(grant) = attempt.grant.as_deref() {
         let Outgoing { path_and_query, auth, body, .. } = &attempt.outgoing;
-        let body = Signed::Bytes(body.as_deref().unwrap_or_default());
+        let body = body.as_ref().map(Rope::to_bytes).unwrap_or_default();
+        let body = Signed::Bytes(&body);
         let unsigned = Unsigned { method: client.method.as_str(), path_and_query, body, auth: *auth };
         authorise(&unsigned, &mut outgoing, instance, grant)?;
     }
@@ -116,7 +118,7 @@ pub fn expect_encoded(session: &mut Session) {
 pub fn request_body_filter(session: &mut Session, body: &mut Option<Bytes>, end_of_stream: bool, ctx: &mut Exchange) {
     let Some(outgoing) = ctx.attempt.as_ref().and_then(|attempt| attempt.outgoing.body.as_ref()) else { return };
     // `None` would end the body.
-    *body = Some(if end_of_stream { outgoing.clone() } else { Bytes::new() });
+    *body = Some(if end_of_stream { outgoing.to_bytes() } else { Bytes::new() });
     if end_of_stream {
         expect_encoded(session);
     }
@@ -139,7 +141,7 @@ fn run_headers(client: &RequestHeader, payload: &Payload, sent: &Outgoing, outgo
             insert(outgoing, header::CONTENT_TYPE, JSON)?;
         }
     }
-    let length = sent.body.as_ref().map_or(0, Bytes::len);
+    let length = sent.body.as_ref().map_or(0, Rope::len);
     append(outgoing, header::CONTENT_LENGTH, HeaderValue::from(length))?;
     Ok(())
 }
@@ -183,7 +185,7 @@ fn passthrough_headers(
 fn provider_headers(
     instance: &Instance,
     session_id: &str,
-    body: Option<&Bytes>,
+    body: Option<&Rope>,
     outgoing: &mut HeaderMap,
 ) -> Result<()> {
     for default in instance.provider.headers {

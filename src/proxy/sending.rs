@@ -4,23 +4,27 @@
 
 use std::pin::pin;
 
-use bytes::Bytes;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::http::v2::write_body;
 use pingora_core::{Error, ErrorType, Result};
 
 use super::{RequestHeader, ResponseHeader};
+use crate::rope::Rope;
 
 /// Sends a request, and gives the header of its answer. On HTTP/1.1 the connection has to be a gathered one, which notices what is
 /// answered while it writes.
-pub async fn send(session: &mut HttpSession, header: Box<RequestHeader>, body: Bytes) -> Result<Box<ResponseHeader>> {
+pub async fn send(session: &mut HttpSession, header: Box<RequestHeader>, body: Rope) -> Result<Box<ResponseHeader>> {
     if let HttpSession::H2(h2) = session {
         return send_h2(h2, header, body).await;
     }
     let sent = async {
         session.write_request_header(header).await?;
-        session.write_request_body(body, true).await?;
+        let (pieces, last) = body.into_pieces();
+        for piece in pieces {
+            session.write_request_body(piece, false).await?;
+        }
+        session.write_request_body(last, true).await?;
         session.finish_request_body().await
     };
     still_answered(sent.await)?;
@@ -48,14 +52,20 @@ pub async fn final_header(session: &mut HttpSession) -> Result<Box<ResponseHeade
     }
 }
 
-async fn send_h2(h2: &mut Http2Session, header: Box<RequestHeader>, body: Bytes) -> Result<Box<ResponseHeader>> {
+async fn send_h2(h2: &mut Http2Session, header: Box<RequestHeader>, body: Rope) -> Result<Box<ResponseHeader>> {
     h2.write_request_header(header, false)?;
     let mut writer = h2.take_request_body_writer();
     // The answer's time runs from the request's end.
     let (patience, write_timeout) = (h2.read_timeout.take(), h2.write_timeout);
     let sent = async {
         match &mut writer {
-            Some(writer) => write_body(writer, body, true, write_timeout).await,
+            Some(writer) => {
+                let (pieces, last) = body.into_pieces();
+                for piece in pieces {
+                    write_body(writer, piece, false, write_timeout).await?;
+                }
+                write_body(writer, last, true, write_timeout).await
+            }
             None => Ok(()),
         }
     };

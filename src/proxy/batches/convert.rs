@@ -93,6 +93,7 @@ pub fn carry(desk: &Desk, upstream: &Upstream, text: &Bytes, is_strict: bool) ->
         run.asked = Some(Box::new(admit::asked(&run).map_err(refused)?));
     }
     let (body, lane) = dispatch::carry(&mut run, operation, &target).map_err(refused)?;
+    let body = body.to_bytes();
     if operation == Operation::Converse {
         bedrock::check(&body)?;
     }

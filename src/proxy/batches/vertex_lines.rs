@@ -41,7 +41,7 @@ fn labelled(body: &Bytes, number: u64) -> Bytes {
     labels.insert(LINE_LABEL.to_owned(), format!("l{}", number % BLOCK).into());
     let mut edits = Edits::default();
     edits.set(&object, "labels", Value::Object(labels).to_string());
-    edits.apply(&object)
+    edits.apply(&object).to_bytes()
 }
 
 /// Members without content mean the same when they are not there.
