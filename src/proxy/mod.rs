@@ -2,7 +2,8 @@
 //!
 //! [`Proxy`] implements Pingora's trait by delegation: each phase of an exchange has a file of its own, in the order in which
 //! a request meets them: `door` → `admit` (with `body`, `local`, `relay`) → `dispatch` → `outbound` → `answer` → `failure` → `record`. What they
-//! hand to each other is in `context`. What Pingora's proxy does not send leaves by `sending`, over `gathered` connections. `server` puts
+//! hand to each other is in `context`. Whole answers are asked for by `whole`, without Pingora's proxying (`collect` gathers, `hand_on` does
+//! not), and leave by `sending`, over `gathered` connections. `server` puts
 //! services on sockets; `refresh` fetches lists of models and `doctor` examines providers, both by `ask`; `dns` resolves.
 
 mod admin;

@@ -1,8 +1,9 @@
 //! What the client receives is what the provider sent, byte for byte, but for the chunk that we asked for.
 
-use crate::support::gateway::Provider;
+use crate::support::gateway::{JSON, Provider};
+use crate::support::http::{Body, Piece};
 use crate::support::http2;
-use crate::support::upstream::Reply;
+use crate::support::upstream::{Gate, Reply};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -67,6 +68,55 @@ async fn every_type_of_answer_passes() {
     let odd = gateway.post("/v1/embeddings", body).await;
     assert_eq!((odd.head.status, odd.text()), (201, "odd"));
     assert_eq!(odd.head.headers.get("content-type"), Some("application/x-odd; q=1"));
+}
+
+/// Speech is heard while it is made, and a header says more than silence.
+#[tokio::test]
+async fn whole_answers_arrive_as_they_are_made() {
+    let gate = Gate::closed();
+    let held = gate.clone();
+    let provider = Provider::start(move |_| {
+        let head = Reply::chunked(200, &[("content-type", "audio/mpeg")]);
+        head.pause(&held).chunk("first").pause(&held).chunk("second").end()
+    })
+    .await;
+    let gateway = provider.behind_gateway().await;
+    let body = br#"{"model":"m"}"#;
+    let mut client = gateway.client().await;
+    client.request("POST", "/v1/audio/speech", &[JSON], Body::Length(body)).await;
+    let head = client.read_head().await;
+    assert_eq!(head.headers.get("content-type"), Some("audio/mpeg"));
+    for piece in ["first", "second"] {
+        gate.open();
+        assert_eq!(client.piece().await, Piece::Data(piece.into()));
+    }
+    assert_eq!(client.piece().await, Piece::End);
+
+    let mut h2 = http2::Client::connect(gateway.address).await;
+    let mut answer = h2.send("POST", "/v1/audio/speech", &[], Some(body)).await.incoming().await;
+    for piece in ["first", "second"] {
+        gate.open();
+        assert_eq!(answer.data().await.expect("more").expect("data"), piece);
+    }
+    assert!(answer.finish().await.whole);
+}
+
+#[tokio::test]
+async fn a_whole_answer_that_breaks_is_not_shown_as_whole() {
+    let chunked = Reply::chunked(200, &[("content-type", "application/json")]).chunk("{\"a\":");
+    let counted = Reply::head(200, &[("content-type", "application/json"), ("content-length", "100")]).bytes("{\"a\":");
+    for broken in [chunked.cut(), counted.cut()] {
+        let provider = Provider::always(broken).await;
+        let gateway = provider.behind_gateway().await;
+        let answer = gateway.chat("m").await;
+        assert_eq!((answer.head.status, answer.text(), answer.whole), (200, "{\"a\":", false));
+        let mut h2 = http2::Client::connect(gateway.address).await;
+        let answer = h2.exchange("POST", CHAT, &[], Some(br#"{"model":"m"}"#)).await;
+        assert!(!answer.whole);
+        let lines = gateway.access_lines(2).await;
+        assert!(lines.iter().all(|line| line["outcome"] == "error" && line["error"].is_string()), "{lines:?}");
+        assert_eq!(provider.requests().len(), 2, "nobody asks again for what has begun");
+    }
 }
 
 /// Cuts a stream at every byte; several of them for one gateway.
