@@ -118,11 +118,6 @@ impl Operation {
         matches!(self, Self::CountMessages | Self::CountContent | Self::CountConverse | Self::CountInput)
     }
 
-    /// Whether an answer of another dialect is always read whole, streams being nothing that one could ask of it.
-    pub fn is_converted_whole(self) -> bool {
-        matches!(self, Self::EmbedContent | Self::BatchEmbedContents)
-    }
-
     /// Whether it is done without a provider where none of them can.
     pub fn can_be_done_here(self) -> bool {
         self.counts() || self == Self::Compact

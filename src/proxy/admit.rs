@@ -17,7 +17,7 @@ use crate::endpoints::{self, Endpoint, NoMatch, Operation};
 use crate::error::{Failure, Kind, Refusal};
 use crate::gateway::{Gate, Readiness, random_id};
 use crate::payload::Payload;
-use crate::providers::{Quirk, check_segments};
+use crate::providers::check_segments;
 use crate::routing::{Route, Target, Unresolved, Upstream};
 
 /// A client that sends nothing for so long, in the middle of a request, or takes nothing of its answer, is gone.
@@ -201,7 +201,6 @@ async fn run(
         wants_stream,
         is_array,
         asked: None,
-        is_converted_whole: operation.is_converted_whole(),
         is_strict,
         remembered,
     });
@@ -244,20 +243,12 @@ fn find_targets(ctx: &mut Exchange, pin: Option<&str>) -> Result<(), Refusal> {
     if targets.iter().any(is_pinned) {
         targets.retain(is_pinned);
     }
-    let invokes = |target: &Target| {
-        let quirks = target.upstream.instance.provider.quirks;
-        quirks.contains(&Quirk::EmbedsByInvoke) || quirks.contains(&Quirk::EmbedsByPredict)
-    };
-    run.is_converted_whole |= run.operation == Operation::Embeddings && targets.iter().any(invokes);
     let is_readable = run.operation.generates() || run.operation.can_be_done_here();
     if is_readable
         && (targets.is_empty() || targets.iter().any(|target| dispatch::door(run, target) != Some(run.operation)))
     {
         run.asked = Some(Box::new(asked(run)?));
     }
-    run.is_converted_whole |= matches!(run.operation, Operation::Speech | Operation::Transcriptions)
-        && targets.iter().any(|target| dispatch::door(run, target) == Some(Operation::Chat))
-        && !dispatch::comes_in_pieces(&run.payload);
     ctx.tries = Tries::new(targets, ctx.gateway.config.routing.retries);
     Ok(())
 }

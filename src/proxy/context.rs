@@ -101,8 +101,6 @@ pub struct Run {
     pub is_array: bool,
     /// The request in canonical form, where some target speaks another dialect.
     pub asked: Option<Box<Asked>>,
-    /// Whether some target's answer has to be whole before it can be judged, whatever the operation.
-    pub is_converted_whole: bool,
     /// Whether what a target has no place for is refused instead of left out.
     pub is_strict: bool,
     /// What it takes to keep the answer.

@@ -244,8 +244,9 @@ fn embedded(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {
 }
 
 /// Whether speech is passed on as it is made: samples are, other formats come whole.
-pub fn comes_in_pieces(payload: &Payload) -> bool {
-    matches!(payload, Payload::Json(object) if object.parse::<String>("response_format").as_deref() == Some("pcm"))
+pub fn comes_in_pieces(ask: &Ask) -> bool {
+    let Ask::Run(Run { operation: Operation::Speech, payload: Payload::Json(object), .. }) = ask else { return false };
+    object.parse::<String>("response_format").as_deref() == Some("pcm")
 }
 
 fn spoken(run: &Run, target: &Target) -> Result<(Bytes, Lane), Refusal> {

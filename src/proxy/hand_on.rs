@@ -1,4 +1,4 @@
-//! Whole answers of the client's own dialect: they are handed on as they come.
+//! Answers that need no judgement when all of them is there: they are handed on as they come.
 
 use std::future::ready;
 

@@ -41,7 +41,7 @@ impl Connections {
 /// What an attempt has brought.
 enum Answer {
     Collected(Collected),
-    /// One of the client's own dialect, of which the header has come.
+    /// One that is handed on as it comes, of which the header is there.
     Coming(Box<ResponseHeader>),
 }
 
@@ -119,14 +119,15 @@ async fn exchange(
     let request = request(session, ctx, peer, upstream)?;
     let outgoing = ctx.attempt.as_ref().map(|attempt| &attempt.outgoing);
     let body = outgoing.and_then(|outgoing| outgoing.body.clone()).unwrap_or_default();
-    let is_foreign = outgoing.is_some_and(|outgoing| outgoing.lane.foreign().is_some());
+    let is_gathered =
+        outgoing.is_some_and(|outgoing| outgoing.lane.foreign().is_some()) && !dispatch::comes_in_pieces(&ctx.ask);
     upstream.set_read_timeout(peer.options.read_timeout);
     upstream.set_write_timeout(peer.options.write_timeout);
     let (downstream, decoder) = (&mut session.downstream_session, &mut session.upstream_compression);
     let answer = async {
         let mut header = send(upstream, request, body).await.map_err(|error| error.into_up())?;
         decoder.response_header_filter(&mut header, false);
-        if !is_foreign {
+        if !is_gathered {
             answer::upstream_response_filter(&mut header, ctx)?;
             return Ok(Answer::Coming(header));
         }

@@ -1,8 +1,8 @@
 //! What only one provider does, as it is on the wire.
 
-use crate::support::gateway::{Gateway, Setup};
-use crate::support::http::{Answer, Body};
-use crate::support::upstream::{Reply, Upstream};
+use crate::support::gateway::{Gateway, JSON, Setup};
+use crate::support::http::{Answer, Body, Piece};
+use crate::support::upstream::{Gate, Reply, Upstream};
 use serde_json::{Value, json};
 
 const CHAT: &str = "/v1/chat/completions";
@@ -57,13 +57,20 @@ async fn xiaomi_speaks_in_chats() {
 #[tokio::test]
 async fn xiaomis_samples_come_as_they_are_made() {
     let piece = |data: &str| format!("data: {}\n\n", json!({"choices": [{"delta": {"audio": {"data": data}}}]}));
-    let upstream =
-        always(Reply::events().chunk(piece("YWI=")).chunk(piece("Yw==")).chunk("data: [DONE]\n\n").end()).await;
+    let gate = Gate::closed();
+    let first = Reply::events().chunk(piece("YWI=")).pause(&gate);
+    let upstream = always(first.chunk(piece("Yw==")).chunk("data: [DONE]\n\n").end()).await;
     let xiaomi = gateway("xiaomi", &upstream, "").await;
-    let asked = json!({"model": "m", "input": "x", "response_format": "pcm"});
-    let answer = xiaomi.post("/v1/audio/speech", asked.to_string()).await;
-    assert_eq!((answer.head.status, answer.text()), (200, "abc"));
-    assert_eq!(answer.head.headers.get("content-type"), Some("audio/pcm"));
+    let asked = json!({"model": "m", "input": "x", "response_format": "pcm"}).to_string();
+    let mut client = xiaomi.client().await;
+    client.request("POST", "/v1/audio/speech", &[JSON], Body::Length(asked.as_bytes())).await;
+    let head = client.read_head().await;
+    assert_eq!((head.status, head.headers.get("content-type")), (200, Some("audio/pcm")));
+    assert_eq!(client.piece().await, Piece::Data(b"ab".to_vec()));
+    gate.open();
+    assert_eq!(client.piece().await, Piece::Data(b"c".to_vec()));
+    assert_eq!(client.piece().await, Piece::End);
+    gate.open();
     assert_eq!(sent(&upstream)["stream"], true);
     let asked = json!({"model": "m", "input": "x", "response_format": "pcm", "stream_format": "sse"});
     let answer = xiaomi.post("/v1/audio/speech", asked.to_string()).await;

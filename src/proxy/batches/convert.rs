@@ -78,7 +78,6 @@ pub fn carry(desk: &Desk, upstream: &Upstream, text: &Bytes, is_strict: bool) ->
         wants_stream: false,
         is_array: false,
         asked: None,
-        is_converted_whole: false,
         is_strict,
         remembered: None,
     };
