@@ -20,10 +20,16 @@ pub async fn hand_on(
     upstream: &mut HttpSession,
 ) -> Result<()> {
     let mut is_done = upstream.response_done();
+    let mut last = None;
+    if is_done {
+        answer::response_body_filter(&mut last, true, ctx)?;
+    }
     frame(&mut header, is_done)?;
     answer::response_filter(session, &mut header, ctx)?;
-    ctx.answer.is_complete = is_done;
-    let mut told = vec![HttpTask::Header(header, is_done)];
+    let mut told = vec![HttpTask::Header(header, is_done && last.is_none())];
+    if last.is_some() {
+        told.push(HttpTask::Body(last, true));
+    }
     while !is_done {
         let mut incoming = Incoming::new(upstream, &mut session.upstream_compression);
         let piece = tokio::select! {
