@@ -6,10 +6,10 @@
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;
 use http::{HeaderValue, Version, header};
-use pingora_core::Result;
 use pingora_core::connectors::http::Connector;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::upstreams::peer::HttpPeer;
+use pingora_core::{Result, RetryType};
 use pingora_proxy::Session;
 
 use super::context::{Exchange, Lane};
@@ -122,12 +122,8 @@ async fn also(
                 release(connector, upstream, peer).await;
                 return Ok(answer);
             }
-            Err(mut error) => {
-                error.retry.decide_reuse(is_reused);
-                if !error.retry() {
-                    return Err(error);
-                }
-            }
+            Err(error) if is_reused && matches!(error.retry, RetryType::ReusedOnly) => {}
+            Err(error) => return Err(error),
         }
     }
 }

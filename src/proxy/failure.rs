@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use pingora_core::upstreams::peer::{HttpPeer, Peer};
-use pingora_core::{Error, ErrorSource, ErrorType};
+use pingora_core::{Error, ErrorSource, ErrorType, RetryType};
 use pingora_proxy::{FailToProxy, Session};
 
 use super::answer::ANOTHER_TRY;
@@ -77,9 +77,10 @@ pub fn error_while_proxy(
         error.set_retry(false);
         return error;
     }
-    // A pooled connection that the provider closed just now says nothing about the provider.
+    // A pooled connection that the provider closed just now says nothing about the provider, and there are only so many.
+    let is_stale = matches!(error.retry, RetryType::ReusedOnly);
     error.retry.decide_reuse(client_reused);
-    if error.retry() {
+    if error.retry() && (is_stale || ctx.tries.may_decline()) {
         ctx.tries.again();
         return error;
     }

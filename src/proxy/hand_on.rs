@@ -32,27 +32,43 @@ pub async fn hand_on(
     }
     while !is_done {
         let mut incoming = Incoming::new(upstream, &mut session.upstream_compression);
-        let piece = tokio::select! {
+        let next = tokio::select! {
             biased;
-            piece = incoming.next() => Some(piece?),
+            next = incoming.next() => Some(next),
             () = ready(()), if !told.is_empty() => None,
             gone = hang_up(&mut session.downstream_session) => return Err(gone),
         };
-        if let Some(mut piece) = piece {
-            is_done = piece.is_none() || incoming.is_done();
-            answer::response_body_filter(&mut piece, is_done, ctx)?;
-            if is_done || piece.is_some() {
-                told.push(HttpTask::Body(piece, is_done));
+        let mut broken = None;
+        match next {
+            Some(Ok(mut piece)) => {
+                is_done = piece.is_none() || incoming.is_done();
+                answer::response_body_filter(&mut piece, is_done, ctx)?;
+                if is_done || piece.is_some() {
+                    told.push(HttpTask::Body(piece, is_done));
+                }
             }
+            // Whether the header was read alone is chance: it is told, and nobody is asked again.
+            Some(Err(why)) => broken = Some(why),
+            None => {}
         }
-        if !told.is_empty() {
-            session.write_response_tasks(std::mem::take(&mut told)).await.map_err(|error| error.into_down())?;
+        let has_all = tell(session, &mut told).await?;
+        if let Some(why) = broken {
+            return Err(why);
+        }
+        if has_all && !is_done {
+            // As long as was declared. The client may ask for something else before the provider says that this was all.
+            return answer::response_body_filter(&mut None, true, ctx);
         }
     }
-    if !told.is_empty() {
-        session.write_response_tasks(told).await.map_err(|error| error.into_down())?;
+    tell(session, &mut told).await.map(|_| ())
+}
+
+/// True: the client has the whole answer.
+async fn tell(session: &mut Session, told: &mut Vec<HttpTask>) -> Result<bool> {
+    if told.is_empty() {
+        return Ok(false);
     }
-    Ok(())
+    session.write_response_tasks(std::mem::take(told)).await.map_err(|error| error.into_down())
 }
 
 /// Says how the body ends where the provider's connection had other means: its own end, or a frame of HTTP/2.

@@ -4,6 +4,7 @@
 
 use std::pin::pin;
 
+use http::StatusCode;
 use pingora_core::protocols::http::client::HttpSession;
 use pingora_core::protocols::http::v2::client::Http2Session;
 use pingora_core::protocols::http::v2::write_body;
@@ -45,6 +46,10 @@ pub async fn final_header(session: &mut HttpSession) -> Result<Box<ResponseHeade
     loop {
         session.read_response_header().await?;
         match session.response_header() {
+            // Nobody has asked for another protocol.
+            Some(header) if header.status == StatusCode::SWITCHING_PROTOCOLS => {
+                return Error::e_explain(ErrorType::InvalidHTTPHeader, "another protocol, which nobody has asked for");
+            }
             Some(header) if header.status.is_informational() => {}
             Some(header) => return Ok(Box::new(header.clone())),
             None => return Err(headless()),

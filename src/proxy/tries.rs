@@ -10,6 +10,7 @@ use crate::routing::Target;
 
 /// A provider that asks for more patience than this gets none: the client is told at once, and can decide.
 const MOST_PATIENCE: Duration = Duration::from_secs(30);
+const MOST_DECLINED: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 
@@ -25,6 +26,8 @@ pub struct Tries {
     /// To be waited before the next try.
     wait: Option<Duration>,
     made: u32,
+    /// How often a target has declined to begin (RFC 9113 §8.7).
+    declined: u32,
     /// Addresses at which nobody could be connected to.
     unreachable: Vec<SocketAddr>,
 }
@@ -94,6 +97,12 @@ impl Tries {
     pub fn again(&mut self) {
         self.next = self.next.saturating_sub(1);
         self.made = self.made.saturating_sub(1);
+    }
+
+    /// Whether a target that has declined to begin may be tried again for free. It would decline for ever, perhaps.
+    pub fn may_decline(&mut self) -> bool {
+        self.declined += 1;
+        self.declined <= MOST_DECLINED
     }
 
     pub fn unreachable(&mut self) -> &mut Vec<SocketAddr> {

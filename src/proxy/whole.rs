@@ -19,7 +19,7 @@ use pingora_core::{Error, ErrorSource, ErrorType, OrErr, Result};
 use pingora_proxy::Session;
 
 use super::collect::{self, Collected, collect};
-use super::context::{Ask, Exchange};
+use super::context::{self, Ask, Exchange};
 use super::dns::Dns;
 use super::gathered::{gathered, is_sent};
 use super::hand_on::hand_on;
@@ -41,7 +41,7 @@ impl Connections {
 /// What an attempt has brought.
 enum Answer {
     Collected(Collected),
-    /// One that is handed on as it comes, of which the header is there.
+    /// One that is handed on as it comes. Its header is there.
     Coming(Box<ResponseHeader>),
 }
 
@@ -54,6 +54,8 @@ pub fn is_wanted(ctx: &Exchange) -> bool {
 pub async fn run(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>, connections: &Connections) -> Result<()> {
     let connector = &*connections.connector;
     let error = loop {
+        // What the try before was answered counts no more.
+        ctx.answer = context::Answer::default();
         let peer = match dispatch::upstream_peer(session, ctx, dns).await {
             Ok(peer) => peer,
             Err(error) => break error,
@@ -69,29 +71,28 @@ pub async fn run(session: &mut Session, ctx: &mut Exchange, dns: &Arc<Dns>, conn
             }
         };
         let answered = match exchange(session, ctx, &peer, &mut upstream, connector).await {
-            Ok(Answer::Coming(header)) => match hand_on(session, ctx, header, &mut upstream).await {
-                Ok(()) => {
-                    release(connector, upstream, &peer).await;
-                    return Ok(());
-                }
-                Err(error) => Err(error),
-            },
-            Ok(Answer::Collected(collected)) => {
-                release(connector, upstream, &peer).await;
-                Ok(collected)
-            }
+            Ok(Answer::Coming(header)) => hand_on(session, ctx, header, &mut upstream).await.map(|()| None),
+            Ok(Answer::Collected(collected)) => Ok(Some(collected)),
             Err(error) => Err(error),
         };
+        // Of HTTP/2 only the stream may be out of order, not the connection.
+        if answered.is_ok() || matches!(upstream, HttpSession::H2(_)) {
+            release(connector, upstream, &peer).await;
+        }
         match answered {
-            Ok(Collected { header, .. }) if collect::is_refused_and_retried(&header, ctx) => {}
-            Ok(Collected { header, body: Ok(body) }) => return collect::give(session, ctx, header, body).await,
-            Ok(Collected { body: Err(failure), .. }) => {
+            Ok(None) => return Ok(()),
+            Ok(Some(Collected { header, .. })) if collect::is_refused_and_retried(&header, ctx) => {}
+            Ok(Some(Collected { header, body: Ok(body) })) => return collect::give(session, ctx, header, body).await,
+            Ok(Some(Collected { body: Err(failure), .. })) => {
                 if !ctx.tries.prepare(failure.kind.remedy(), failure.retry_after) {
                     return local::fail(session, ctx, failure).await;
                 }
                 failure::note_refused(ctx, &failure);
             }
             Err(error) => {
+                if matches!(error.etype(), ErrorType::H2Downgrade | ErrorType::InvalidH2) {
+                    connector.prefer_h1(&*peer);
+                }
                 let error = failure::error_while_proxy(session, error, ctx, is_reused);
                 if !error.retry() {
                     break error;
@@ -119,15 +120,16 @@ async fn exchange(
     let request = request(session, ctx, peer, upstream)?;
     let outgoing = ctx.attempt.as_ref().map(|attempt| &attempt.outgoing);
     let body = outgoing.and_then(|outgoing| outgoing.body.clone()).unwrap_or_default();
-    let is_gathered =
-        outgoing.is_some_and(|outgoing| outgoing.lane.foreign().is_some()) && !dispatch::comes_in_pieces(&ctx.ask);
+    let is_translated = outgoing.is_some_and(|outgoing| outgoing.lane.foreign().is_some());
+    let is_gathered = is_translated && !dispatch::comes_in_pieces(&ctx.ask);
     upstream.set_read_timeout(peer.options.read_timeout);
     upstream.set_write_timeout(peer.options.write_timeout);
     let (downstream, decoder) = (&mut session.downstream_session, &mut session.upstream_compression);
     let answer = async {
         let mut header = send(upstream, request, body).await.map_err(|error| error.into_up())?;
-        decoder.response_header_filter(&mut header, false);
-        if !is_gathered {
+        decoder.response_header_filter(&mut header, upstream.response_done());
+        // What an error says may make another target worth a try.
+        if !is_gathered && header.status.as_u16() < 400 {
             answer::upstream_response_filter(&mut header, ctx)?;
             return Ok(Answer::Coming(header));
         }

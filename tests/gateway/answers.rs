@@ -119,6 +119,32 @@ async fn a_whole_answer_that_breaks_is_not_shown_as_whole() {
     }
 }
 
+/// Whether the header comes alone or with the connection's end is chance.
+#[tokio::test]
+async fn nothing_is_asked_again_once_its_header_has_come() {
+    let head = [("content-type", "application/json"), ("content-length", "20")];
+    let provider = Provider::always(Reply::head(200, &head).cut()).await;
+    let gateway = provider.behind_gateway().await;
+    for count in 1..=20 {
+        let answer = gateway.chat("m").await;
+        assert_eq!((answer.head.status, answer.whole), (200, false));
+        assert_eq!(provider.requests().len(), count);
+    }
+}
+
+#[tokio::test]
+async fn answers_that_have_no_body_are_shown_without() {
+    let encoded = Reply::head(204, &[("content-encoding", "gzip")]);
+    let odd = Reply::default().bytes("HTTP/1.1 101 X\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+    for (reply, status, body) in [(encoded, 204, Some("")), (odd, 502, None)] {
+        let provider = Provider::always(reply).await;
+        let answer = provider.behind_gateway().await.chat("m").await;
+        assert_eq!((answer.head.status, answer.whole), (status, true));
+        assert_eq!(answer.head.headers.get("transfer-encoding"), None);
+        assert!(body.is_none_or(|body| answer.text() == body), "{}", answer.text());
+    }
+}
+
 /// Cuts a stream at every byte; several of them for one gateway.
 async fn through_every_cut(request: &'static str, stream: &str, expected: &str) {
     let owned = stream.as_bytes().to_vec();

@@ -26,6 +26,20 @@ fn fails_with(status: u16) -> Reply {
     Reply::json(status, r#"{"error":{"message":"theirs"}}"#)
 }
 
+/// That an account is used up is told in words only, under a status that blames the request.
+#[tokio::test]
+async fn what_an_error_says_leads_to_another_target() {
+    let fine = Provider::always(Reply::json(200, "{}")).await;
+    let empty = Provider::always(Reply::json(400, r#"{"error":{"message":"x","code":"insufficient_quota"}}"#)).await;
+    let wrong = Provider::always(Reply::json(400, r#"{"error":{"message":"no such parameter"}}"#)).await;
+    let gateway = in_order(empty.settings(), fine.settings()).await;
+    let answer = gateway.post(CHAT, REQUEST).await;
+    assert_eq!((answer.head.status, answer.head.headers.get("x-narthex-instance")), (200, Some("b")));
+    let gateway = in_order(wrong.settings(), fine.settings()).await;
+    let answer = gateway.post(CHAT, REQUEST).await;
+    assert_eq!((answer.head.status, answer.text()), (400, r#"{"error":{"message":"no such parameter"}}"#));
+}
+
 #[tokio::test]
 async fn the_next_target_gets_the_same_body() {
     let fine = Provider::always(Reply::json(200, "{}")).await;

@@ -1,6 +1,7 @@
 //! Providers over real TLS: their certificates are checked, their names sent, HTTP/2 is spoken where both can.
 
-use crate::support::gateway::{Gateway, Provider, Setup, openai};
+use crate::support::gateway::{Gateway, JSON, Provider, Setup, openai};
+use crate::support::http::Body;
 use crate::support::soon;
 use crate::support::upstream::{Reply, Upstream};
 use crate::support::upstream2;
@@ -11,6 +12,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair}
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
@@ -321,6 +323,68 @@ async fn early_refusals_are_heard() {
         assert_eq!(answer.head.status, 413, "{protocol} {is_reset}: {}", answer.text());
         assert!(answer.text().contains("too long"), "{}", answer.text());
     }
+}
+
+/// Serves HTTP/2 over TLS, each request by `serve`; tells how many there were.
+async fn over_h2<F: Future<Output = ()> + Send + 'static>(
+    authority: &Authority,
+    serve: impl Fn(h2::server::SendResponse<bytes::Bytes>) -> F + Clone + Send + 'static,
+) -> (SocketAddr, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = listener.local_addr().expect("address");
+    let count = Arc::new(AtomicUsize::new(0));
+    let (tls, counted) = (authority.server("localhost", &["h2"], false), Arc::clone(&count));
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (tls, serve, counted) = (tls.clone(), serve.clone(), Arc::clone(&counted));
+            tokio::spawn(async move {
+                let stream = tls.accept(stream).await.expect("TLS");
+                let mut connection = h2::server::handshake(stream).await.expect("HTTP/2");
+                while let Some(Ok((_, respond))) = connection.accept().await {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    tokio::spawn(serve(respond));
+                }
+            });
+        }
+    });
+    (address, count)
+}
+
+/// Pingora holds such requests to be worth another try, however often.
+#[tokio::test]
+async fn a_provider_that_declines_for_ever_is_given_up() {
+    let authority = Authority::new();
+    for reason in [h2::Reason::REFUSED_STREAM, h2::Reason::HTTP_1_1_REQUIRED] {
+        let (address, count) = over_h2(&authority, move |mut respond| async move { respond.send_reset(reason) }).await;
+        let gateway = trusting(&authority, vec![("a", secure(address, "localhost"))]).await;
+        let answer = soon("an answer", gateway.post("/v1/chat/completions", REQUEST)).await;
+        assert_eq!(answer.head.status, 502, "{}", answer.text());
+        let count = count.load(Ordering::Relaxed);
+        assert!((1..=6).contains(&count), "{count}");
+    }
+}
+
+/// The client has all of it; when the provider's stream ends is another question.
+#[tokio::test]
+async fn an_answer_of_declared_length_is_over_when_that_has_come() {
+    let authority = Authority::new();
+    let (address, count) = over_h2(&authority, |mut respond| async move {
+        let head = http::Response::builder().header("content-type", "application/json").header("content-length", 2);
+        let mut body = respond.send_response(head.body(()).expect("a head"), false).expect("sent");
+        body.send_data("{}".into(), false).expect("sent");
+        std::future::pending().await
+    })
+    .await;
+    let gateway = trusting(&authority, vec![("a", secure(address, "localhost"))]).await;
+    let mut client = gateway.client().await;
+    for _ in 0..3 {
+        let asking = client.exchange("POST", "/v1/chat/completions", &[JSON], Body::Length(REQUEST.as_bytes()));
+        let answer = soon("an answer", asking).await;
+        assert_eq!((answer.head.status, answer.text(), answer.whole), (200, "{}", true));
+    }
+    assert_eq!(count.load(Ordering::Relaxed), 3);
+    let lines = gateway.access_lines(3).await;
+    assert!(lines.iter().all(|line| line["outcome"] == "ok" && line["bytes_out"] == 2), "{lines:?}");
 }
 
 /// A signature covers what an HTTP/2 server takes for the host: there is no such header then.
