@@ -17,9 +17,19 @@ pub struct Rope {
 }
 
 impl Rope {
+    /// Adds a piece. Short ones are put together, each byte a few times at most: who sends a byte at a time must not cost us a piece for
+    /// each, which takes many times its room.
     pub fn push(&mut self, piece: Bytes) {
         self.len += piece.len();
         self.pieces.push(piece);
+        while let [.., before, last] = self.pieces.as_slice()
+            && before.len() <= 2 * last.len()
+            && last.len() < SHARED_FROM
+        {
+            let both = [&before[..], &last[..]].concat();
+            self.pieces.truncate(self.pieces.len() - 2);
+            self.pieces.push(both.into());
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -142,6 +152,14 @@ impl Splice {
     }
 }
 
+/// In these very pieces.
+impl FromIterator<Bytes> for Rope {
+    fn from_iter<I: IntoIterator<Item = Bytes>>(pieces: I) -> Self {
+        let pieces: Vec<_> = pieces.into_iter().collect();
+        Self { len: pieces.iter().map(Bytes::len).sum(), pieces }
+    }
+}
+
 impl From<Bytes> for Rope {
     fn from(piece: Bytes) -> Self {
         Self { len: piece.len(), pieces: vec![piece] }
@@ -157,10 +175,8 @@ mod tests {
         let text = b"0123456789";
         for cut in 0..=10 {
             for second in cut..=10 {
-                let mut rope = Rope::default();
-                for piece in [&text[..cut], &text[cut..second], &text[second..]] {
-                    rope.push(Bytes::from_static(piece));
-                }
+                let pieces = [&text[..cut], &text[cut..second], &text[second..]];
+                let rope: Rope = pieces.into_iter().map(Bytes::from_static).collect();
                 assert_eq!((rope.len(), rope.to_bytes()), (10, Bytes::from_static(text)));
                 assert!([&b"0123"[..], b"456", b"3456789", b"9", text].iter().all(|part| rope.contains(part)));
                 assert!(!rope.contains(b"46") && !rope.contains(b"90"));
@@ -174,11 +190,18 @@ mod tests {
     }
 
     #[test]
+    fn single_bytes_do_not_stay_single() {
+        let text: Vec<u8> = (0..100_000).map(|at| (at % 251) as u8).collect();
+        let mut rope = Rope::default();
+        text.iter().for_each(|byte| rope.push(Bytes::copy_from_slice(&[*byte])));
+        assert_eq!((rope.len(), rope.to_bytes()), (text.len(), Bytes::from(text)));
+        assert!(rope.pieces().count() < 40, "{}", rope.pieces().count());
+    }
+
+    #[test]
     fn long_parts_are_shared_and_short_ones_stand_together() {
-        let mut text = Rope::default();
-        for (byte, len) in [(b'a', 10), (b'b', SHARED_FROM + 5), (b'c', 3), (b'd', SHARED_FROM), (b'e', 7)] {
-            text.push(Bytes::from(vec![byte; len]));
-        }
+        let pieces = [(b'a', 10), (b'b', SHARED_FROM + 5), (b'c', 3), (b'd', SHARED_FROM), (b'e', 7)];
+        let text: Rope = pieces.into_iter().map(|(byte, len)| Bytes::from(vec![byte; len])).collect();
         let mut splice = Splice::with_capacity(text.len());
         splice.part(&text, &(2..10 + 5));
         splice.text(b"new");

@@ -65,9 +65,7 @@ pub fn failures(data: &[u8]) {
 pub fn bodies(data: &[u8]) {
     let (cut, data) = cut(data);
     let (left, right) = data.split_at(cut);
-    let mut rope = Rope::default();
-    rope.push(Bytes::copy_from_slice(left));
-    rope.push(Bytes::copy_from_slice(right));
+    let rope: Rope = [left, right].into_iter().map(Bytes::copy_from_slice).collect();
     let in_two = Object::read(rope.clone()).map(|object| members(&object));
     let whole = Object::read(Bytes::copy_from_slice(data)).map(|object| members(&object));
     assert_eq!(in_two, whole);

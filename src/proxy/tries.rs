@@ -10,6 +10,7 @@ use crate::routing::Target;
 
 /// A provider that asks for more patience than this gets none: the client is told at once, and can decide.
 const MOST_PATIENCE: Duration = Duration::from_secs(30);
+/// Where it does not want to begin just now, it may want to the next moment; not the tenth time.
 const MOST_DECLINED: u32 = 3;
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(8);

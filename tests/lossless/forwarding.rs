@@ -32,9 +32,7 @@ fn pieces(text: &str, size: usize) -> impl Iterator<Item = Bytes> {
 }
 
 fn read(text: &str, size: usize) -> Payload {
-    let mut rope = Rope::default();
-    pieces(text, size).for_each(|piece| rope.push(piece));
-    Payload::read("application/json", rope).expect("a payload")
+    Payload::read("application/json", pieces(text, size).collect::<Rope>()).expect("a payload")
 }
 
 /// A stream of events as chat providers send them; the counting chunks are marked.
